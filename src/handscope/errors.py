@@ -1,0 +1,13 @@
+"""Errors meant for people: one clear sentence that says what was found, what was expected and what to do."""
+
+
+class HandscopeError(Exception):
+    """Something the user can mend; the command line prints it and exits with 2, without a traceback."""
+
+
+class AssetError(HandscopeError):
+    """A hand model, weight file or dataset file is missing, damaged or not what it says it is."""
+
+
+class ImageError(HandscopeError):
+    """A picture cannot be read or is not a picture."""

@@ -1,0 +1,36 @@
+"""The hand's skeleton: one joint order inside, 20 bones, and the orders of other tools.
+
+Canonical order (FreiHAND, OpenPose, MediaPipe, CMU Panoptic): 0 wrist; 1-4 thumb CMC, MCP, IP, tip;
+5-8 index MCP, PIP, DIP, tip; 9-12 middle; 13-16 ring; 17-20 little finger.
+"""
+
+import numpy as np
+
+FINGERS = ("thumb", "index", "middle", "ring", "little")
+
+JOINT_NAMES = (
+    "wrist",
+    *(f"thumb_{part}" for part in ("cmc", "mcp", "ip", "tip")),
+    *(f"{finger}_{part}" for finger in FINGERS[1:] for part in ("mcp", "pip", "dip", "tip")),
+)
+
+WRIST, MIDDLE_MCP = 0, 9
+TIPS = (4, 8, 12, 16, 20)
+MCPS = (5, 9, 13, 17)
+
+PARENTS = (-1, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19)
+"""Parent of every joint in the canonical order; -1 for the wrist."""
+
+BONES = tuple((parent, child) for child, parent in enumerate(PARENTS) if parent >= 0)
+"""The set S of (parent, child) pairs of the paper's section 3.1: 20 bones, ordered by child."""
+
+MODEL_FINGERS = ("index", "middle", "little", "ring", "thumb")
+"""MANO's finger order: model joints are wrist, then three joints of each of these fingers."""
+
+MODEL_TO_CANONICAL = np.array([0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20])
+"""Index into [16 model joints, then the tips of thumb, index, middle, ring, little] for each canonical joint."""
+
+
+def finger_of(joint: int) -> str | None:
+    """The finger a canonical joint belongs to, or None for the wrist."""
+    return None if joint == WRIST else FINGERS[(joint - 1) // 4]

@@ -1,0 +1,169 @@
+"""Pretrained encoders for small networks: inverted residuals, batch norm folded into the convolutions.
+
+Both trunks share one shape (EfficientNet-Lite's, a MobileNetV2 with some 5x5 filters): a stride-2 stem, then blocks
+that widen by a 1x1 convolution, filter each channel by a depthwise one, and narrow again. They differ in a table.
+
+- `LandmarkTrunk`: the encoder of MediaPipe's hand_landmark_full (Apache-2.0), which has seen many real hands.
+- `LiteTrunk`: EfficientNet-Lite0 trained on ImageNet (Apache-2.0).
+
+Weights are made by scripts/convert_landmark_trunk.py. Pictures are RGB in [0, 1]; convolutions pad as TensorFlow's
+'same' does, so that the features equal the originals'.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from handscope.errors import AssetError
+
+
+class Block(NamedTuple):
+    """One row of a trunk's table: an inverted residual, with a skip where input and output have the same shape."""
+
+    kernel: int
+    hidden: int
+    """Channels between widening and narrowing; equal to the input's channels if nothing is widened."""
+    out: int | None
+    """Channels after narrowing; None leaves out the narrowing (and keeps `hidden`)."""
+    stride: int = 1
+
+
+LANDMARK_BLOCKS = (
+    Block(3, 24, 16),
+    Block(3, 64, 24, stride=2),
+    Block(3, 144, 24),
+    Block(5, 144, 40, stride=2),
+    Block(5, 240, 40),
+    Block(3, 240, 80, stride=2),
+    *[Block(3, 480, 80)] * 2,
+    Block(5, 480, 112),
+    *[Block(5, 672, 112)] * 2,
+    Block(5, 672, 192, stride=2),
+    *[Block(5, 1152, 192)] * 3,
+    Block(3, 1152, None),
+)
+
+LITE_BLOCKS = (
+    Block(3, 32, 16),
+    Block(3, 96, 24, stride=2),
+    *LANDMARK_BLOCKS[2:-1],
+    Block(3, 1152, 320),
+)
+
+
+class SameConv(nn.Conv2d):
+    """A convolution with TensorFlow's 'same' padding: where it is odd, the odd pixel goes right and below.
+
+    The stride must divide the input's size.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1) -> None:
+        before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
+        even = before == after
+        super().__init__(inputs, outputs, kernel, stride, padding=before if even else 0, groups=groups)
+        self.margins = None if even else (before, after, before, after)
+
+    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
+        """Convolve; the output is the input's size divided by the stride."""
+        return super().forward(input if self.margins is None else F.pad(input, self.margins))
+
+
+class InvertedResidual(nn.Module):
+    """Widen, filter each channel, narrow; ReLU6 after the first two."""
+
+    def __init__(self, inputs: int, block: Block) -> None:
+        super().__init__()
+        hidden, out = block.hidden, block.out
+        self.widen = nn.Conv2d(inputs, hidden, 1) if hidden != inputs else None
+        self.filter = SameConv(hidden, hidden, block.kernel, stride=block.stride, groups=hidden)
+        self.narrow = nn.Conv2d(hidden, out, 1) if out is not None else None
+        self.skip = block.stride == 1 and out == inputs
+        self.channels = hidden if out is None else out
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
+        """One block."""
+        y = x if self.widen is None else F.relu6(self.widen(x))
+        y = F.relu6(self.filter(y))
+        y = y if self.narrow is None else self.narrow(y)
+        return x + y if self.skip else y
+
+
+class Trunk(nn.Module):
+    """Abstract: a table of blocks. `channels` are those of the features at strides 4, 8, 16 and 32."""
+
+    blocks_table: tuple[Block, ...]
+    stem_channels: int
+    mean: float
+    std: float
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = SameConv(3, self.stem_channels, 3, stride=2)
+        blocks, width = [], self.stem_channels
+        for row in self.blocks_table:
+            blocks.append(InvertedResidual(width, row))
+            width = blocks[-1].channels
+        self.blocks = nn.ModuleList(blocks)
+        self.ends = _last_of_each_stride(self.blocks_table)
+        self.channels = tuple(blocks[i].channels for i in self.ends)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):  # no normalisation follows: keep variances through ReLU6
+                nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """The trunk with the weights of a safetensors file (float16 or float32) of the conversion script."""
+        trunk = cls()
+        try:
+            weights = load_file(path)
+            trunk.load_state_dict({name: value.float() for name, value in weights.items()})
+        except (OSError, SafetensorError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise AssetError(
+                f"{path}: no weights for {cls.__name__} ({reason}); "
+                "make them with scripts/convert_landmark_trunk.py"
+            ) from error
+        return trunk
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features at strides 4, 8, 16 and 32, each (b, channels[i], h / stride, w / stride).
+
+        `image` is RGB in [0, 1] with sides divisible by 32.
+        """
+        x = F.relu6(self.stem((image - self.mean) / self.std))
+        features = []
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i in self.ends:
+                features.append(x)
+        return tuple(features)  # type: ignore[return-value]
+
+
+class LandmarkTrunk(Trunk):
+    """MediaPipe hand_landmark_full's encoder: channels 24, 40, 112, 1152; 2.57 M weights, 0.108 GMAC at 128 px."""
+
+    blocks_table = LANDMARK_BLOCKS
+    stem_channels = 24
+    mean, std = 0.0, 1.0
+
+
+class LiteTrunk(Trunk):
+    """EfficientNet-Lite0's encoder: channels 24, 40, 112, 320; 2.94 M weights, 0.119 GMAC at 128 px."""
+
+    blocks_table = LITE_BLOCKS
+    stem_channels = 32
+    mean, std = 127 / 255, 128 / 255
+
+
+def _last_of_each_stride(table: tuple[Block, ...]) -> tuple[int, ...]:
+    """Indices of the last blocks at strides 4, 8, 16 and 32 (the stem has halved the picture once)."""
+    last = len(table) - 1
+    return tuple(i for i in range(1, len(table)) if i == last or table[i + 1].stride == 2)

@@ -5,9 +5,10 @@ Needs mediapipe==0.10.21 (for the file), openvino and safetensors, not torch:
     python scripts/convert_landmark_trunk.py --out runs/init/landmark_trunk.safetensors \\
         [--reference runs/init/landmark_reference.npz]
 
-The graph is a chain of convolutions, each followed by the addition of its bias; they are taken in order and named as
-the blocks of the trunk's table are. The file's constants are float16, and so are ours. `--reference` also writes a
-picture and what the original computes of it at strides 4, 8, 16 and 32, for the test that compares the two.
+The graph is a chain of convolutions, each followed by the addition of its bias; they are taken in order and
+named as the blocks of the trunk's table are. The file's constants are float16, and so are ours.
+`--reference` also writes a picture and what the original computes of it at strides 4, 8, 16 and 32, for the
+test that compares the two.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """Pretrained encoders for small networks: inverted residuals, batch norm folded into the convolutions.
 
-Both trunks share one shape (EfficientNet-Lite's, a MobileNetV2 with some 5x5 filters): a stride-2 stem, then blocks
-that widen by a 1x1 convolution, filter each channel by a depthwise one, and narrow again. They differ in a table.
+Both trunks share one shape (EfficientNet-Lite's, a MobileNetV2 with some 5x5 filters): a stride-2 stem, then
+blocks that widen by a 1x1 convolution, filter each channel by a depthwise one, and narrow again. They differ
+in a table.
 
 - `LandmarkTrunk`: the encoder of MediaPipe's hand_landmark_full (Apache-2.0), which has seen many real hands.
 - `LiteTrunk`: EfficientNet-Lite0 trained on ImageNet (Apache-2.0).
 
-Weights are made by scripts/convert_landmark_trunk.py. Pictures are RGB in [0, 1]; convolutions pad as TensorFlow's
-'same' does, so that the features equal the originals'.
+Weights are made by scripts/convert_landmark_trunk.py. Pictures are RGB in [0, 1]; convolutions pad as
+TensorFlow's 'same' does, so that the features equal the originals'.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from handscope.errors import AssetError
 
 
 class Block(NamedTuple):
-    """One row of a trunk's table: an inverted residual, with a skip where input and output have the same shape."""
+    """One row of a trunk's table: inverted residual, with a skip where input and output shapes agree."""
 
     kernel: int
     hidden: int
@@ -148,7 +149,7 @@ class Trunk(nn.Module):
 
 
 class LandmarkTrunk(Trunk):
-    """MediaPipe hand_landmark_full's encoder: channels 24, 40, 112, 1152; 2.57 M weights, 0.108 GMAC at 128 px."""
+    """MediaPipe hand_landmark_full: channels 24, 40, 112, 1152; 2.57 M weights, 0.11 GMAC at 128 px."""
 
     blocks_table = LANDMARK_BLOCKS
     stem_channels = 24

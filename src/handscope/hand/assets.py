@@ -1,0 +1,226 @@
+"""Hand model files: the shipped open hand, and official MANO files if the user has them.
+
+Both become one `HandAsset`: a RIGHT hand of MANO's structure (Romero et al. 2017), metres, theta = 0 flat. Axes of the
+open hand: fingers towards -x, back of the hand +y, thumb side +z. MANO files are unpickled by an allow-list (no chumpy, no
+code execution); a left hand is mirrored into a right one.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.errors import AssetError
+
+OPEN_HAND = "hand_right.npz"
+MANO_TIPS = (745, 317, 444, 556, 673)
+"""Tip vertices of thumb, index, middle, ring, little finger on MANO's 778 (manopth's choice)."""
+MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
+
+
+@dataclass(frozen=True)
+class HandAsset:
+    """A right hand: V vertices, F triangles, 16 joints in MANO's order, 10 shape components.
+
+    `template` (V, 3) m; `shapedirs` (V, 3, 10) m per unit beta; `posedirs` (V, 3, 135) m per entry of R - I; `joint_regressor`
+    (16, V); `weights` (V, 16); `parents` (16,); `faces` (F, 3) counter-clockwise from outside; `silhouette_faces` (f, 3) a
+    coarser list over the same vertices; `tips` (5,) vertices of thumb to little finger; `axes` (15, 3, 3) flexion, abduction and
+    twist axis of each joint at rest, `uv` (U, 2), `uv_faces` (F, 3) and the ordered wrist loop `boundary`: open hand only.
+    """
+
+    name: str
+    template: NDArray[np.float32]
+    shapedirs: NDArray[np.float32]
+    posedirs: NDArray[np.float32]
+    joint_regressor: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    parents: NDArray[np.int32]
+    faces: NDArray[np.int32]
+    silhouette_faces: NDArray[np.int32]
+    tips: NDArray[np.int32]
+    axes: NDArray[np.float32] | None = None
+    uv: NDArray[np.float32] | None = None
+    uv_faces: NDArray[np.int32] | None = None
+    uv_crop: NDArray[np.float64] | None = None
+    boundary: NDArray[np.int32] | None = None
+
+    @cached_property
+    def joints(self) -> NDArray[np.float32]:
+        """Rest joints (16, 3) of the mean hand, metres."""
+        return (self.joint_regressor @ self.template).astype(np.float32)
+
+    @cached_property
+    def joint_dirs(self) -> NDArray[np.float32]:
+        """How the rest joints move with the shape: (16, 3, 10) m per unit beta."""
+        return np.einsum("jv,vck->jck", self.joint_regressor, self.shapedirs).astype(np.float32)
+
+
+def load_asset(path: str | Path | None = None) -> HandAsset:
+    """The shipped open hand, a file of the same format (.npz), or MANO_RIGHT.pkl / MANO_LEFT.pkl.
+
+    Raises AssetError if the file is missing, damaged, or something else.
+    """
+    if path is None:
+        with resources.as_file(resources.files("handscope.hand") / "data" / OPEN_HAND) as shipped:
+            return _load_npz(shipped)
+    path = Path(path)
+    if not path.is_file():
+        raise AssetError(f"{path}: no such hand model; give a hand_right.npz, MANO_RIGHT.pkl or MANO_LEFT.pkl")
+    return _load_npz(path) if path.suffix == ".npz" else load_mano(path)
+
+
+def _load_npz(path: Path) -> HandAsset:
+    wanted = set(HandAsset.__dataclass_fields__) - {"name"}
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {key: data[key] for key in data.files if key in wanted}
+    except (ValueError, OSError, EOFError) as problem:
+        raise AssetError(f"{path}: not a readable hand model ({problem}); reinstall handscope") from problem
+    missing = {"template", "shapedirs", "posedirs", "joint_regressor", "weights", "faces"} - set(arrays)
+    if missing:
+        raise AssetError(f"{path}: lacks {', '.join(sorted(missing))}; rebuild it with scripts/build_hand_model.py")
+    return HandAsset(name="open", **arrays)
+
+
+class _Chumpy:
+    """Stands in for chumpy objects: keeps their state, runs none of their code."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, dict):
+            self.__dict__.update(state)
+
+
+_ALLOWED = {
+    ("_codecs", "encode"),
+    ("copyreg", "_reconstructor"),
+    ("copy_reg", "_reconstructor"),
+    ("builtins", "object"),
+    ("__builtin__", "object"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+}
+
+
+class _SparseCsc:
+    """A scipy sparse matrix without scipy: its state is `data`, `indices`, `indptr`, `_shape`."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def dense(self, by_rows: bool) -> NDArray[np.float64]:
+        shape = self.__dict__.get("_shape") or self.__dict__["shape"]
+        out = np.zeros(shape)
+        for major in range(len(self.indptr) - 1):  # type: ignore[attr-defined]
+            part = slice(self.indptr[major], self.indptr[major + 1])  # type: ignore[attr-defined]
+            minor, values = self.indices[part], self.data[part]  # type: ignore[attr-defined]
+            if by_rows:
+                np.add.at(out, (major, minor), values)
+            else:
+                np.add.at(out, (minor, major), values)
+        return out
+
+
+class _SparseCsr(_SparseCsc):
+    """The row-wise sibling."""
+
+
+class _ManoUnpickler(pickle.Unpickler):
+    """Reads arrays and nothing else: any name off the allow-list ends the reading."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] == "chumpy":
+            return _Chumpy
+        if module.startswith("scipy.sparse") and name in ("csc_matrix", "csr_matrix", "csc_array", "csr_array"):
+            return _SparseCsr if name.startswith("csr") else _SparseCsc
+        if (module, name) in _ALLOWED:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} does not belong in a MANO file")
+
+
+def _array(value: Any) -> NDArray[Any]:
+    if isinstance(value, _Chumpy):
+        state = value.__dict__
+        if "idxs" in state and "a" in state:  # chumpy.reordering.Select
+            picked = _array(state["a"]).ravel()[np.asarray(state["idxs"])]
+            shape = state.get("preferred_shape")
+            return picked.reshape(shape) if shape is not None else picked
+        return np.asarray(state["x"])
+    if isinstance(value, _SparseCsc):
+        return value.dense(by_rows=isinstance(value, _SparseCsr))
+    return np.asarray(value)
+
+
+def load_mano(path: Path) -> HandAsset:
+    """An official MANO file as a right-hand asset; a left hand is mirrored, its shape-sign bug detected and mended."""
+    try:
+        with open(path, "rb") as file:
+            content = _ManoUnpickler(file, encoding="latin1").load()
+        raw = {key: _array(content[key]) for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f")}
+        parents = _array(content["kintree_table"]).astype(np.int64)[0]
+    except (pickle.UnpicklingError, KeyError, EOFError, AttributeError, TypeError, ValueError, IndexError) as problem:
+        raise AssetError(f"{path}: not an official MANO file ({problem}); download it from the MANO site") from problem
+    vertices = raw["v_template"].shape
+    if vertices != (778, 3) or raw["J_regressor"].shape != (16, 778) or tuple(parents[1:]) != MANO_PARENTS[1:]:
+        raise AssetError(f"{path}: found a template of shape {vertices}, expected MANO's (778, 3) with 16 joints")
+    template, shapedirs = raw["v_template"].astype(np.float64), raw["shapedirs"].astype(np.float64)[..., :10]
+    posedirs, faces = raw["posedirs"].astype(np.float64), raw["f"].astype(np.int32)
+    joints = raw["J_regressor"] @ template
+    if is_left(template, joints):
+        if has_left_shape_bug(template, shapedirs, joints):
+            shapedirs[:, 0] *= -1
+        mirror = np.array([-1.0, 1.0, 1.0])
+        template, shapedirs = template * mirror, shapedirs * mirror[:, None]
+        features = np.tile(np.outer(mirror, mirror).ravel(), 15)  # R -> S R S under the mirror S
+        posedirs = posedirs * mirror[:, None] * features
+        faces = faces[:, ::-1]
+    f32 = lambda a: np.ascontiguousarray(a, np.float32)  # noqa: E731
+    return HandAsset(
+        name="MANO",
+        template=f32(template),
+        shapedirs=f32(shapedirs),
+        posedirs=f32(posedirs),
+        joint_regressor=f32(raw["J_regressor"]),
+        weights=f32(raw["weights"]),
+        parents=np.array(MANO_PARENTS, np.int32),
+        faces=np.ascontiguousarray(faces),
+        silhouette_faces=np.ascontiguousarray(faces),
+        tips=np.array(MANO_TIPS, np.int32),
+    )
+
+
+def is_left(template: NDArray[np.floating], joints: NDArray[np.floating]) -> bool:
+    """True if this flat hand is a left one: from the fingers, the thumb and the back it has the other turn.
+
+    The palm faces -y in both; fingers point away from the wrist along x; the thumb side is +z.
+    """
+    fingers = joints[4] - joints[0]
+    thumb = joints[13] - joints[0]
+    return bool(np.cross(fingers, thumb)[1] < 0)
+
+
+def has_left_shape_bug(
+    template: NDArray[np.floating], shapedirs: NDArray[np.floating], joints: NDArray[np.floating]
+) -> bool:
+    """True for copies of MANO_LEFT whose shapedirs kept the right hand's sign in x (smplx issue 48).
+
+    In a right file the component of overall size moves vertices away from the wrist along every axis alike; in a
+    broken one it stretches the hand in z while it shrinks it in x.
+    """
+    offset = template - joints[0]
+    gain = np.einsum("vc,vck->ck", offset, shapedirs) / (offset**2).sum(0)[:, None]  # (3, 10) relative growth
+    component = np.argmax(np.minimum(np.abs(gain[0]), np.abs(gain[2])))
+    return bool(gain[0, component] * gain[2, component] < 0)

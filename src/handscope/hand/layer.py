@@ -1,0 +1,79 @@
+"""The hand model in torch: differentiable and batched; equal to `hand.model` within 1e-5 m (paper, Eqs. 3 and 4)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from handscope.hand.assets import HandAsset
+from handscope.skeleton import MODEL_TO_CANONICAL
+
+
+class HandLayer(nn.Module):
+    """M(beta, theta), placed by R and T. Buffers follow the module's device and dtype; nothing is learnt."""
+
+    def __init__(self, asset: HandAsset) -> None:
+        super().__init__()
+        count = len(asset.template)
+        constants = {
+            "template": asset.template,
+            "shapedirs": asset.shapedirs.reshape(count * 3, -1).T,
+            "posedirs": asset.posedirs.reshape(count * 3, 135).T,
+            "rest_joints": asset.joints,
+            "joint_dirs": asset.joint_dirs.reshape(48, -1).T,
+            "weights": asset.weights,
+        }
+        for name, value in constants.items():
+            self.register_buffer(name, torch.tensor(value, dtype=torch.float32).contiguous(), persistent=False)
+        for name, index in {
+            "faces": asset.faces,
+            "silhouette_faces": asset.silhouette_faces,
+            "tips": asset.tips,
+            "order": MODEL_TO_CANONICAL,
+        }.items():
+            self.register_buffer(name, torch.tensor(index.copy(), dtype=torch.int64), persistent=False)
+
+    def forward(
+        self,
+        beta: Float[Tensor, "b 10"],
+        theta: Float[Tensor, "b 15 3 3"],
+        R: Float[Tensor, "b 3 3"] | None = None,
+        T: Float[Tensor, "b 3"] | None = None,
+    ) -> tuple[Float[Tensor, "b v 3"], Float[Tensor, "b 21 3"]]:
+        """Vertices and canonical joints in metres; `theta` and `R` are rotation matrices, T is the wrist's place."""
+        b, count = beta.shape[0], self.template.shape[0]
+        vertices = self.template + (beta @ self.shapedirs).view(b, count, 3)
+        joints = self.rest_joints + (beta @ self.joint_dirs).view(b, 16, 3)
+        identity = torch.eye(3, dtype=beta.dtype, device=beta.device)
+        vertices = vertices + ((theta - identity).reshape(b, 135) @ self.posedirs).view(b, count, 3)
+        rotation, position = self._chain(joints, theta)
+        shift = position - (rotation @ joints[..., None])[..., 0]
+        transform = torch.cat([rotation, shift[..., None]], -1).view(b, 16, 12)
+        blended = (self.weights @ transform).view(b, count, 3, 4)
+        vertices = (blended[..., :3] * vertices[:, :, None]).sum(-1) + blended[..., 3]
+        placed = torch.cat([position, vertices[:, self.tips]], 1)[:, self.order]
+        wrist = joints[:, :1]
+        vertices, placed = vertices - wrist, placed - wrist
+        if R is not None:
+            vertices, placed = vertices @ R.transpose(1, 2), placed @ R.transpose(1, 2)
+        if T is not None:
+            vertices, placed = vertices + T[:, None], placed + T[:, None]
+        return vertices, placed
+
+    @staticmethod
+    def _chain(
+        joints: Float[Tensor, "b 16 3"], local: Float[Tensor, "b 15 3 3"]
+    ) -> tuple[Float[Tensor, "b 16 3 3"], Float[Tensor, "b 16 3"]]:
+        """Forward kinematics, the five fingers side by side."""
+        b = joints.shape[0]
+        fingers, turns = joints[:, 1:].reshape(b, 5, 3, 3), local.reshape(b, 5, 3, 3, 3)
+        position, rotation = [fingers[:, :, 0]], [turns[:, :, 0]]
+        for i in (1, 2):
+            bone = (fingers[:, :, i] - fingers[:, :, i - 1])[..., None]
+            position.append(position[-1] + (rotation[-1] @ bone)[..., 0])
+            rotation.append(rotation[-1] @ turns[:, :, i])
+        identity = torch.eye(3, dtype=joints.dtype, device=joints.device).expand(b, 1, 3, 3)
+        rotations = torch.cat([identity, torch.stack(rotation, 2).reshape(b, 15, 3, 3)], 1)
+        positions = torch.cat([joints[:, :1], torch.stack(position, 2).reshape(b, 15, 3)], 1)
+        return rotations, positions

@@ -1,0 +1,124 @@
+"""Real photographs with boxes, a teacher's 2D joints, and fingertips where people marked them.
+
+The pictures are those of photos/index.jsonl (see the data card); the joints come from a file that
+scripts/pseudo_label.py wrote. `HandLabel.box` is the human's box of the whole hand, None for a hand that
+only the teacher saw. Human fingertips replace the teacher's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from handscope.errors import HandscopeError, ImageError
+from handscope.skeleton import TIPS
+from handscope.types import HandLabel, Sample
+
+Split = Literal["train", "held-out"]
+
+THUMB_TIP, INDEX_TIP = TIPS[:2]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One line of the index and what is known of its hands."""
+
+    file: str
+    source: str
+    split: str
+    hands: tuple[HandLabel, ...]
+
+
+class PhotoDataset:
+    """Map-style: `len(photos)`, `photos[i]` -> Sample; pictures are read when asked for.
+
+    `root` is the folder that holds photos/index.jsonl. Without `labels` only boxes and human fingertips are
+    known, and every picture counts as "train". `split` and `sources` choose.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        labels: Path | str | None = None,
+        *,
+        split: Split | None = "train",
+        sources: tuple[str, ...] | None = None,
+    ) -> None:
+        self.root = Path(root)
+        index = _read_lines(self.root / "photos" / "index.jsonl")
+        taught = {row["file"]: row for row in _read_lines(Path(labels))} if labels is not None else {}
+        photos = [_photo(row, taught.get(row["file"])) for row in index]
+        self.photos = [
+            photo
+            for photo in photos
+            if (split is None or photo.split == split) and (sources is None or photo.source in sources)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, i: int) -> Sample:
+        photo = self.photos[i]
+        path = self.root / photo.file
+        if not path.exists():
+            raise HandscopeError(
+                f"{path}: the index names this picture, but it is not there; copy the data again"
+            )
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise ImageError(f"{path}: cannot be read as a picture; copy the data again")
+        return Sample(
+            key=photo.file.rsplit(".", 1)[0],
+            source=f"photos/{photo.source}",
+            image=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB),
+            hands=photo.hands,
+            complete=True,
+        )
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON lines file, gzipped or not."""
+    try:
+        data = path.read_bytes()
+        text = gzip.decompress(data) if path.suffix == ".gz" else data
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except FileNotFoundError:
+        raise HandscopeError(f"{path}: no such file; give the folder that holds photos/index.jsonl") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise HandscopeError(f"{path}: not a JSON lines file ({error}); copy or make it again") from error
+
+
+def _photo(row: dict[str, Any], taught: dict[str, Any] | None) -> Photo:
+    """Join a line of the index with the teacher's line for the same picture."""
+    if taught is None:
+        boxes = [] if row["source"] == "sign-digits" else row["boxes"]
+        hands = [{"box": box} for box in boxes]
+    else:
+        hands = taught["hands"]
+    tips = [
+        (joint, row[name])
+        for joint, name in ((THUMB_TIP, "thumb_tip"), (INDEX_TIP, "index_tip"))
+        if name in row
+    ]
+    labels = tuple(_hand(hand, tips if i == 0 else []) for i, hand in enumerate(hands))
+    return Photo(row["file"], row["source"], taught["split"] if taught else "train", labels)
+
+
+def _hand(hand: dict[str, Any], tips: list[tuple[int, list[float]]]) -> HandLabel:
+    """A hand's label; `tips` are (joint, px) marked by people."""
+    joints = np.array(hand.get("joints_2d", np.zeros((21, 2))), np.float32)
+    known = np.array(hand.get("known", np.zeros(21)), bool)
+    for joint, point in tips:
+        joints[joint], known[joint] = point, True
+    return HandLabel(
+        handedness=hand["handedness"] if hand.get("handedness_known") else None,
+        box=None if hand["box"] is None else np.array(hand["box"], np.float32),
+        joints_2d=joints if known.any() else None,
+        joints_2d_known=known if known.any() else None,
+    )

@@ -1,0 +1,69 @@
+"""Scores of one hand or one set: 2D error, PCK, PA-MPJPE, intersection over union; plain numpy functions.
+
+Definitions (where the literature has several, the one named here): PCK@x counts joints whose error is at
+most x times the larger side of the true joints' tight box (mmpose; the threshold is inclusive as in
+FreiHAND's EvalUtil). PA-MPJPE aligns by the best similarity without reflection (Umeyama 1991, as HaMeR;
+FreiHAND's own script allows reflections, which flatters a mirrored hand).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def joint_errors(predicted: ArrayLike, true: ArrayLike) -> NDArray[np.float64]:
+    """Distances (..., j) between corresponding points (..., j, d), in their unit."""
+    return np.linalg.norm(np.asarray(predicted, np.float64) - np.asarray(true, np.float64), axis=-1)
+
+
+def box_side(joints: ArrayLike) -> NDArray[np.float64]:
+    """The larger side (...) of the tight boxes of joints (..., j, 2)."""
+    joints = np.asarray(joints, np.float64)
+    return (joints.max(-2) - joints.min(-2)).max(-1)
+
+
+def pck(errors: ArrayLike, side: ArrayLike, threshold: float) -> float:
+    """Share of the errors (..., j) that are at most `threshold` times the box sides (...)."""
+    errors = np.asarray(errors, np.float64)
+    return float((errors <= threshold * np.asarray(side, np.float64)[..., None]).mean())
+
+
+def area_under_pck(errors: ArrayLike, side: ArrayLike, *, highest: float = 0.2, steps: int = 101) -> float:
+    """Area under PCK@t for t from 0 to `highest`, as a share of the largest possible."""
+    thresholds = np.linspace(0, highest, steps)
+    curve = [pck(errors, side, float(t)) for t in thresholds]
+    return float(np.trapezoid(curve, thresholds) / highest)
+
+
+def align_similarity(source: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
+    """`source` (n, d) turned, scaled and moved (never mirrored) to lie closest to `target` (n, d)."""
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    centre, goal = source.mean(0), target.mean(0)
+    moved, wanted = source - centre, target - goal
+    u, strength, vt = np.linalg.svd(wanted.T @ moved)
+    signs = np.ones(len(strength))
+    signs[-1] = np.sign(np.linalg.det(u) * np.linalg.det(vt)) or 1.0
+    rotation = (u * signs) @ vt
+    scale = (strength * signs).sum() / max((moved**2).sum(), 1e-18)
+    return scale * moved @ rotation.T + goal
+
+
+def pa_mpjpe(predicted: ArrayLike, true: ArrayLike) -> float:
+    """Mean distance of the joints (j, 3) after `align_similarity`, in the joints' unit."""
+    return float(joint_errors(align_similarity(predicted, true), true).mean())
+
+
+def box_iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+    """Intersection over union (...) of boxes (..., 4) x0, y0, x1, y1; zero if both are empty."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    overlap = np.clip(sides, 0, None).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
+    return np.where(union > 0, overlap / np.where(union > 0, union, 1), 0.0)
+
+
+def mask_iou(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
+    """Intersection over union of two masks (h, w); 1 if both are empty."""
+    union = np.logical_or(predicted, true).sum()
+    return 1.0 if union == 0 else float(np.logical_and(predicted, true).sum() / union)

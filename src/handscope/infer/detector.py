@@ -1,0 +1,135 @@
+"""Where the hands are: one small network over the letterboxed picture, and non-maximum suppression.
+
+For a large picture with small hands the same network also looks at overlapping tiles (`tiles=2`: two by
+two, and so on); hands cut by an inner border of a tile are left to the tile that shows them whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.geometry.crops import Crop, crop_around
+from handscope.infer.weights import Network, check_outputs
+
+OUTPUTS = {"scores", "boxes", "up", "crops", "right"}
+TILE_OVERLAP = 0.25
+"""Share of a tile that its neighbour shows too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """One hand in picture pixels: tight `box` of the joints (4,), upright crop and side.
+
+    `centre` (2,) and `side` place the upright crop, `up` (2,) is the unit direction wrist to middle knuckle;
+    `right` is the probability of a right hand, `score` that of a hand.
+    """
+
+    box: NDArray[np.floating]
+    up: NDArray[np.floating]
+    centre: NDArray[np.floating]
+    side: float
+    right: float
+    score: float
+
+
+def letterbox(size: int, x0: float, y0: float, x1: float, y1: float) -> Crop:
+    """The whole rectangle (pixel centres x0..x1 - 1, y0..y1 - 1) centred in a square of `size` px."""
+    centre = ((x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2)
+    return crop_around(centre, max(x1 - x0, y1 - y0), (0.0, -1.0), size=size)
+
+
+class Detector:
+    """The detector network; call it with an RGB picture for its hands, best first."""
+
+    def __init__(self, network: Network, *, threshold: float | None = None, tiles: int = 1) -> None:
+        check_outputs(network, OUTPUTS)
+        if tiles < 1:
+            raise ValueError(f"tiles must be 1 or more, got {tiles}")
+        self.network = network
+        self.threshold = float(network.card.get("threshold", 0.3)) if threshold is None else threshold
+        self.tiles = tiles
+
+    def __call__(self, image: NDArray[np.uint8]) -> list[Detection]:
+        """Hands in `image` RGB uint8 (H, W, 3), each once, best first."""
+        height, width = image.shape[:2]
+        found = self._look(image, (0, 0, width, height))
+        if self.tiles > 1:
+            for tile in tile_boxes(width, height, self.tiles):
+                found += [d for d in self._look(image, tile) if not _is_cut(d, tile, width, height)]
+        return suppress(found)
+
+    def _look(self, image: NDArray[np.uint8], region: tuple[int, int, int, int]) -> list[Detection]:
+        """Detections above the threshold inside `region` (x0, y0, x1, y1), not yet suppressed."""
+        x0, y0, x1, y1 = region
+        view = letterbox(self.network.input_size, 0, 0, x1 - x0, y1 - y0)
+        small = view.extract(np.ascontiguousarray(image[y0:y1, x0:x1]), border=cv2.BORDER_CONSTANT)
+        out = {name: value[0] for name, value in self.network.run(small[None]).items()}
+        keep = np.flatnonzero(out["scores"] >= self.threshold)
+        corner = np.array([x0, y0], np.float64)
+        boxes = view.invert(out["boxes"][keep].reshape(-1, 2, 2)) + corner
+        centres = view.invert(out["crops"][keep, :2]) + corner
+        return [
+            Detection(
+                box=box.reshape(4),
+                up=out["up"][i].astype(np.float64),
+                centre=centre,
+                side=float(out["crops"][i, 2]) / view.scale,
+                right=float(out["right"][i]),
+                score=float(out["scores"][i]),
+            )
+            for i, box, centre in zip(keep, boxes, centres, strict=True)
+            if out["crops"][i, 2] > 1.0
+        ]
+
+
+def tile_boxes(width: int, height: int, count: int) -> Iterator[tuple[int, int, int, int]]:
+    """`count` x `count` rectangles (x0, y0, x1, y1) that cover the picture, neighbours overlapping."""
+    share = 1.0 / (count - (count - 1) * TILE_OVERLAP)  # of the picture's side, for one tile
+    for row in range(count):
+        for column in range(count):
+            start = np.array([column, row]) * (1 - TILE_OVERLAP) * share
+            x0, y0 = (start * (width, height)).astype(int)
+            x1, y1 = np.ceil((start + share) * (width, height)).astype(int)
+            yield int(x0), int(y0), min(int(x1), width), min(int(y1), height)
+
+
+def _is_cut(detection: Detection, tile: tuple[int, int, int, int], width: int, height: int) -> bool:
+    """True if the box reaches a border of the tile that is not a border of the picture."""
+    x0, y0, x1, y1 = tile
+    margin = 0.02 * max(x1 - x0, y1 - y0)
+    left, top, right, bottom = detection.box
+    return bool(
+        (left < x0 + margin and x0 > 0)
+        or (top < y0 + margin and y0 > 0)
+        or (right > x1 - margin and x1 < width)
+        or (bottom > y1 - margin and y1 < height)
+    )
+
+
+def box_iou(one: NDArray[np.floating], two: NDArray[np.floating]) -> float:
+    """Intersection over union of two boxes (x0, y0, x1, y1)."""
+    shared = np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2])
+    intersection = float(np.prod(np.maximum(shared, 0.0)))
+    union = float(np.prod(one[2:] - one[:2]) + np.prod(two[2:] - two[:2])) - intersection
+    return intersection / union if union > 0 else 0.0
+
+
+def suppress(found: list[Detection], *, iou: float = 0.5, closeness: float = 0.2) -> list[Detection]:
+    """Each hand once: a detection yields to a better one of high box IoU or of nearly the same crop centre.
+
+    `closeness` is the distance of the centres in sides of the smaller crop.
+    """
+    kept: list[Detection] = []
+    for one in sorted(found, key=lambda d: -d.score):
+        if not any(
+            box_iou(one.box, two.box) > iou
+            or np.hypot(*(one.centre - two.centre)) < closeness * min(one.side, two.side)
+            for two in kept
+        ):
+            kept.append(one)
+    return kept

@@ -1,0 +1,110 @@
+"""The estimator network: everything about one hand from one upright crop that shows it as a right hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.geometry.crops import Crop, crop_around, upright_frame
+from handscope.infer.lifting import PosedHand
+from handscope.infer.weights import Network, check_outputs
+from handscope.skeleton import MIDDLE_MCP, WRIST
+
+OUTPUTS = {"joints", "joint_scores", "mask", "right", "theta", "beta", "R", "T", "f", "joints_3d", "vertices"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What the network says of one crop.
+
+    `joints` (21, 2) crop px; `joint_scores` (21,); `mask` (m, m) probability over the crop; `right` the
+    probability that the crop, as shown, holds a right hand; `theta` (15, 3), `beta` (10,); `hand` in the
+    crop's camera, whose focal length is `focal` crop px.
+    """
+
+    crop: Crop
+    joints: NDArray[np.floating]
+    joint_scores: NDArray[np.floating]
+    mask: NDArray[np.floating]
+    right: float
+    theta: NDArray[np.floating]
+    beta: NDArray[np.floating]
+    hand: PosedHand
+    focal: float
+
+    @property
+    def joints_2d(self) -> NDArray[np.float64]:
+        """Joints (21, 2) in picture px."""
+        return self.crop.invert(self.joints)
+
+    @property
+    def uprightness(self) -> float:
+        """Cosine between wrist to middle knuckle and the crop's up."""
+        x, y = self.joints[MIDDLE_MCP] - self.joints[WRIST]
+        return float(-y / max(np.hypot(x, y), 1e-6))
+
+    @property
+    def trust(self) -> float:
+        """Mean joint score, in [0, 1]."""
+        return float(self.joint_scores.mean())
+
+    @property
+    def plausibility(self) -> float:
+        """In [0, 1]: how well this crop was chosen (joints found, right hand shown, upright)."""
+        return self.trust * self.right * (1 + self.uprightness) / 2
+
+
+class Estimator:
+    """The estimator network; call it with a picture and crops of it."""
+
+    def __init__(self, network: Network) -> None:
+        check_outputs(network, OUTPUTS)
+        self.network = network
+
+    @property
+    def size(self) -> int:
+        """Side of the crops in px."""
+        return self.network.input_size
+
+    def __call__(self, image: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Estimate]:
+        """One estimate for each crop of `image` RGB uint8 (H, W, 3), in one batch."""
+        if not crops:
+            return []
+        out = self.network.run(np.stack([crop.extract(image) for crop in crops]))
+        return [
+            Estimate(
+                crop=crop,
+                joints=out["joints"][i].astype(np.float64),
+                joint_scores=out["joint_scores"][i],
+                mask=out["mask"][i],
+                right=float(out["right"][i]),
+                theta=out["theta"][i],
+                beta=out["beta"][i],
+                hand=PosedHand(**{name: out[name][i] for name in ("R", "T", "joints_3d", "vertices")}),
+                focal=float(out["f"][i]),
+            )
+            for i, crop in enumerate(crops)
+        ]
+
+    def refine(self, image: NDArray[np.uint8], first: Estimate) -> Estimate:
+        """Look again, upright and centred on the joints just found, from the side that was seen.
+
+        If that look disagrees on the side the other one is tried too, and the surer of the two is kept.
+        """
+        mirrored = first.crop.mirrored == (first.right >= 0.5)
+        (second,) = self(image, [next_crop(first, mirrored=mirrored)])
+        if second.right >= 0.5:
+            return second
+        (third,) = self(image, [next_crop(first, mirrored=not mirrored)])
+        return max(second, third, key=lambda estimate: estimate.right)
+
+
+def next_crop(estimate: Estimate, *, mirrored: bool) -> Crop:
+    """The upright crop of the joints just found, at most 2.5 times larger or smaller than the last."""
+    centre, side, up = upright_frame(estimate.joints_2d)
+    last = estimate.crop.size / estimate.crop.scale
+    side = min(max(side, last / 2.5), last * 2.5)
+    return crop_around(centre, side, up, size=estimate.crop.size, mirrored=mirrored)

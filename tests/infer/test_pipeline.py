@@ -1,0 +1,168 @@
+"""The path from picture to hands, around stand-in networks that find a toy hand (see `toy_networks`)."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from handscope.errors import AssetError, HandscopeError
+from handscope.geometry.camera import default_intrinsics, project
+from handscope.infer.detector import Detection, Detector, box_iou, suppress, tile_boxes
+from handscope.infer.pipeline import drop_repeated, load
+from handscope.infer.weights import open_network
+from toy_networks import blobs, paint, toy_joints
+
+ANGLES = np.arange(0, 360, 40)
+
+
+@pytest.fixture(scope="module")
+def model(toy_weights):
+    return load(toy_weights, threads=1)
+
+
+@pytest.mark.parametrize("handedness", ["left", "right"])
+@pytest.mark.parametrize("degrees", ANGLES)
+def test_a_hand_is_found_at_any_angle_on_either_side(model, degrees, handedness):
+    points = blobs((210, 150), 90, np.radians(degrees), handedness)
+    (hand,) = model(paint(400, 300, [points]))
+    assert hand.handedness == handedness
+    np.testing.assert_allclose(hand.joints_2d, toy_joints(*points), atol=1.0)
+    assert hand.extras["right"] > 0.5 if handedness == "right" else hand.extras["right"] < 0.5
+
+
+@pytest.mark.parametrize("handedness", ["left", "right"])
+@pytest.mark.parametrize("degrees", ANGLES)
+def test_a_box_alone_is_enough(model, degrees, handedness):
+    points = blobs((210, 150), 90, np.radians(degrees), handedness)
+    joints = toy_joints(*points)
+    (hand,) = model(paint(400, 300, [points]), boxes=[*joints.min(0), *joints.max(0)])
+    assert hand.handedness == handedness
+    np.testing.assert_allclose(hand.joints_2d, joints, atol=1.0)
+
+
+@pytest.mark.parametrize("handedness", ["left", "right"])
+def test_what_a_hand_carries(model, handedness):
+    points = blobs((250, 140), 80, 0.4, handedness)
+    (hand,) = model(paint(400, 300, [points]))
+    joints = toy_joints(*points)
+    assert hand.mask.shape == (300, 400) and hand.mask.dtype == np.bool_
+    for x, y in np.round(points).astype(int):
+        assert hand.mask[y, x]
+    assert not hand.mask[:20].any()
+    np.testing.assert_allclose(hand.box, [*joints.min(0), *joints.max(0)], atol=1.0)
+    np.testing.assert_array_equal(hand.K, default_intrinsics(400, 300))
+    assert 0 < hand.score <= 1 and hand.joint_scores.shape == (21,)
+    assert hand.vertices.shape[1] == 3 and hand.faces.max() < len(hand.vertices)
+    # the 3D joints stand where the picture shows them; T is the wrist, mirrored for a left hand
+    np.testing.assert_allclose(project(hand.joints_3d, hand.K)[0], joints[0], atol=1.0)
+    assert np.abs(project(hand.joints_3d, hand.K) - joints).max() < 6
+    np.testing.assert_allclose(
+        hand.joints_3d[0], hand.T * [-1 if handedness == "left" else 1, 1, 1], atol=1e-6
+    )
+
+
+def test_faces_look_outwards_for_both_hands(model):
+    for handedness in ("left", "right"):
+        (hand,) = model(paint(400, 300, [blobs((200, 150), 80, 0.0, handedness)]))
+        a, b, c = (hand.vertices[hand.faces[:, i]] - hand.vertices.mean(0) for i in range(3))
+        assert np.einsum("fi,fi->f", a, np.cross(b, c)).sum() > 0  # signed volume
+
+
+def test_intrinsics_of_the_user_set_the_distance(model):
+    image = paint(400, 300, [blobs((200, 150), 80, 0.0, "right")])
+    near, far = (model(image, K=[[f, 0, 199.5], [0, f, 149.5], [0, 0, 1]])[0] for f in (300, 600))
+    assert far.T[2] == pytest.approx(2 * near.T[2], rel=0.03)
+
+
+def test_an_empty_picture_has_no_hand(model):
+    assert model(np.zeros((100, 200, 3), np.uint8)) == []
+    assert model(np.zeros((1, 1, 3), np.uint8)) == []
+    assert model(np.zeros((3000, 2, 3), np.uint8)) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"K": np.eye(2)}, "K must be"),
+        ({"K": -np.eye(3)}, "K must be"),
+        ({"boxes": [[10, 10, 5, 50]]}, "x1 > x0"),
+        ({"boxes": [[500, 10, 600, 50]]}, "outside the picture of 400 x 300"),
+        ({"boxes": [1, 2, 3]}, "boxes must be"),
+        ({"boxes": [[0, 0, np.nan, 9]]}, "boxes must be"),
+    ],
+)
+def test_wrong_arguments_give_one_sentence(model, arguments, words):
+    with pytest.raises(HandscopeError, match=words):
+        model(np.zeros((300, 400, 3), np.uint8), **arguments)
+
+
+def test_two_hands_on_one_are_merged(model):
+    (hand,) = model(paint(400, 300, [blobs((200, 150), 80, 0.0, "right")]))
+    again = dataclasses.replace(hand, score=hand.score / 2, joints_2d=hand.joints_2d + 2)
+    away = dataclasses.replace(hand, joints_2d=hand.joints_2d + 100, box=hand.box + 100)
+    kept = drop_repeated([again, hand, away])
+    assert len(kept) == 2 and kept[0] is hand and kept[1] is away
+
+
+def test_tiles_find_what_is_too_small_for_one_look(toy_weights):
+    points = blobs((300, 220), 60, 0.0, "right")
+    image = paint(2400, 1800, [points])
+    whole = Detector(open_network("detector", toy_weights, 1), threshold=0.85)
+    assert whole(image)[0].side == pytest.approx(Detector(whole.network, tiles=2)(image)[0].side, rel=0.2)
+    (hand,) = load(toy_weights, threads=1, tiles=3)(image)
+    np.testing.assert_allclose(hand.joints_2d, toy_joints(*points), atol=1.5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_tiles_cover_the_picture(count):
+    seen = np.zeros((67, 101), int)
+    for x0, y0, x1, y1 in tile_boxes(101, 67, count):
+        seen[y0:y1, x0:x1] += 1
+    assert seen.min() >= 1 and seen.max() <= 4
+
+
+def detection(x, y, score, size=10.0):
+    box = np.array([x, y, x + size, y + size])
+    return Detection(
+        box=box, up=np.array([0, -1.0]), centre=box[:2] + size / 2, side=size / 0.65, right=1.0, score=score
+    )
+
+
+def test_suppression_keeps_the_best_of_each_place():
+    found = [detection(0, 0, 0.5), detection(1, 1, 0.9), detection(30, 0, 0.4), detection(6, 0, 0.8)]
+    assert [d.score for d in suppress(found)] == [0.9, 0.8, 0.4]
+
+
+def test_box_iou_of_known_boxes():
+    one = np.array([0.0, 0.0, 2.0, 2.0])
+    assert box_iou(one, one) == 1.0
+    assert box_iou(one, one + 1) == pytest.approx(1 / 7)
+    assert box_iou(one, one + 5) == 0.0
+    assert box_iou(one * 0, one * 0) == 0.0
+
+
+def test_damaged_weights_are_found(toy_weights, tmp_path):
+    for file in toy_weights.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    estimator = tmp_path / "estimator.onnx"
+    estimator.write_bytes(estimator.read_bytes()[:-100])
+    with pytest.raises(AssetError, match="sha256"):
+        load(tmp_path)
+    (tmp_path / "estimator.json").unlink()
+    with pytest.raises(AssetError, match="ONNX Runtime cannot open"):
+        load(tmp_path)
+    (tmp_path / "estimator.onnx").write_bytes((toy_weights / "detector.onnx").read_bytes())
+    with pytest.raises(AssetError, match="lacks the outputs"):
+        load(tmp_path)
+    (tmp_path / "estimator.json").write_text("[1")
+    with pytest.raises(AssetError, match="not valid JSON"):
+        load(tmp_path)
+    (tmp_path / "estimator.json").write_text(json.dumps([1]))
+    with pytest.raises(AssetError, match="JSON object"):
+        load(tmp_path)
+    estimator.unlink()
+    with pytest.raises(AssetError, match="not found"):
+        load(tmp_path)
+    with pytest.raises(AssetError, match="no such folder"):
+        load(tmp_path / "none")

@@ -1,0 +1,181 @@
+"""What is measured on each set of real photographs, and how, given what a model says of each picture.
+
+A model is any function from a picture, RGB uint8 (H, W, 3), to its hands. Predictions are made once; these
+functions only score them.
+
+- A hand is FOUND if some predicted hand's joints' box overlaps the box of the true joints at IoU >= 0.3; of
+several the one of highest IoU is scored. Errors are means over the hands found; PCK counts a missed hand's
+joints as wrong.
+- 2D errors are in pixels of a picture whose longer side is 256 px.
+- Photographs have boxes of the whole hand, which reach further than the joints: a predicted joints' box is
+enlarged by `HAND_MARGIN` of its larger side before it is compared with one of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from handscope.data.photos import INDEX_TIP, THUMB_TIP
+from handscope.evaluation import metrics
+from handscope.geometry.camera import project
+from handscope.skeleton import MIDDLE_MCP, WRIST
+from handscope.types import Hand, HandLabel, Sample
+
+Scores = dict[str, float]
+
+FOUND_IOU = 0.3
+PHOTO_IOU = 0.5
+FALSE_IOU = 0.1
+HAND_MARGIN = 0.06
+MASK_MARGIN = 0.1
+REFERENCE_PX = 256
+
+
+def joints_box(joints: ArrayLike, margin: float = 0.0) -> NDArray[np.float64]:
+    """Box (4,) around joints (j, 2), each edge moved outwards by `margin` times the larger side."""
+    joints = np.asarray(joints, np.float64)
+    grow = margin * float(metrics.box_side(joints))
+    return np.concatenate([joints.min(0) - grow, joints.max(0) + grow])
+
+
+def best_match(hands: Sequence[Hand], box: ArrayLike, *, iou: float, margin: float = 0.0) -> Hand | None:
+    """The hand whose joints' box overlaps `box` most, if by `iou` at least."""
+    overlaps = [float(metrics.box_iou(joints_box(hand.joints_2d, margin), box)) for hand in hands]
+    best = int(np.argmax(overlaps)) if overlaps else -1
+    return hands[best] if overlaps and overlaps[best] >= iou else None
+
+
+def score_joints(samples: Sequence[Sample], predictions: Sequence[Sequence[Hand]]) -> Scores:
+    """joints-dev: share found, 2D errors (of 2D joints and of 3D joints projected), PA error, side."""
+    errors, projected, aligned, right_side, sides, all_sides = [], [], [], [], [], []
+    for sample, hands in zip(samples, predictions, strict=True):
+        (true,) = sample.hands
+        assert true.joints_2d is not None and true.joints_3d is not None
+        to_reference = REFERENCE_PX / max(sample.image.shape[:2])
+        all_sides.append(to_reference * metrics.box_side(true.joints_2d))
+        hand = best_match(hands, joints_box(true.joints_2d), iou=FOUND_IOU)
+        if hand is None:
+            continue
+        sides.append(all_sides[-1])
+        errors.append(to_reference * metrics.joint_errors(hand.joints_2d, true.joints_2d))
+        seen = project(hand.joints_3d, hand.K)
+        projected.append(to_reference * metrics.joint_errors(seen, true.joints_2d))
+        aligned.append(1000 * metrics.pa_mpjpe(hand.joints_3d, true.joints_3d))
+        right_side.append(hand.handedness == true.handedness)
+    share = len(errors) / max(len(all_sides), 1)
+    scores = {"pictures": float(len(all_sides)), "found": share}
+    if errors:
+        scores |= {
+            "error_px256_mean": float(np.mean(errors)),
+            "error_px256_median": float(np.median(errors)),
+            "projected_error_px256_mean": float(np.mean(projected)),
+            "pck_0.1": share * metrics.pck(errors, sides, 0.1),
+            "pck_0.2": share * metrics.pck(errors, sides, 0.2),
+            "pa_error_mm_mean": float(np.mean(aligned)),
+            "handedness": float(np.mean(right_side)),
+        }
+    return scores
+
+
+def compared_region(joints: ArrayLike, height: int, width: int, *, box: bool) -> NDArray[np.bool_]:
+    """Where a hand's mask is compared with skin (height, width): before the wrist, inside the joints' box.
+
+    The forearm is left out by a line through the wrist joint at right angles to wrist -> middle knuckle: only
+    pixels on the knuckles' side count. With `box`, pixels outside the joints' box enlarged by
+    `MASK_MARGIN` are left out too.
+    """
+    joints = np.asarray(joints, np.float64)
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    forward = joints[MIDDLE_MCP] - joints[WRIST]
+    region = (x - joints[WRIST, 0]) * forward[0] + (y - joints[WRIST, 1]) * forward[1] >= 0
+    if box:
+        x0, y0, x1, y1 = joints_box(joints, MASK_MARGIN)
+        region &= (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+    return region
+
+
+def score_masks(samples: Sequence[Sample], predictions: Sequence[Sequence[Hand]]) -> Scores:
+    """masks-dev: mean IoU of hand mask and skin inside `compared_region`; a picture without a hand counts 0.
+
+    There are no joints to go by, so the region is that of the predicted joints. A model that predicts too
+    small a hand would gain by it; "iou_in_front" compares everything in front of the wrist instead, box or
+    not (other skin in the picture counts against it). The hand of highest score is taken.
+    """
+    inside, in_front, found = [], [], 0
+    for sample, hands in zip(samples, predictions, strict=True):
+        skin = sample.hands[0].mask
+        assert skin is not None
+        if not hands:
+            inside.append(0.0)
+            in_front.append(0.0)
+            continue
+        found += 1
+        hand = max(hands, key=lambda hand: hand.score)
+        for values, box in ((inside, True), (in_front, False)):
+            region = compared_region(hand.joints_2d, *skin.shape, box=box)
+            values.append(metrics.mask_iou(hand.mask & region, (skin > 127) & region))
+    count = max(len(inside), 1)
+    return {
+        "pictures": float(len(inside)),
+        "found": found / count,
+        "iou_mean": float(np.mean(inside)),
+        "iou_median": float(np.median(inside)),
+        "iou_in_front_mean": float(np.mean(in_front)),
+        "iou_at_least_0.5": float(np.mean(np.array(inside) >= 0.5)),
+    }
+
+
+def score_photos(samples: Sequence[Sample], predictions: Sequence[Sequence[Hand]]) -> Scores:
+    """Held-out photographs: labelled hands found, false alarms a picture, fingertips people marked.
+
+    A labelled hand is found at IoU 0.5; a predicted hand that overlaps no label by 0.1 is a false alarm.
+    Fingertip errors are shares of the larger side of the labelled box.
+    """
+    labelled, found, alarms, tips, pictures = 0, 0, 0, [], 0
+    for sample, hands in zip(samples, predictions, strict=True):
+        boxes = [label.box for label in sample.hands if label.box is not None]
+        if not boxes:
+            continue
+        pictures += 1
+        for label in sample.hands:
+            if label.box is None:
+                continue
+            labelled += 1
+            hand = best_match(hands, label.box, iou=PHOTO_IOU, margin=HAND_MARGIN)
+            found += hand is not None
+            if hand is not None and sample.source == "photos/ti1k" and label.joints_2d is not None:
+                side = max(label.box[2] - label.box[0], label.box[3] - label.box[1])
+                pair = [THUMB_TIP, INDEX_TIP]
+                tips.append(metrics.joint_errors(hand.joints_2d[pair], label.joints_2d[pair]) / side)
+        alarms += _false_alarms(hands, [_extent(label) for label in sample.hands])
+    scores = {
+        "pictures": float(pictures),
+        "hands": float(labelled),
+        "found": found / max(labelled, 1),
+        "false_alarms_per_picture": alarms / max(pictures, 1),
+    }
+    if tips:
+        scores |= {
+            "thumb_tip_error": float(np.mean(tips, 0)[0]),
+            "index_tip_error": float(np.mean(tips, 0)[1]),
+        }
+    return scores
+
+
+def _extent(label: HandLabel) -> NDArray[np.floating]:
+    """A label's box, or that of the teacher's joints if nobody drew one."""
+    if label.box is not None:
+        return label.box
+    assert label.joints_2d is not None
+    return joints_box(label.joints_2d, HAND_MARGIN)
+
+
+def _false_alarms(hands: Sequence[Hand], boxes: Sequence[ArrayLike]) -> int:
+    """How many hands overlap none of the boxes."""
+    return sum(
+        all(metrics.box_iou(joints_box(hand.joints_2d, HAND_MARGIN), box) < FALSE_IOU for box in boxes)
+        for hand in hands
+    )

@@ -1,0 +1,107 @@
+"""`handscope bench real`: a model on real photographs, as in protocols.py.
+
+    bench(Path("../shared/data"), model, out=Path("out/bench"))
+
+writes scores.json and predictions' overlays (if asked for) and returns the scores; `report` makes them a
+table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.data.dev_sets import JointsDev, MasksDev
+from handscope.data.photos import PhotoDataset
+from handscope.evaluation.protocols import Scores, score_joints, score_masks, score_photos
+from handscope.types import Hand, Sample
+
+Model = Callable[[NDArray[np.uint8]], Sequence[Hand]]
+Draw = Callable[[NDArray[np.uint8], Sequence[Hand]], NDArray[np.uint8]]
+Progress = Callable[[str, int, int], None]
+"""Told the set, the number of pictures done and their total."""
+
+SOURCES = ("ti1k", "dwivedi", "subhih")
+"""Photographs with human boxes."""
+
+
+def bench(
+    data: Path,
+    model: Model,
+    *,
+    out: Path | None = None,
+    labels: Path | None = None,
+    limit: int | None = None,
+    draw: Draw | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Scores]:
+    """Scores of `model` on joints-dev, masks-dev and the held-out photographs under `data`.
+
+    `limit` takes that many pictures of each set, evenly spread. `labels` is the pseudo-label file, which says
+    which photographs are held out; without it the photographs are left out. With `draw` and `out`,
+    every picture's overlay goes to out/overlays/<set>/.
+    """
+    sets: dict[str, tuple[Sequence[Sample], Callable[..., Scores]]] = {
+        "joints-dev": (JointsDev(data), score_joints),  # type: ignore[dict-item]
+        "masks-dev": (MasksDev(data), score_masks),  # type: ignore[dict-item]
+    }
+    if labels is not None:
+        photos = PhotoDataset(data, labels, split="held-out", sources=SOURCES)
+        sets["photos held-out"] = (photos, score_photos)  # type: ignore[assignment]
+    results = {}
+    for name, (samples, score) in sets.items():
+        chosen = spread(len(samples), limit)
+        pictures, predictions, seconds = [], [], 0.0
+        for done, i in enumerate(chosen):
+            sample = samples[i]
+            start = time.perf_counter()
+            predictions.append(list(model(sample.image)))
+            seconds += time.perf_counter() - start
+            pictures.append(sample)
+            if draw is not None and out is not None:
+                save_overlay(out / "overlays" / name, sample, draw(sample.image, predictions[-1]))
+            if progress is not None:
+                progress(name, done + 1, len(chosen))
+        results[name] = score(pictures, predictions) | {
+            "ms_per_picture": 1000 * seconds / max(len(chosen), 1)
+        }
+    if out is not None:
+        write_json(out / "scores.json", results)
+    return results
+
+
+def spread(total: int, limit: int | None) -> list[int]:
+    """Indices of `limit` of `total` things, evenly spread; all of them without a limit."""
+    count = total if limit is None else min(limit, total)
+    return np.linspace(0, total - 1, count).round().astype(int).tolist()
+
+
+def report(results: dict[str, Scores]) -> str:
+    """The scores as a Markdown table."""
+    lines = ["| set | measure | value |", "|---|---|---|"]
+    for name, scores in results.items():
+        lines += [f"| {name} | {measure} | {value:.4g} |" for measure, value in scores.items()]
+    return "\n".join(lines)
+
+
+def save_overlay(folder: Path, sample: Sample, picture: NDArray[np.uint8]) -> None:
+    """Write one overlay (RGB) as folder/<last part of the sample's key>.jpg."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = sample.key.rsplit("/", 1)[-1]
+    source = sample.source.rsplit("/", 1)[-1]
+    cv2.imwrite(str(folder / f"{source}-{name}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write beside, then move into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(value, indent=1) + "\n")
+    os.replace(temporary, path)

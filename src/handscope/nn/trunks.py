@@ -7,8 +7,8 @@ in a table.
 - `LandmarkTrunk`: the encoder of MediaPipe's hand_landmark_full (Apache-2.0), which has seen many real hands.
 - `LiteTrunk`: EfficientNet-Lite0 trained on ImageNet (Apache-2.0).
 
-Weights are made by scripts/convert_landmark_trunk.py. Pictures are RGB in [0, 1]; convolutions pad as
-TensorFlow's 'same' does, so that the features equal the originals'.
+Weights are made by scripts/convert_landmark_trunk.py and convert_lite_trunk.py. Pictures are RGB in [0, 1];
+convolutions pad as TensorFlow's 'same' does, so that the features equal the originals'.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Trunk(nn.Module):
             reason = str(error).strip().splitlines()[0]
             raise AssetError(
                 f"{path}: no weights for {cls.__name__} ({reason}); "
-                "make them with scripts/convert_landmark_trunk.py"
+                "make them with scripts/convert_landmark_trunk.py or convert_lite_trunk.py"
             ) from error
         return trunk
 

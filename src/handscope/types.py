@@ -6,11 +6,14 @@ camera frame x right, y down, z forward; RGB uint8 images (H, W, 3); joints in t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Handedness = Literal["left", "right"]
 FloatArray = NDArray[np.floating]
@@ -88,3 +91,79 @@ class Hand:
             f"Hand({self.handedness}, score {self.score:.2f}, box ({x0}, {y0})-({x1}, {y1}), "
             f"wrist {self.T[2]:.2f} m away, {int(self.mask.sum())} mask px)"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Crops and what is known of them, as tensors; unknown values are zeros and their `_known` is false.
+
+    `image` (b, S, S, 3) uint8; `joints_2d` (b, 21, 2) crop px with `joints_2d_known` (b, 21); `joints_3d` (b, 21, 3) metres relative to the
+    wrist, in the frame of the crop's camera, with `joints_3d_known` (b,); `mask` (b, m, m) coverage in [0, 1] of the visible hand with
+    `mask_known` (b,); `theta` (b, 15, 3, 3), `beta` (b, 10) and `R` (b, 3, 3) with `model_known` (b,);
+    `focal` (b,) in crop sides with `focal_known` (b,); `right` (b,) 1 where the crop shows a right hand, with `right_known` (b,).
+    Where the crop shows a left hand (a wrong mirroring, on purpose) nothing in 3D is known.
+    """
+
+    image: Tensor
+    joints_2d: Tensor
+    joints_2d_known: Tensor
+    joints_3d: Tensor
+    joints_3d_known: Tensor
+    mask: Tensor
+    mask_known: Tensor
+    theta: Tensor
+    beta: Tensor
+    R: Tensor
+    model_known: Tensor
+    focal: Tensor
+    focal_known: Tensor
+    right: Tensor
+    right_known: Tensor
+
+    def to(self, device: str) -> Batch:
+        """The same batch on another device."""
+        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshPrediction:
+    """What the regressor heads say of one hand, in the frame of the crop's camera (pinhole, centred on the crop).
+
+    `theta` (b, 15, 3, 3) and `R` (b, 3, 3) rotation matrices; `beta` (b, 10); `T` (b, 3) m; `focal` (b,) in crop sides;
+    `vertices` (b, V, 3) and `joints_3d` (b, 21, 3) m; `joints_2d` (b, 21, 2) crop px, projected.
+    """
+
+    theta: Tensor
+    beta: Tensor
+    R: Tensor
+    T: Tensor
+    focal: Tensor
+    vertices: Tensor
+    joints_3d: Tensor
+    joints_2d: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockPrediction:
+    """What one MTL block says: `heatmaps` (b, 21, h, h) and `mask` (b, m, m) as logits, `pof` (b, 20, 3, p, p), `joints_2d`
+    (b, 21, 2) crop px by Eq. 1, `mesh`, and `right` (b,) the logit of a right hand (None without that head).
+    """
+
+    heatmaps: Tensor
+    mask: Tensor
+    pof: Tensor
+    joints_2d: Tensor
+    mesh: MeshPrediction
+    right: Tensor | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The cascade's answer, block by block; the last block is the answer."""
+
+    blocks: tuple[BlockPrediction, ...]
+
+    @property
+    def last(self) -> BlockPrediction:
+        """The last and best block."""
+        return self.blocks[-1]

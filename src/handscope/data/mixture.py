@@ -1,0 +1,100 @@
+"""Mixing sources by draws: the n-th example of a training run depends on the seed and n alone.
+
+That makes the data order exact: after a crash the run goes on at draw n; two processes take turns and see together what one would see.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from handscope.data.transforms import CropConfig, Example, PhotometricConfig, crop_example, usable
+from handscope.errors import HandscopeError
+from handscope.types import Batch, Sample
+
+
+class SampleSource(Protocol):
+    """Anything map-style that yields samples."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> Sample: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Samples and how often to draw from them, relative to the other sources."""
+
+    name: str
+    samples: SampleSource
+    weight: float
+
+
+class CropMixture(Dataset[Example]):
+    """`mixture[n]` is draw n: a source, a picture, a hand and an augmentation, all from `seed` and n.
+
+    An unreadable picture is replaced by another draw and counted (`skipped`); fifty in a row end the run.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], crop: CropConfig, photometric: PhotometricConfig | None, seed: int
+    ) -> None:
+        if not sources or any(len(s.samples) == 0 for s in sources):
+            empty = [s.name for s in sources if len(s.samples) == 0]
+            raise HandscopeError(f"no pictures to train on: {', '.join(empty) or 'no source is given'}")
+        weights = np.array([s.weight for s in sources], np.float64)
+        self.sources, self.share = tuple(sources), np.cumsum(weights / weights.sum())
+        self.crop, self.photometric, self.seed = crop, photometric, seed
+        self.skipped = 0
+
+    def __getitem__(self, draw: int) -> Example:
+        rng = np.random.default_rng([self.seed, draw])
+        for _ in range(50):
+            source = self.sources[min(int(np.searchsorted(self.share, rng.random())), len(self.sources) - 1)]
+            try:
+                sample = source.samples[int(rng.integers(len(source.samples)))]
+            except HandscopeError as problem:
+                self.skipped += 1
+                warnings.warn(f"skipped: {problem}", stacklevel=2)
+                continue
+            hands = [hand for hand in sample.hands if usable(hand)]
+            if hands:
+                hand = hands[int(rng.integers(len(hands)))]
+                return crop_example(sample, hand, rng, self.crop, self.photometric)
+        raise HandscopeError(f"{source.name}: fifty pictures in a row without a usable hand; check the data")
+
+
+def collate(examples: list[Example]) -> Batch:
+    """Examples to one batch of tensors."""
+    stacked = {key: torch.from_numpy(np.stack([e[key] for e in examples])) for key in examples[0]}
+    return Batch(**stacked)
+
+
+class DrawSampler(Sampler[int]):
+    """The draws of one process from `first_step` on: step s of rank r takes draws (s * ranks + r) * batch and the next."""
+
+    def __init__(self, *, batch: int, rank: int, ranks: int, first_step: int, last_step: int) -> None:
+        self.batch, self.rank, self.ranks = batch, rank, ranks
+        self.steps = range(first_step, last_step)
+
+    def __iter__(self) -> Iterator[int]:
+        for step in self.steps:
+            start = (step * self.ranks + self.rank) * self.batch
+            yield from range(start, start + self.batch)
+
+    def __len__(self) -> int:
+        return len(self.steps) * self.batch
+
+
+def worker_init(_: Any) -> None:
+    """One thread a worker: the cores belong to the training processes."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

@@ -1,0 +1,38 @@
+"""Self-supervision (paper, section 3.3): the mesh's outline is the estimated mask, its projected joints are those of the heat-maps.
+
+Prediction against prediction, so unlabelled pictures train too. The backbone is the teacher: no gradient flows into it, and it
+counts as much as it is sure.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from handscope.losses.supervised import silhouette_iou
+
+
+def projection_consistency(
+    projected: Float[Tensor, "b 21 2"], read: Float[Tensor, "b 21 2"], confidence: Float[Tensor, "b 21"], crop: int
+) -> Float[Tensor, " b"]:
+    """Distance in crop sides between projected joints and those read from the heat-maps, weighted by confidence."""
+    confidence = confidence.detach()
+    distance = (projected - read.detach()).abs().sum(-1) / crop
+    return (distance * confidence).sum(1) / confidence.sum(1).clamp(min=1e-6)
+
+
+def outline_consistency(silhouette: Float[Tensor, "b s s"], mask_logits: Float[Tensor, "b s s"]) -> Float[Tensor, " b"]:
+    """One minus the soft IoU of rendered and estimated mask; samples with an unsure mask count less."""
+    probability = mask_logits.detach().sigmoid()
+    sure = ((probability - 0.5).abs() * 2).mean((1, 2))
+    everything = probability.new_ones(len(probability), dtype=bool)
+    return silhouette_iou(silhouette, probability, everything) * sure
+
+
+def heatmap_confidence(heatmaps: Float[Tensor, "b 21 h w"], read_px: Float[Tensor, "b 21 2"], sigma: float) -> Float[Tensor, "b 21"]:
+    """Share of a heat-map's mass within about two sigmas of the place read from it; `read_px` in map pixels."""
+    from handscope.geometry.heatmaps import gaussian_maps
+
+    probability = heatmaps.flatten(2).softmax(-1)
+    near = gaussian_maps(read_px, heatmaps.shape[-1], 2 * sigma).flatten(2)
+    return (probability * near).sum(-1)

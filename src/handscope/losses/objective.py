@@ -1,0 +1,124 @@
+"""The total loss: what each term weighs, block by block (paper, section 3.3). Only here are samples averaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from handscope.geometry.heatmaps import crop_to_map
+from handscope.losses import supervised as term
+from handscope.losses.consistency import heatmap_confidence, outline_consistency, projection_consistency
+from handscope.render.silhouette import soft_silhouette
+from handscope.types import Batch, BlockPrediction, Prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """Weights of the terms (zero switches a term off) and the sizes they are computed at.
+
+    The paper leaves the weights unsaid. `consistency` ramps up linearly over `ramp` steps.
+    """
+
+    heatmap_form: Literal["softmax", "mean"] = "softmax"
+    sigma_px: float = 1.5
+    heatmap: float = 1.0
+    coordinates: float = 20.0
+    pof: float = 2.0
+    mask: float = 2.0
+    bones: float = 2.0
+    joints_3d: float = 4.0
+    theta: float = 4.0
+    orientation: float = 4.0
+    beta: float = 0.02
+    beta_prior: float = 0.003
+    joints_2d: float = 20.0
+    focal: float = 0.05
+    silhouette: float = 0.3
+    right: float = 0.2
+    consistency: float = 0.0
+    ramp: int = 2000
+    earlier_blocks: float = 0.5
+    silhouette_px: int = 32
+
+    def __post_init__(self) -> None:
+        if self.sigma_px <= 0:
+            raise ValueError(f"sigma_px must be positive, got {self.sigma_px}")
+
+
+def objective(
+    prediction: Prediction,
+    batch: Batch,
+    silhouette_faces: Int[Tensor, "f 3"],
+    config: ObjectiveConfig,
+    step: int,
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+    """The loss to descend and the last block's terms, unweighted means over the batch, for the log."""
+    total = torch.zeros((), device=batch.mask.device)
+    terms: dict[str, Tensor] = {}
+    for i, block in enumerate(prediction.blocks):
+        last = i == len(prediction.blocks) - 1
+        terms = block_terms(block, batch, silhouette_faces if last else None, config)
+        weight = 1.0 if last else config.earlier_blocks
+        for name, value in terms.items():
+            scale = min(1.0, step / max(config.ramp, 1)) if name == "consistency" else 1.0
+            total = total + weight * scale * getattr(config, name) * value.mean()
+    return total, {name: value.detach().mean() for name, value in terms.items()}
+
+
+def block_terms(
+    block: BlockPrediction, batch: Batch, faces: Int[Tensor, "f 3"] | None, config: ObjectiveConfig
+) -> dict[str, Float[Tensor, " b"]]:
+    """Every term of one block, (b,) each, named as its weight; terms that draw the outline only if `faces` is given."""
+    crop, mesh = batch.image.shape[1], block.mesh
+    as_right = batch.right > 0.5  # a hand shown the wrong way round has no 3D in this frame
+    seen = batch.joints_2d_known & as_right[:, None]
+    heatmap = term.heatmap_cross_entropy if config.heatmap_form == "softmax" else term.heatmap_squared_error
+    terms = {
+        "heatmap": heatmap(block.heatmaps, batch.joints_2d, batch.joints_2d_known, crop, config.sigma_px),
+        "coordinates": term.joint_l1(
+            block.joints_2d, batch.joints_2d, batch.joints_2d_known & term.inside(batch.joints_2d, crop), crop
+        ),
+        "pof": term.pof_l1(
+            block.pof, batch.joints_2d, batch.joints_2d_known, batch.joints_3d, batch.joints_3d_known, crop
+        ),
+        "mask": term.mask_cross_entropy(block.mask, batch.mask, batch.mask_known),
+        "bones": term.bone_cosine(mesh.joints_3d, batch.joints_3d, batch.joints_3d_known),
+        "joints_3d": term.joint_distance(mesh.joints_3d, batch.joints_3d, batch.joints_3d_known),
+        "joints_2d": term.joint_l1(mesh.joints_2d, batch.joints_2d, seen, crop),
+        "theta": term.rotation_distance(mesh.theta, batch.theta, batch.model_known),
+        "orientation": term.rotation_distance(mesh.R[:, None], batch.R[:, None], batch.model_known),
+        "beta": (mesh.beta - batch.beta).square().mean(1) * batch.model_known,
+        "beta_prior": mesh.beta.square().mean(1),
+        "focal": (mesh.focal.log() - batch.focal.clamp(min=1e-3).log()).abs() * batch.focal_known,
+    }
+    if block.right is not None:
+        error = F.binary_cross_entropy_with_logits(block.right, batch.right, reduction="none")
+        terms["right"] = error * batch.right_known
+    if faces is not None and (config.silhouette or config.consistency):
+        terms |= outline_terms(block, batch, faces, config, as_right)
+    return terms
+
+
+def outline_terms(
+    block: BlockPrediction, batch: Batch, faces: Int[Tensor, "f 3"], config: ObjectiveConfig, as_right: Tensor
+) -> dict[str, Float[Tensor, " b"]]:
+    """L_mask against known masks, and the self-supervised consistency."""
+    crop, size, mesh = batch.image.shape[1], config.silhouette_px, block.mesh
+    depth = mesh.vertices[..., 2:].clamp(min=0.02)
+    points = mesh.vertices[..., :2] / depth * (mesh.focal * crop)[:, None, None] + (crop - 1) / 2
+    outline = soft_silhouette(crop_to_map(points, crop, size), faces, size)
+    shrink = lambda m: F.interpolate(m[:, None], size=(size, size), mode="area")[:, 0]  # noqa: E731
+    terms = {"silhouette": term.silhouette_iou(outline, shrink(batch.mask), batch.mask_known & as_right)}
+    if config.consistency:
+        maps = block.heatmaps.shape[-1]
+        confidence = heatmap_confidence(
+            block.heatmaps, crop_to_map(block.joints_2d, crop, maps).detach(), config.sigma_px
+        )
+        agreement = projection_consistency(mesh.joints_2d, block.joints_2d, confidence, crop) * 10
+        terms["consistency"] = (agreement + outline_consistency(outline, shrink(block.mask))) * as_right
+    return terms

@@ -1,0 +1,125 @@
+"""Supervised and weakly supervised terms (paper, section 3.3). Each returns one value per sample, (b,), zero where nothing is known.
+
+Weak supervision is fewer known labels, not another code path: a sample with 2D joints only trains the heat-maps, two of the three
+channels of the POF and the re-projection.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from handscope.geometry.heatmaps import crop_to_map, gaussian_maps, orientation_fields
+from handscope.skeleton import BONES
+
+
+def known_mean(values: Float[Tensor, "b n"], known: Bool[Tensor, "b n"]) -> Float[Tensor, " b"]:
+    """Mean over the known entries of each sample; zero if none is known."""
+    return (values * known).sum(1) / known.sum(1).clamp(min=1)
+
+
+def inside(points: Float[Tensor, "b j 2"], crop: int) -> Bool[Tensor, "b j"]:
+    """Which points lie on the crop."""
+    return ((points > -0.5) & (points < crop - 0.5)).all(-1)
+
+
+def heatmap_cross_entropy(
+    logits: Float[Tensor, "b j h w"], joints: Float[Tensor, "b j 2"], known: Bool[Tensor, "b j"], crop: int, sigma: float
+) -> Float[Tensor, " b"]:
+    """L_hm for the softmax form of Eq. 1: cross-entropy to the normalised Gaussian. `sigma` in map pixels."""
+    size = logits.shape[-1]
+    target = gaussian_maps(crop_to_map(joints, crop, size), size, sigma).flatten(2)
+    target = target / target.sum(-1, keepdim=True).clamp(min=1e-6)
+    entropy = -(target * logits.flatten(2).log_softmax(-1)).sum(-1)
+    return known_mean(entropy, known & inside(joints, crop))
+
+
+def heatmap_squared_error(
+    maps: Float[Tensor, "b j h w"], joints: Float[Tensor, "b j 2"], known: Bool[Tensor, "b j"], crop: int, sigma: float
+) -> Float[Tensor, " b"]:
+    """L_hm of the paper: squared error to the Gaussian-like maps of section 3.1, summed over a map. `sigma` in map pixels."""
+    size = maps.shape[-1]
+    target = gaussian_maps(crop_to_map(joints, crop, size), size, sigma)
+    return known_mean((maps - target).square().sum((2, 3)), known & inside(joints, crop))
+
+
+def joint_l1(
+    found: Float[Tensor, "b j 2"], joints: Float[Tensor, "b j 2"], known: Bool[Tensor, "b j"], crop: int
+) -> Float[Tensor, " b"]:
+    """L_2d: distance of 2D joints in crop sides (sum of |dx| and |dy|), over the known ones."""
+    return known_mean((found - joints).abs().sum(-1) / crop, known)
+
+
+def pof_l1(
+    pof: Float[Tensor, "b 20 3 h w"],
+    joints_2d: Float[Tensor, "b 21 2"],
+    joints_2d_known: Bool[Tensor, "b 21"],
+    joints_3d: Float[Tensor, "b 21 3"],
+    joints_3d_known: Bool[Tensor, " b"],
+    crop: int,
+) -> Float[Tensor, " b"]:
+    """L_pof: absolute error on the bones, plus a tenth of it elsewhere (Eq. 2: zero there).
+
+    A bone counts if both its ends are known in 2D; its z channel counts if 3D is known too.
+    """
+    size = pof.shape[-1]
+    target, on_bone = orientation_fields(crop_to_map(joints_2d, crop, size), joints_3d, size)
+    parents, children = (torch.tensor(ends, device=pof.device) for ends in zip(*BONES, strict=True))
+    bone_known = joints_2d_known[:, parents] & joints_2d_known[:, children]  # (b, 20)
+    depth_known = bone_known & joints_3d_known[:, None]
+    channel_known = torch.stack([bone_known, bone_known, depth_known], 2).float()  # (b, 20, 3)
+    error = (pof - target).abs()
+    on = on_bone[:, :, None].float()
+    on_error = (error * on).sum((3, 4)) / on.sum((3, 4)).clamp(min=1)
+    off_error = (error * (1 - on)).mean((3, 4))
+    value = (on_error + 0.1 * off_error) * channel_known
+    return value.sum((1, 2)) / channel_known.sum((1, 2)).clamp(min=1)
+
+
+def mask_cross_entropy(
+    logits: Float[Tensor, "b m m"], mask: Float[Tensor, "b n n"], known: Bool[Tensor, " b"]
+) -> Float[Tensor, " b"]:
+    """L_seg: binary cross-entropy to the coverage, averaged down or up to the logits' size."""
+    size = logits.shape[-1]
+    if mask.shape[-1] != size:
+        mask = F.interpolate(mask[:, None], size=(size, size), mode="area")[:, 0]
+    return F.binary_cross_entropy_with_logits(logits, mask, reduction="none").mean((1, 2)) * known
+
+
+def bone_directions(joints: Float[Tensor, "b 21 3"]) -> Float[Tensor, "b 20 3"]:
+    """Unit directions of the 20 bones."""
+    parents, children = (torch.tensor(ends, device=joints.device) for ends in zip(*BONES, strict=True))
+    return F.normalize(joints[:, children] - joints[:, parents], dim=-1, eps=1e-6)
+
+
+def bone_cosine(
+    found: Float[Tensor, "b 21 3"], joints: Float[Tensor, "b 21 3"], known: Bool[Tensor, " b"]
+) -> Float[Tensor, " b"]:
+    """L_3d: 1 - cosine between estimated and true bones; free of size and place."""
+    return (1 - (bone_directions(found) * bone_directions(joints)).sum(-1)).mean(1) * known
+
+
+def joint_distance(
+    found: Float[Tensor, "b 21 3"], joints: Float[Tensor, "b 21 3"], known: Bool[Tensor, " b"]
+) -> Float[Tensor, " b"]:
+    """Wrist-relative distance of 3D joints in decimetres: the size that L_3d leaves open (ours)."""
+    found, joints = found - found[:, :1], joints - joints[:, :1]
+    return ((found - joints).square().sum(-1) + 1e-10).sqrt().mean(1) * 10 * known
+
+
+def rotation_distance(
+    found: Float[Tensor, "b n 3 3"], true: Float[Tensor, "b n 3 3"], known: Bool[Tensor, " b"]
+) -> Float[Tensor, " b"]:
+    """Mean squared entry of the difference of rotation matrices (ours; synthesis knows theta and R)."""
+    return (found - true).square().mean((1, 2, 3)) * known
+
+
+def silhouette_iou(
+    silhouette: Float[Tensor, "b s s"], mask: Float[Tensor, "b s s"], known: Bool[Tensor, " b"]
+) -> Float[Tensor, " b"]:
+    """L_mask: one minus the soft intersection over union of rendered and true mask."""
+    both = (silhouette * mask).sum((1, 2))
+    either = (silhouette + mask - silhouette * mask).sum((1, 2))
+    return (1 - both / either.clamp(min=1e-6)) * known

@@ -1,0 +1,102 @@
+"""The encoder that the tasks of one MTL block share (paper, section 3.1): a residual pyramid with skips back to stride 4.
+
+It takes the stem's features and the preceding TAM's output (zeros for the first block). The first block's pyramid may be a
+pretrained trunk that reads the picture itself (ours, off in the `paper` recipes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from handscope.nn.blocks import Residual, conv_bn
+from handscope.nn.trunks import Trunk
+
+
+@dataclass(frozen=True, kw_only=True)
+class PyramidConfig:
+    """Residual stages at strides 4, 8, 16 and 32 of the picture: their channels and how many blocks each."""
+
+    channels: tuple[int, int, int, int] = (40, 64, 96, 128)
+    blocks: tuple[int, int, int, int] = (1, 2, 2, 1)
+    bottleneck: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.channels) != 4 or len(self.blocks) != 4 or min(self.blocks) < 1:
+            raise ValueError(f"a pyramid has four stages of at least one block, got {self.channels}, {self.blocks}")
+
+
+class ResidualPyramid(nn.Module):
+    """Stages of residual blocks; every stage but the first halves the resolution."""
+
+    def __init__(self, inputs: int, config: PyramidConfig) -> None:
+        super().__init__()
+        self.channels = config.channels
+        stages, width = [], inputs
+        for i, (channels, count) in enumerate(zip(config.channels, config.blocks, strict=True)):
+            first = Residual(width, channels, 1 if i == 0 else 2, bottleneck=config.bottleneck)
+            rest = [Residual(channels, channels, bottleneck=config.bottleneck) for _ in range(count - 1)]
+            stages.append(nn.Sequential(first, *rest))
+            width = channels
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> list[Tensor]:
+        """Features of the four stages, finest first."""
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return features
+
+
+class Merge(nn.Module):
+    """Top-down: from the coarsest stage back to stride 4, adding each stage's features on the way."""
+
+    def __init__(self, inputs: tuple[int, ...], channels: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList([conv_bn(c, channels, 1, relu=False) for c in inputs])
+        self.smooth = nn.ModuleList([conv_bn(channels, channels) for _ in inputs])
+
+    def forward(self, features: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+        """One map (b, channels, h / 4, w / 4)."""
+        merged = self.smooth[-1](F.relu(self.lateral[-1](features[-1])))
+        for i in reversed(range(len(features) - 1)):
+            up = F.interpolate(merged, scale_factor=2.0, mode="nearest")
+            merged = self.smooth[i](F.relu(self.lateral[i](features[i]) + up))
+        return merged
+
+
+class Encoder(nn.Module):
+    """Stem features and high-level features in, shared features out, all (b, channels, h / 4, w / 4)."""
+
+    def __init__(self, stem: int, channels: int, config: PyramidConfig) -> None:
+        super().__init__()
+        self.fuse = conv_bn(stem + channels, config.channels[0], 1)
+        self.pyramid = ResidualPyramid(config.channels[0], config)
+        self.merge = Merge(config.channels, channels)
+
+    def forward(
+        self, image: Float[Tensor, "b 3 h w"], low: Float[Tensor, "b s u v"], high: Float[Tensor, "b c u v"]
+    ) -> Float[Tensor, "b c u v"]:
+        """The picture itself is not used."""
+        return self.merge(self.pyramid(self.fuse(torch.cat([low, high], 1))))
+
+
+class PretrainedEncoder(nn.Module):
+    """A first encoder whose pyramid is a pretrained trunk over the picture; the stem's features join at stride 4."""
+
+    def __init__(self, stem: int, channels: int, trunk: Trunk) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.merge = Merge((trunk.channels[0] + stem, *trunk.channels[1:]), channels)
+
+    def forward(
+        self, image: Float[Tensor, "b 3 h w"], low: Float[Tensor, "b s u v"], high: Float[Tensor, "b c u v"]
+    ) -> Float[Tensor, "b c u v"]:
+        """`high` is zero for the first block and not used."""
+        finest, *coarser = self.trunk(image)
+        return self.merge([torch.cat([finest, low], 1), *coarser])

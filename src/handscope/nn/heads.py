@@ -1,0 +1,83 @@
+"""Regressor heads (paper, section 3.2): theta, beta, R, T and f from a block's TAM features; one set of weights for all blocks.
+
+Rotations are learnt in 6D (Zhou et al. 2019). The camera is learnt as what a crop shows: where the wrist is, how large a metre is there, and the
+focal length; T follows from them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from roma import special_gramschmidt
+from torch import Tensor, nn
+
+from handscope.hand.layer import HandLayer
+from handscope.nn.blocks import conv_bn
+from handscope.types import MeshPrediction
+
+FOCAL = 2.0
+"""Focal length that the head starts from, in crop sides: the middle of what synthesis draws."""
+SIDES_PER_METRE = 3.8
+"""Crop sides that a metre at the wrist takes, to start from: an 0.17 m hand fills 0.65 of the crop."""
+
+
+class RegressorHeads(nn.Module):
+    """Strided convolutions, global average pool, two fully connected layers; the hand model is given, not owned."""
+
+    def __init__(self, channels: int, widths: tuple[int, ...], hidden: int, *, handedness: bool) -> None:
+        super().__init__()
+        steps = zip((channels, *widths[:-1]), widths, strict=True)
+        self.reduce = nn.Sequential(*[conv_bn(a, b, 3, 2) for a, b in steps])
+        self.features = nn.Sequential(nn.Linear(widths[-1], hidden), nn.ReLU(inplace=True))
+        self.theta = nn.Linear(hidden, 15 * 6)
+        self.beta = nn.Linear(hidden, 10)
+        self.orientation = nn.Linear(hidden, 6)
+        self.camera = nn.Linear(hidden, 4)
+        self.right = nn.Linear(hidden, 1) if handedness else None
+        self._start_at_the_mean()
+
+    def _start_at_the_mean(self) -> None:
+        """Small weights and the flat hand, palm towards the camera, fingers up, at the usual distance."""
+        for layer in (self.theta, self.beta, self.orientation, self.camera):
+            nn.init.normal_(layer.weight, std=1e-3)
+            nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            self.theta.bias.copy_(torch.tensor([1.0, 0, 0, 1, 0, 0]).repeat(15))
+            self.orientation.bias.copy_(torch.tensor([0.0, 0, 1, 0, 0, 1]))
+            self.camera.bias.copy_(torch.tensor([0.0, 0.3, 0.0, 0.0]))
+
+    def forward(
+        self, features: Float[Tensor, "b c h w"], hand: HandLayer, crop: int
+    ) -> tuple[MeshPrediction, Float[Tensor, " b"] | None]:
+        """The mesh in the crop's camera, and the logit of a right hand; `crop` is the crop's side in px."""
+        x = self.features(self.reduce(features).mean((2, 3)))
+        theta = special_gramschmidt(self.theta(x).view(-1, 15, 3, 2))
+        R = special_gramschmidt(self.orientation(x).view(-1, 3, 2))
+        beta = self.beta(x)
+        u, v, scale, focal = self.camera(x).unbind(-1)
+        sides_per_metre = SIDES_PER_METRE * scale.clamp(-2.5, 2.5).exp()
+        focal = FOCAL * focal.clamp(-2.0, 2.0).exp()
+        T = torch.stack([u, v, focal], -1) / sides_per_metre[:, None]
+        vertices, joints = hand(beta, theta, R, T)
+        mesh = MeshPrediction(
+            theta=theta,
+            beta=beta,
+            R=R,
+            T=T,
+            focal=focal,
+            vertices=vertices,
+            joints_3d=joints,
+            joints_2d=project(joints, focal, crop),
+        )
+        return mesh, None if self.right is None else self.right(x)[:, 0]
+
+
+def project(points: Float[Tensor, "b n 3"], focal: Float[Tensor, " b"], crop: int) -> Float[Tensor, "b n 2"]:
+    """Eq. 5: metres in the crop's camera to crop px; `focal` in crop sides, principal point at the centre."""
+    depth = points[..., 2:].clamp(min=0.02)
+    return points[..., :2] / depth * (focal * crop)[:, None, None] + (crop - 1) / 2
+
+
+assert math.isclose(0.17 * SIDES_PER_METRE, 0.65, abs_tol=0.01)

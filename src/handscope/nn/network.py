@@ -1,0 +1,136 @@
+"""HIU-DMTL (paper, section 3): stem, K MTL blocks in a cascade, shared regressor heads, hand model.
+
+Recipes differ in a `NetworkConfig` only: `small` (128 px, two blocks, pretrained first encoder) and `paper` (256 px; 4, 2 or 1 stacks).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from handscope.geometry.heatmaps import map_to_crop, mean_coordinates, soft_argmax
+from handscope.hand.layer import HandLayer
+from handscope.nn.attention import Concatenation, TaskAttention
+from handscope.nn.blocks import conv_bn
+from handscope.nn.decoders import Decoder
+from handscope.nn.encoder import Encoder, PretrainedEncoder, PyramidConfig
+from handscope.nn.heads import RegressorHeads
+from handscope.nn.trunks import LandmarkTrunk, LiteTrunk
+from handscope.types import BlockPrediction, Prediction
+
+JOINTS, BONES = 21, 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Everything that shapes the network.
+
+    `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as in the paper) or of their softmax; `first` the first encoder: the same residual
+    pyramid as the others, or a pretrained trunk; `aggregate` the TAM or the concatenation of Table 5.
+    """
+
+    crop: int = 128
+    stacks: int = 2
+    stem: tuple[int, int] = (16, 32)
+    channels: int = 40
+    pyramid: PyramidConfig = PyramidConfig()
+    first: Literal["pyramid", "landmark", "lite"] = "landmark"
+    decoder_depth: int = 1
+    upsample: int = 2
+    aggregate: Literal["tam", "concatenation"] = "tam"
+    coordinates: Literal["softmax", "mean"] = "softmax"
+    regressor: tuple[int, ...] = (64, 128, 192)
+    regressor_hidden: int = 256
+    handedness: bool = True
+
+    def __post_init__(self) -> None:
+        if self.stacks < 1:
+            raise ValueError(f"stacks must be at least 1, got {self.stacks}")
+        if self.crop % 32:
+            raise ValueError(f"crop must be a multiple of 32, got {self.crop}")
+
+    @property
+    def map_size(self) -> int:
+        """Side of heat-maps and mask."""
+        return self.crop // 4 * self.upsample
+
+
+class MTLBlock(nn.Module):
+    """A shared encoder, three task decoders and what brings their features together."""
+
+    def __init__(self, config: NetworkConfig, *, first: bool) -> None:
+        super().__init__()
+        c = config.channels
+        if first and config.first != "pyramid":
+            trunk = LandmarkTrunk() if config.first == "landmark" else LiteTrunk()
+            self.encoder: nn.Module = PretrainedEncoder(config.stem[1], c, trunk)
+        else:
+            self.encoder = Encoder(config.stem[1], c, config.pyramid)
+        self.heatmap = Decoder(c, JOINTS, depth=config.decoder_depth, upsample=config.upsample)
+        self.mask = Decoder(c, 1, depth=config.decoder_depth, upsample=config.upsample)
+        self.pof = Decoder(c, BONES * 3, depth=config.decoder_depth)
+        self.aggregate = (TaskAttention if config.aggregate == "tam" else Concatenation)(c, 3)
+
+    def forward(self, image: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Heat-map logits, mask logits, POF, and the high-level features for the next block and the heads."""
+        shared = self.encoder(image, low, high)
+        heatmaps, heatmap_features = self.heatmap(shared)
+        mask, mask_features = self.mask(shared)
+        pof, pof_features = self.pof(shared)
+        return heatmaps, mask, pof, self.aggregate([heatmap_features, mask_features, pof_features])
+
+
+class HandNetwork(nn.Module):
+    """Crops to everything about the hand in them. The hand model is injected, so that licensed ones stay replaceable."""
+
+    def __init__(self, config: NetworkConfig, hand: HandLayer) -> None:
+        super().__init__()
+        self.config = config
+        self.hand = hand
+        self.stem = nn.Sequential(conv_bn(3, config.stem[0], 7, 2), conv_bn(config.stem[0], config.stem[1], 7, 2))
+        self.blocks = nn.ModuleList([MTLBlock(config, first=k == 0) for k in range(config.stacks)])
+        self.heads = RegressorHeads(
+            config.channels, config.regressor, config.regressor_hidden, handedness=config.handedness
+        )
+
+    def forward(self, crops: UInt8[Tensor, "b s s 3"]) -> Prediction:
+        """RGB crops, each with one hand shown as a right hand, wrist to middle knuckle roughly upwards."""
+        image = crops.permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=torch.channels_last)
+        low = self.stem(image - 0.5)
+        high = low.new_zeros(low.shape[0], self.config.channels, *low.shape[2:])
+        blocks = []
+        for block in self.blocks:
+            heatmaps, mask, pof, high = block(image, low, high)
+            mesh, right = self.heads(high, self.hand, self.config.crop)
+            blocks.append(
+                BlockPrediction(
+                    heatmaps=heatmaps,
+                    mask=mask[:, 0],
+                    pof=pof.unflatten(1, (BONES, 3)),
+                    joints_2d=self.read(heatmaps),
+                    mesh=mesh,
+                    right=right,
+                )
+            )
+        return Prediction(blocks=tuple(blocks))
+
+    def read(self, heatmaps: Float[Tensor, "b 21 h w"]) -> Float[Tensor, "b 21 2"]:
+        """Eq. 1: joints in crop px."""
+        places = soft_argmax(heatmaps) if self.config.coordinates == "softmax" else mean_coordinates(heatmaps.relu())
+        return map_to_crop(places, self.config.crop, heatmaps.shape[-1])
+
+
+def multiply_accumulates(network: nn.Module, crop: int) -> int:
+    """Multiply-accumulates of one picture's forward pass, by torch's own counter (the hand model's included)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    training = network.training
+    network.eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, crop, crop, 3, dtype=torch.uint8))
+    network.train(training)
+    return counter.get_total_flops() // 2

@@ -97,22 +97,26 @@ class InvertedResidual(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Abstract: a table of blocks. `channels` are those of the features at strides 4, 8, 16 and 32."""
+    """Abstract: a table of blocks. `channels` are those of the features at strides 4, 8, 16 and 32.
+
+    `depth` keeps the first blocks only, and with them the strides they reach.
+    """
 
     blocks_table: tuple[Block, ...]
     stem_channels: int
     mean: float
     std: float
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int | None = None) -> None:
         super().__init__()
+        table = self.blocks_table[:depth]
         self.stem = SameConv(3, self.stem_channels, 3, stride=2)
         blocks, width = [], self.stem_channels
-        for row in self.blocks_table:
+        for row in table:
             blocks.append(InvertedResidual(width, row))
             width = blocks[-1].channels
         self.blocks = nn.ModuleList(blocks)
-        self.ends = _last_of_each_stride(self.blocks_table)
+        self.ends = _last_of_each_stride(table)
         self.channels = tuple(blocks[i].channels for i in self.ends)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):  # no normalisation follows: keep variances through ReLU6
@@ -120,13 +124,14 @@ class Trunk(nn.Module):
                 nn.init.zeros_(module.bias)
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
+    def load(cls, path: Path | str, depth: int | None = None) -> Self:
         """The trunk with the weights of a safetensors file (float16 or float32) of the conversion script."""
-        trunk = cls()
+        trunk = cls(depth)
+        names = trunk.state_dict().keys()
         try:
             weights = load_file(path)
-            trunk.load_state_dict({name: value.float() for name, value in weights.items()})
-        except (OSError, SafetensorError, RuntimeError) as error:
+            trunk.load_state_dict({name: weights[name].float() for name in names})
+        except (OSError, SafetensorError, RuntimeError, KeyError) as error:
             reason = str(error).strip().splitlines()[0]
             raise AssetError(
                 f"{path}: no weights for {cls.__name__} ({reason}); "
@@ -134,7 +139,7 @@ class Trunk(nn.Module):
             ) from error
         return trunk
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """Features at strides 4, 8, 16 and 32, each (b, channels[i], h / stride, w / stride).
 
         `image` is RGB in [0, 1] with sides divisible by 32.
@@ -145,7 +150,7 @@ class Trunk(nn.Module):
             x = block(x)
             if i in self.ends:
                 features.append(x)
-        return tuple(features)  # type: ignore[return-value]
+        return tuple(features)
 
 
 class LandmarkTrunk(Trunk):

@@ -1,0 +1,206 @@
+"""Labelled pictures in WebDataset shards: tar files that any tool can open, with random access.
+
+Each sample is `{key}.jpg`, `{key}.json` (camera, hands, source) and, where masks are known, `{key}.mask.png`: 0 for background, i + 1 for
+the visible part of hand i; antialiasing is dropped. What is not known of a hand is null. Shards are named
+`{split}-{000000}.tar`; reading one writes the offsets of its members beside it (`.tar.index`), so that sample i is one seek away.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.errors import HandscopeError
+from handscope.types import HandLabel, Sample
+
+JPEG_QUALITY = 95
+_ARRAYS = ("box", "joints_2d", "joints_3d", "theta", "beta", "R", "T")
+_FLAGS = ("joints_2d_known", "joints_3d_known", "visible")
+
+
+def _rounded(array: NDArray[Any] | None) -> list[Any] | None:
+    """Six significant digits are a thousandth of a pixel and a micrometre."""
+    return (
+        None
+        if array is None
+        else json.loads(json.dumps(np.asarray(array, np.float64).tolist(), default=float), parse_float=_six)
+    )
+
+
+def _six(text: str) -> float:
+    return float(f"{float(text):.7g}")
+
+
+def to_members(sample: Sample) -> list[tuple[str, bytes]]:
+    """The files (suffix, content) of a sample."""
+    done, image = cv2.imencode(".jpg", sample.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise HandscopeError(
+            f"{sample.key}: this picture of shape {sample.image.shape} cannot be written as a JPEG"
+        )
+    hands = []
+    for hand in sample.hands:
+        entry: dict[str, Any] = {"handedness": hand.handedness}
+        entry |= {name: _rounded(getattr(hand, name)) for name in _ARRAYS}
+        for name in _FLAGS:
+            flags = getattr(hand, name)
+            entry[name] = None if flags is None else np.asarray(flags, int).tolist()
+        entry["mask"] = hand.mask is not None
+        hands.append(entry)
+    label = {"K": _rounded(sample.K), "hands": hands, "source": sample.source, "complete": sample.complete}
+    members = [("jpg", image.tobytes()), ("json", json.dumps(label, separators=(",", ":")).encode())]
+    if any(hand.mask is not None for hand in sample.hands):
+        index = np.zeros(sample.image.shape[:2], np.uint8)
+        best = np.full(index.shape, 127, np.uint8)
+        for i, hand in enumerate(sample.hands):
+            if hand.mask is not None:
+                over = hand.mask > best
+                index[over], best = i + 1, np.maximum(best, hand.mask)
+        members.append(
+            ("mask.png", cv2.imencode(".png", index, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes())
+        )
+    return members
+
+
+def from_members(key: str, members: dict[str, bytes]) -> Sample:
+    """The sample that `to_members` wrote."""
+    image = cv2.imdecode(np.frombuffer(members["jpg"], np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise HandscopeError(f"{key}.jpg: not a readable JPEG; make the shard again")
+    label = json.loads(members["json"])
+    index = (
+        cv2.imdecode(np.frombuffer(members["mask.png"], np.uint8), cv2.IMREAD_GRAYSCALE)
+        if "mask.png" in members
+        else None
+    )
+    hands = []
+    for i, entry in enumerate(label["hands"]):
+        arrays = {name: _array(entry.get(name), np.float64) for name in _ARRAYS}
+        flags = {name: _array(entry.get(name), bool) for name in _FLAGS}
+        mask = None
+        if index is not None and entry.get("mask", True):
+            mask = np.where(index == i + 1, 255, 0).astype(np.uint8)
+        hands.append(HandLabel(handedness=entry["handedness"], mask=mask, **arrays, **flags))
+    return Sample(
+        key=key,
+        source=label["source"],
+        image=np.ascontiguousarray(image[..., ::-1]),
+        hands=tuple(hands),
+        K=_array(label["K"], np.float64),
+        complete=label["complete"],
+    )
+
+
+def _array(values: list[Any] | None, dtype: Any) -> NDArray[Any] | None:
+    return None if values is None else np.array(values, dtype)
+
+
+class ShardWriter:
+    """Writes one shard; the file appears under its name when it is complete."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._partial = self.path.with_name(self.path.name + ".part")
+        self._tar = tarfile.open(self._partial, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+
+    def write(self, sample: Sample) -> None:
+        """Append a sample; its bytes depend on nothing but the sample."""
+        for suffix, content in to_members(sample):
+            info = tarfile.TarInfo(f"{sample.key}.{suffix}")
+            info.size, info.mode, info.mtime = len(content), 0o644, 0
+            self._tar.addfile(info, io.BytesIO(content))
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        self._tar.close()
+        os.replace(self._partial, self.path)
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, kind: object, *rest: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._tar.close()
+            self._partial.unlink(missing_ok=True)
+
+
+class ShardReader(Sequence[Sample]):
+    """The samples of some shards as one sequence; files are opened lazily, once per process, so forked workers are safe."""
+
+    def __init__(self, paths: Iterable[str | Path]) -> None:
+        self.paths = [Path(p) for p in paths]
+        if not self.paths:
+            raise HandscopeError("found no shards to read; expected at least one .tar file")
+        self._entries: list[tuple[int, str, dict[str, tuple[int, int]]]] = []
+        for number, path in enumerate(self.paths):
+            self._entries += [(number, key, members) for key, members in read_index(path).items()]
+        self._files: dict[int, int] = {}
+        self._process = os.getpid()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def keys(self) -> list[str]:
+        """The samples' keys in order."""
+        return [key for _, key, _ in self._entries]
+
+    def _descriptor(self, shard: int) -> int:
+        if self._process != os.getpid():
+            self._files, self._process = {}, os.getpid()
+        if shard not in self._files:
+            self._files[shard] = os.open(self.paths[shard], os.O_RDONLY)
+        return self._files[shard]
+
+    def __getitem__(self, i: int) -> Sample:  # type: ignore[override]
+        shard, key, members = self._entries[i]
+        file = self._descriptor(shard)
+        return from_members(
+            key, {name: os.pread(file, size, offset) for name, (offset, size) in members.items()}
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_files": {}, "_process": -1}
+
+
+def read_index(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
+    """Offset and size of every member by key and suffix; kept beside the shard and made anew when the shard has changed."""
+    if not path.is_file():
+        raise HandscopeError(f"{path}: no such shard")
+    stamp = [path.stat().st_size, path.stat().st_mtime_ns]
+    beside = path.with_name(path.name + ".index")
+    if beside.is_file():
+        stored = json.loads(beside.read_text())
+        if stored["stamp"] == stamp:
+            return {
+                key: {n: (o, s) for n, (o, s) in members.items()}
+                for key, members in stored["samples"].items()
+            }
+    samples: dict[str, dict[str, tuple[int, int]]] = {}
+    try:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                key, _, suffix = member.name.partition(".")
+                samples.setdefault(key, {})[suffix] = (member.offset_data, member.size)
+    except tarfile.TarError as problem:
+        raise HandscopeError(
+            f"{path}: not a readable tar file ({problem}); make the shard again"
+        ) from problem
+    try:
+        partial = beside.with_name(f"{beside.name}.{os.getpid()}.part")
+        partial.write_text(json.dumps({"stamp": stamp, "samples": samples}, separators=(",", ":")))
+        os.replace(partial, beside)
+    except OSError:
+        pass  # a read-only folder: the index is made again next time
+    return samples

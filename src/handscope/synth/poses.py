@@ -1,0 +1,310 @@
+"""Hand poses: joint angles within anatomy's limits, named anchors, and a sampler that keeps fingers out of each other.
+
+A pose is `angles` (15, 3) degrees: flexion, abduction, twist of each model joint (index, middle, little, ring, thumb; base to tip)
+about the asset's `axes`; each joint's rotation is abduction @ flexion @ twist. Positive flexion bends towards
+the palm, positive abduction moves a finger towards the thumb.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, sin, sqrt
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.render.raster import JIT
+from handscope.skeleton import MODEL_FINGERS
+
+Angles = NDArray[np.float64]
+
+
+def _limits() -> NDArray[np.float64]:
+    """(15, 3, 2) degrees, lowest and highest."""
+    limits = np.zeros((15, 3, 2))
+    spread = {"index": (-15, 17), "middle": (-12, 12), "ring": (-15, 10), "little": (-25, 12)}
+    for base, finger in zip((0, 3, 6, 9), MODEL_FINGERS, strict=False):
+        limits[base] = [(-25, 92), spread[finger], (-5, 5)]
+        limits[base + 1, 0] = (-4, 110)
+        limits[base + 2, 0] = (-8, 80)
+    limits[12] = [(-22, 55), (-32, 50), (-18, 58)]
+    limits[13] = [(-12, 58), (-6, 6), (0, 0)]
+    limits[14, 0] = (-25, 82)
+    return limits
+
+
+LIMITS = _limits()
+
+
+def pose(
+    index=(0, 0, 0, 0), middle=(0, 0, 0, 0), ring=(0, 0, 0, 0), little=(0, 0, 0, 0), thumb=(0, 0, 0, 0, 0)
+) -> Angles:
+    """Angles from (MCP, PIP, DIP flexion, abduction) per finger and (CMC flexion, abduction, twist, MCP, IP flexion)."""
+    angles = np.zeros((15, 3))
+    for base, finger in zip((0, 3, 6, 9), (index, middle, little, ring), strict=True):
+        angles[base] = finger[0], finger[3], 0
+        angles[base + 1, 0], angles[base + 2, 0] = finger[1], finger[2]
+    angles[12], angles[13, 0], angles[14, 0] = thumb[:3], thumb[3], thumb[4]
+    return angles
+
+
+_CURLED, _STRAIGHT, _HALF = (84, 100, 60, 0), (0, 3, 2, 0), (45, 60, 35, 0)
+_OVER = (30, 8, 25, 35, 45)  # thumb across the curled fingers
+_TUCKED = (28, 0, 10, 40, 30)  # thumb in the palm
+_OUT = (-12, -15, 0, -5, -10)
+_BESIDE = (2, -6, 5, 8, 10)  # thumb along the index finger
+_MEETS = (18, 22, 28, 22, 38)  # thumb opposed, meeting a fingertip
+
+ANCHORS: dict[str, Angles] = {
+    "flat": pose(thumb=_BESIDE),
+    "flat_thumb_out": pose(thumb=_OUT),
+    "relaxed": pose((15, 25, 12, 2), (20, 30, 15, 0), (24, 34, 17, 0), (26, 34, 17, -3), (5, 5, 5, 10, 12)),
+    "resting": pose((8, 18, 8, 2), (10, 20, 10, 0), (12, 22, 10, -2), (12, 20, 10, -6), (0, 4, 5, 8, 10)),
+    "loose_fist": pose((55, 70, 40, 0), (60, 75, 45, 0), (62, 75, 45, 0), (62, 72, 45, 0), (18, 12, 20, 20, 25)),
+    "spread": pose((-5, 0, 0, 14), (-5, 0, 0, 2), (-5, 0, 0, -10), (-5, 0, 0, -18), (-15, -15, 0, -5, -10)),
+    "five": pose((-2, 3, 2, 10), (-3, 3, 2, 1), (-2, 3, 2, -7), (-2, 4, 2, -14), (-10, -12, 0, -3, -6)),
+    "fist": pose(_CURLED, _CURLED, _CURLED, _CURLED, _OVER),
+    "fist_thumb_side": pose(_CURLED, _CURLED, _CURLED, _CURLED, (8, -2, 8, 15, 10)),
+    "point": pose(_STRAIGHT, _CURLED, _CURLED, _CURLED, _OVER),
+    "point_relaxed": pose((5, 15, 8, 0), (60, 70, 40, 0), (65, 75, 40, 0), (65, 75, 40, 0), (10, 12, 15, 15, 15)),
+    "press": pose((25, 30, 12, 2), _HALF, _HALF, _HALF, (8, 8, 10, 10, 10)),
+    "thumbs_up": pose(_CURLED, _CURLED, _CURLED, _CURLED, (-15, -20, 0, -5, -15)),
+    "one_thumb": pose(_STRAIGHT, _CURLED, _CURLED, _CURLED, (-14, -18, 0, -6, -12)),
+    "victory": pose((0, 0, 0, 12), (0, 0, 0, -10), _CURLED, _CURLED, (32, 8, 25, 40, 40)),
+    "two_closed": pose((0, 0, 0, -2), (0, 0, 0, 3), _CURLED, _CURLED, (32, 8, 25, 40, 40)),
+    "three_thumb": pose((0, 0, 0, 10), (0, 0, 0, -6), _CURLED, _CURLED, _OUT),
+    "three_fingers": pose((0, 0, 0, 10), _STRAIGHT, (0, 0, 0, -9), (80, 95, 55, 0), (30, 14, 30, 40, 45)),
+    "three_ring": pose((60, 70, 40, 0), (0, 3, 2, 4), (0, 3, 2, -6), (0, 4, 2, -14), (20, 22, 28, 24, 38)),
+    "four": pose((0, 0, 0, 8), _STRAIGHT, (0, 0, 0, -6), (0, 0, 0, -14), _TUCKED),
+    "four_closed": pose((0, 0, 0, -3), _STRAIGHT, (0, 0, 0, 4), (0, 0, 0, 7), _TUCKED),
+    "seven": pose((0, 0, 0, 8), (0, 0, 0, 0), (62, 70, 42, 0), (0, 4, 2, -14), (22, 24, 30, 24, 38)),
+    "eight": pose((0, 0, 0, 8), (56, 62, 36, 0), (0, 3, 2, -6), (0, 4, 2, -14), (22, 24, 30, 24, 36)),
+    "six": pose((0, 0, 0, 8), (0, 0, 0, 0), (0, 3, 2, -6), (70, 72, 44, 0), (26, 22, 32, 30, 40)),
+    "ok": pose((48, 62, 35, 0), (10, 12, 6, 0), (5, 8, 4, -5), (0, 5, 3, -12), _MEETS),
+    "pinch": pose((50, 60, 30, 0), (60, 75, 40, 0), (70, 85, 50, 0), (75, 85, 50, 0), _MEETS),
+    "pinch_open": pose((36, 42, 20, 0), (52, 62, 34, 0), (60, 72, 40, 0), (62, 72, 40, 0), (8, 18, 18, 10, 14)),
+    "pinch_fan": pose((45, 55, 28, 2), (34, 38, 20, 0), (24, 30, 16, -4), (16, 24, 12, -10), _MEETS),
+    "middle_pinch": pose((5, 10, 5, 6), (54, 60, 35, 0), (20, 20, 10, -4), (10, 15, 8, -12), (22, 24, 30, 24, 36)),
+    "tripod": pose((45, 45, 25, 2), (50, 55, 30, 0), (60, 70, 40, 0), (65, 72, 40, 0), (16, 22, 26, 18, 25)),
+    "gather": pose((48, 42, 25, -2), (52, 42, 25, 0), (54, 44, 25, 2), (56, 46, 25, 4), (18, 26, 28, 16, 18)),
+    "rock": pose((0, 0, 0, 6), _CURLED, _CURLED, (0, 0, 0, -8), _OVER),
+    "shaka": pose(_CURLED, _CURLED, _CURLED, (0, 0, 0, -16), _OUT),
+    "love": pose((0, 0, 0, 6), _CURLED, _CURLED, (0, 0, 0, -8), _OUT),
+    "gun": pose(_STRAIGHT, _STRAIGHT, _CURLED, _CURLED, _OUT),
+    "little": pose(_CURLED, _CURLED, _CURLED, (0, 4, 2, -6), _OVER),
+    "middle": pose(_CURLED, _STRAIGHT, _CURLED, _CURLED, _OVER),
+    "claw": pose((10, 70, 45, 8), (10, 72, 45, 0), (10, 72, 45, -5), (10, 70, 45, -12), (0, 10, 10, 20, 40)),
+    "cup": pose((35, 35, 20, -2), (38, 38, 22, 0), (40, 38, 22, 2), (42, 38, 22, 4), (15, 30, 25, 12, 10)),
+    "grasp_cylinder": pose((45, 50, 30, 2), (48, 54, 30, 0), (50, 54, 32, 0), (50, 52, 32, -4), (15, 28, 30, 20, 20)),
+    "grasp_wide": pose((25, 40, 22, 6), (28, 42, 24, 0), (30, 42, 24, -4), (30, 40, 22, -10), (4, 26, 26, 6, 10)),
+    "grasp_ball": pose((22, 34, 20, 10), (24, 36, 20, 0), (26, 36, 20, -7), (26, 34, 20, -15), (2, 30, 28, 10, 16)),
+    "hold_card": pose((55, 30, 15, 0), (60, 35, 18, 0), (64, 38, 20, 0), (66, 40, 20, 0), (12, -2, 12, 10, 0)),
+    "hook": pose((5, 95, 60, 0), (5, 98, 62, 0), (5, 98, 62, 0), (5, 95, 60, 0), (0, 0, 0, 5, 5)),
+    "tabletop": pose((85, 5, 3, 0), (85, 5, 3, 0), (85, 5, 3, 0), (85, 5, 3, 0), (10, 10, 10, 10, 5)),
+    "bent_back": pose((-18, 2, 0, 6), (-18, 2, 0, 0), (-17, 2, 0, -4), (-16, 2, 0, -10), (-8, -10, 0, -5, -10)),
+    "cascade": pose((5, 10, 5, 4), (20, 28, 14, 0), (38, 46, 26, -2), (52, 60, 36, -6), (0, 4, 6, 8, 10)),
+    "cascade_back": pose((60, 68, 40, 2), (42, 48, 28, 0), (22, 28, 14, -4), (6, 10, 5, -12), (10, 14, 16, 14, 18)),
+    "typing": pose((28, 42, 22, 4), (30, 45, 24, 0), (30, 45, 24, -3), (26, 40, 20, -9), (4, 10, 10, 10, 8)),
+    "mouse": pose((12, 22, 12, 3), (14, 26, 14, 0), (26, 34, 18, -4), (28, 34, 18, -10), (2, 18, 14, 8, 10)),
+    "asl_a": pose(_CURLED, _CURLED, _CURLED, _CURLED, (4, -8, 4, 6, 4)),
+    "asl_b": pose((0, 0, 0, -5), (0, 0, 0, 0), (0, 0, 0, 5), (0, 0, 0, 9), _TUCKED),
+    "asl_c": pose((30, 45, 25, 0), (32, 46, 26, 0), (34, 46, 26, 0), (36, 44, 26, 0), (5, 32, 25, 10, 20)),
+    "asl_d": pose(_STRAIGHT, (60, 70, 40, 0), (65, 75, 42, 0), (68, 75, 42, 0), (20, 20, 28, 28, 40)),
+    "asl_e": pose((42, 104, 62, 0), (42, 104, 62, 0), (42, 104, 62, 0), (42, 102, 60, 0), (28, 12, 22, 42, 50)),
+    "asl_f": pose((48, 62, 35, 0), (0, 0, 0, 2), (0, 0, 0, -6), (0, 0, 0, -14), _MEETS),
+    "asl_g": pose((10, 8, 4, 0), _CURLED, _CURLED, _CURLED, (10, 2, 8, 6, 2)),
+    "asl_h": pose((8, 4, 2, 0), (8, 4, 2, 2), _CURLED, _CURLED, (28, 8, 22, 36, 40)),
+    "asl_k": pose((0, 4, 2, 10), (38, 6, 3, -6), _CURLED, _CURLED, (10, 10, 15, 10, 8)),
+    "asl_l": pose(_STRAIGHT, _CURLED, _CURLED, _CURLED, (-15, -22, 0, -8, -15)),
+    "asl_m": pose((70, 62, 40, 0), (70, 62, 40, 0), (70, 62, 40, 0), _CURLED, (34, 10, 26, 36, 30)),
+    "asl_o": pose((52, 55, 32, 0), (56, 58, 34, 0), (60, 60, 36, 0), (64, 60, 36, 0), (18, 24, 28, 22, 30)),
+    "asl_r": pose((2, 2, 1, -12), (10, 4, 2, 10), _CURLED, _CURLED, (32, 8, 25, 40, 40)),
+    "asl_t": pose((62, 80, 50, 4), _CURLED, _CURLED, _CURLED, (14, -4, 8, 10, 4)),
+    "asl_u": pose((0, 2, 1, -3), (0, 2, 1, 4), _CURLED, _CURLED, (32, 8, 25, 40, 40)),
+    "asl_x": pose((10, 85, 45, 0), _CURLED, _CURLED, _CURLED, _OVER),
+    "asl_y": pose(_CURLED, _CURLED, _CURLED, (0, 0, 0, -18), (-15, -22, 0, -8, -15)),
+}  # fmt: skip
+"""Hand shapes that people make: counting both ways, letters of the American manual alphabet, grasps, gestures, rest."""
+
+COMMON = ("five", "spread", "flat", "flat_thumb_out", "fist", "point", "victory", "relaxed", "resting", "ok", "pinch", "pinch_open",
+          "four", "three_fingers", "three_thumb", "thumbs_up", "one_thumb")  # fmt: skip
+"""The shapes photographs show most."""
+
+
+@nb.njit(**JIT)
+def _rotation(axis, angle, out):
+    c, s = cos(angle), sin(angle)
+    x, y, z = axis[0], axis[1], axis[2]
+    k = 1 - c
+    out[0, 0], out[0, 1], out[0, 2] = c + x * x * k, x * y * k - z * s, x * z * k + y * s
+    out[1, 0], out[1, 1], out[1, 2] = y * x * k + z * s, c + y * y * k, y * z * k - x * s
+    out[2, 0], out[2, 1], out[2, 2] = z * x * k - y * s, z * y * k + x * s, c + z * z * k
+
+
+@nb.njit(**JIT)
+def joint_rotations(angles, axes):
+    """Rotation matrices (15, 3, 3) of `angles` (15, 3) degrees about `axes` (15, 3, 3)."""
+    rotations = np.empty((15, 3, 3))
+    flex, bend, turn = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
+    for j in range(15):
+        _rotation(axes[j, 0], angles[j, 0] * np.pi / 180, flex)
+        _rotation(axes[j, 1], angles[j, 1] * np.pi / 180, bend)
+        _rotation(axes[j, 2], angles[j, 2] * np.pi / 180, turn)
+        rotations[j] = bend @ flex @ turn
+    return rotations
+
+
+def to_theta(angles: Angles, axes: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Axis-angle (15, 3) in radians of a pose."""
+    rotations = joint_rotations(angles, np.asarray(axes, np.float64))
+    sine_axis = 0.5 * np.stack(
+        [
+            rotations[:, 2, 1] - rotations[:, 1, 2],
+            rotations[:, 0, 2] - rotations[:, 2, 0],
+            rotations[:, 1, 0] - rotations[:, 0, 1],
+        ],
+        -1,
+    )
+    cosine = np.clip((np.trace(rotations, axis1=1, axis2=2) - 1) / 2, -1, 1)
+    angle = np.arctan2(np.linalg.norm(sine_axis, axis=-1), cosine)  # below pi: joints turn less
+    return sine_axis / np.sinc(angle / np.pi)[:, None]
+
+
+@nb.njit(**JIT)
+def bone_points(angles, axes, joints, tips):
+    """Joint centres and tip (5, 4, 3) of every finger in model order, for rest `joints` (16, 3) and `tips` (5, 3)."""
+    rotations = joint_rotations(angles, axes)
+    points = np.empty((5, 4, 3))
+    turn = np.empty((3, 3))
+    for f in range(5):
+        at = joints[1 + 3 * f].copy()
+        points[f, 0] = at
+        turn[:] = rotations[3 * f]
+        for i in range(3):
+            end = joints[2 + 3 * f + i] if i < 2 else tips[f]
+            at = at + turn @ (end - joints[1 + 3 * f + i])
+            points[f, i + 1] = at
+            if i < 2:
+                turn[:] = turn @ rotations[3 * f + i + 1]
+    return points
+
+
+@nb.njit(**JIT)
+def segment_distance(p, q, r, s):
+    """Distance between the segments p-q and r-s (Ericson, Real-Time Collision Detection, 5.1.9)."""
+    d1, d2, w = q - p, s - r, p - r
+    a, e, f = (d1 * d1).sum() + 1e-12, (d2 * d2).sum() + 1e-12, (d2 * w).sum()
+    b, c = (d1 * d2).sum(), (d1 * w).sum()
+    denominator = a * e - b * b
+    u = min(max((b * f - c * e) / denominator, 0.0), 1.0) if denominator > 1e-12 else 0.0
+    v = (b * u + f) / e
+    if v < 0:
+        v, u = 0.0, min(max(-c / a, 0.0), 1.0)
+    elif v > 1:
+        v, u = 1.0, min(max((b - c) / a, 0.0), 1.0)
+    gap = p + u * d1 - r - v * d2
+    return sqrt((gap * gap).sum())
+
+
+RADII = np.array([[0.0080, 0.0070, 0.0062]] * 4 + [[0.0105, 0.0088, 0.0075]]) * np.array(
+    [[1], [1.02], [0.86], [0.95], [1]]
+)
+"""Radii (5, 3) m of the capsules round the bones, a little less than the flesh, which gives way."""
+PALM_RADIUS = 0.0095
+
+
+@nb.njit(**JIT)
+def overlap(points, knuckles, wrist, radii, palm_radius):
+    """The deepest penetration (m, positive if there is one) among the capsules of different fingers and of the palm."""
+    worst = -1.0
+    for f in range(5):
+        for g in range(f + 1, 5):
+            for i in range(3):
+                for j in range(3):
+                    if g < 4 and i == 0 and j == 0:
+                        continue  # neighbours touch at the web
+                    depth = (
+                        radii[f, i]
+                        + radii[g, j]
+                        - segment_distance(points[f, i], points[f, i + 1], points[g, j], points[g, j + 1])
+                    )
+                    worst = max(worst, depth)
+    for f in range(5):
+        for k in range(4):
+            for i in range(1 if f == 4 else 2, 3):
+                depth = (
+                    radii[f, i]
+                    + palm_radius
+                    - segment_distance(points[f, i], points[f, i + 1], wrist, knuckles[k])
+                )
+                worst = max(worst, depth)
+    return worst
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """The mean hand at rest: what the sampler needs to know of it."""
+
+    axes: NDArray[np.float64]
+    joints: NDArray[np.float64]
+    tips: NDArray[np.float64]
+
+    def penetration(self, angles: Angles) -> float:
+        """The deepest overlap of fingers (m); not positive for a possible pose."""
+        points = bone_points(angles, self.axes, self.joints, self.tips)
+        knuckles = self.joints[[1, 4, 7, 10]]
+        palm = np.array([0.0, 0.002, 0.0])  # the metacarpals lie nearer the back
+        return float(overlap(points, knuckles + palm, self.joints[0] + palm, RADII, PALM_RADIUS))
+
+
+def within_limits(angles: Angles) -> Angles:
+    """The nearest pose that every joint can take."""
+    return np.clip(angles, LIMITS[..., 0], LIMITS[..., 1])
+
+
+def _propose(rng: np.random.Generator) -> Angles:
+    names = list(ANCHORS)
+    kind = rng.random()
+    if kind < 0.40:  # one common shape, nearly pure
+        angles = ANCHORS[COMMON[rng.integers(len(COMMON))]].copy()
+    elif kind < 0.62:
+        angles = ANCHORS[names[rng.integers(len(names))]].copy()
+    elif kind < 0.85:  # between shapes
+        shares = rng.dirichlet([0.6] * 3)
+        angles = sum(
+            s * ANCHORS[names[i]] for s, i in zip(shares, rng.integers(len(names), size=3), strict=True)
+        )
+    else:  # every finger for itself
+        angles = ANCHORS[names[rng.integers(len(names))]].copy()
+        for base in (0, 3, 6, 9):
+            curl, knuckle = rng.random() ** 1.3, rng.normal(0, 22)
+            angles[base, 0] = 75 * curl + knuckle
+            angles[base + 1, 0] = 105 * curl - 0.5 * knuckle
+            angles[base + 2, 0] = 62 * curl
+    if rng.random() < 0.35:  # one finger differs
+        base = 3 * int(rng.integers(4))
+        curl = rng.random()
+        angles[base, 0], angles[base + 1, 0], angles[base + 2, 0] = (
+            85 * curl * rng.random(),
+            105 * curl,
+            62 * curl,
+        )
+    common_bend = rng.normal(0, 4)
+    angles = angles + rng.normal(0, 1, (15, 3)) * np.array([5.0, 2.5, 1.5]) * (np.ptp(LIMITS, axis=-1) > 0)
+    angles[:12, 0] += common_bend
+    if rng.random() < 0.3:
+        angles[[0, 3, 6, 9], 1] *= rng.uniform(-0.3, 1.6)  # closing or spreading the fingers together
+    # tendons couple the last two joints of a finger
+    coupled = 0.62 * angles[[1, 4, 7, 10], 0] + rng.normal(0, 6, 4)
+    angles[[2, 5, 8, 11], 0] = 0.5 * angles[[2, 5, 8, 11], 0] + 0.5 * coupled
+    return angles
+
+
+def sample_pose(rng: np.random.Generator, skeleton: Skeleton, *, tries: int = 30) -> Angles:
+    """A pose within limits whose fingers do not cut into each other."""
+    for _ in range(tries):
+        angles = within_limits(_propose(rng))
+        if skeleton.penetration(angles) <= 0.001:
+            return angles
+    return within_limits(ANCHORS["relaxed"] + rng.normal(0, 1, (15, 3)) * np.array([3.0, 0.5, 0.5]))

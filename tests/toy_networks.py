@@ -149,7 +149,7 @@ def save_estimator(path: Path) -> None:
     joints_3d = g.op("Concat", flat, depth, axis=2, out="joints_3d")
     wrist = g.op("Gather", joints_3d, g.constant(np.int64(0)), axis=1, out="T")
     asset = load_asset()
-    upwards = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]], np.float32)  # fingers up, back of the hand away
+    upwards = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]], np.float32)  # fingers up, back to the camera
     template = ((asset.template - asset.joints[0]) @ upwards.T).astype(np.float32)
     g.op("Add", g.raised(wrist), g.constant(template[None]), out="vertices")
     g.repeated(upwards, count, "R")

@@ -1,0 +1,35 @@
+"""Hands in pictures: 2D joints, mask, 3D joints, mesh, camera, side and confidence from one RGB image.
+
+    import handscope
+
+    model = handscope.load()
+    for hand in model("photo.jpg"):
+        print(hand.handedness, hand.score, hand.joints_3d)
+
+Importing the package costs nothing; `load` imports what it needs, and never torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handscope.infer.pipeline import load as load
+    from handscope.types import Hand as Hand
+
+__version__ = "0.1.0"
+__all__ = ["Hand", "__version__", "load"]
+
+_LAZY = {"load": "handscope.infer.pipeline", "Hand": "handscope.types"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'handscope' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,158 @@
+"""The command `handscope`: pictures in, files out; and a door to the commands of the training side.
+
+Only argparse is imported here, so that `--help` is instant; everything else is imported when it is needed.
+Exit codes: 0 all went well, 1 some pictures failed, 2 the command itself cannot be done as asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from handscope import __version__
+from handscope.errors import HandscopeError
+
+COMMANDS = {
+    "synth": ("handscope.apps.synth", "draw labelled pictures of hands into shards"),
+    "train": ("handscope.apps.train", "train the estimator or the detector by a recipe"),
+    "export": ("handscope.apps.export", "turn a checkpoint into the ONNX files that `--weights` takes"),
+    "bench": ("handscope.apps.bench", "measure accuracy on labelled pictures, and speed"),
+}
+"""Name, module with `main(arguments) -> exit code`, and one line of help."""
+
+KINDS = ("overlay", "json", "glb", "obj", "mask", "npz")
+DEFAULT_KINDS = ("overlay", "json", "glb")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if arguments and arguments[0] in COMMANDS:
+            return _run_command(arguments[0], arguments[1:])
+        options = parser().parse_args(_keep_negatives(arguments))
+        if not options.paths:
+            parser().print_help(sys.stderr)
+            return 2
+        from handscope.apps.analyse import analyse
+
+        return analyse(options)
+    except HandscopeError as error:
+        print(f"handscope: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("handscope: stopped", file=sys.stderr)
+        return 130
+
+
+def _run_command(name: str, arguments: list[str]) -> int:
+    try:
+        return import_module(COMMANDS[name][0]).main(arguments)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "handscope":
+            raise
+        raise HandscopeError(
+            f"`handscope {name}` needs {error.name}, which is not installed: pip install 'handscope[train]'"
+        ) from error
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of `handscope PATH...`."""
+    commands = "\n".join(f"  {name:8}{text}" for name, (_, text) in COMMANDS.items())
+    result = argparse.ArgumentParser(
+        prog="handscope",
+        usage="handscope [options] PATH...\n       handscope COMMAND ...",
+        description="Hands in pictures: 2D joints, mask, 3D joints, mesh, camera, side and confidence.",
+        epilog=f"commands (each has its own --help; a picture of that name is ./NAME):\n{commands}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = result.add_argument
+    add("paths", nargs="*", metavar="PATH", help="pictures, and folders of pictures (one level)")
+    add("--version", action="version", version=f"handscope {__version__}")
+    add("--out", default="out", metavar="DIR", help="results go to DIR/PICTURE-NAME/ (default: out)")
+    files = result.add_argument_group("what to write (default: --overlay --json --glb)")
+    files.add_argument(
+        "--overlay", action="store_true", help="overlay.png: skeleton, mesh, mask and box, drawn in"
+    )
+    files.add_argument("--json", action="store_true", help="result.json: everything but mesh and mask")
+    files.add_argument("--glb", action="store_true", help="hand-0.glb, ...: meshes for any 3D viewer")
+    files.add_argument("--obj", action="store_true", help="hand-0.obj, ...: the same as Wavefront OBJ")
+    files.add_argument("--mask", action="store_true", help="mask-0.png, ...: 255 where the hand is visible")
+    files.add_argument("--npz", action="store_true", help="hands.npz: every array, for numpy.load")
+    known = result.add_argument_group("what you know of the picture")
+    known.add_argument(
+        "--box",
+        action="append",
+        type=_numbers(4),
+        metavar="X0,Y0,X1,Y1",
+        help="a box tight around a hand, in pixels, instead of the detector; repeat for more hands",
+    )
+    known.add_argument(
+        "--K", type=_numbers(4, 9), metavar="FX,FY,CX,CY", help="the camera's intrinsics, in pixels"
+    )
+    known.add_argument(
+        "--focal", type=_positive(float), metavar="PX", help="only its focal length, in pixels"
+    )
+    how = result.add_argument_group("how to look")
+    how.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx and detector.onnx")
+    how.add_argument("--min-score", type=_share, metavar="P", help="least detector score of a hand, 0 to 1")
+    how.add_argument(
+        "--tiles", type=_positive(int), default=1, metavar="N", help="also search N x N parts (small hands)"
+    )
+    how.add_argument("--threads", type=_positive(int), metavar="N", help="CPU threads (default: all cores)")
+    return result
+
+
+def _keep_negatives(arguments: list[str]) -> list[str]:
+    """`--box -1,2,3,4` as `--box=-1,2,3,4`: argparse takes a value that begins with a minus for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in ("--box", "--K") and argument[:1] == "-" and argument[1:2].isdigit():
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _numbers(*counts: int):
+    def parse(text: str) -> list[float]:
+        try:
+            values = [float(part) for part in text.replace(" ", ",").split(",") if part]
+        except ValueError:
+            values = []
+        if len(values) not in counts:
+            wanted = " or ".join(map(str, counts))
+            raise argparse.ArgumentTypeError(f"expected {wanted} numbers separated by commas, found {text!r}")
+        return values
+
+    return parse
+
+
+def _positive(kind: type):
+    def parse(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a positive {kind.__name__}, found {text!r}")
+        return value
+
+    return parse
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

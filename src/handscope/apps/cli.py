@@ -16,11 +16,11 @@ from handscope.errors import HandscopeError
 
 COMMANDS = {
     "synth": ("handscope.apps.synth", "draw labelled pictures of hands into shards"),
-    "train": ("handscope.apps.train", "train the estimator or the detector by a recipe"),
+    "train": ("handscope.train.command", "train the network by a recipe; resumes by itself"),
     "export": ("handscope.apps.export", "turn a checkpoint into the ONNX files that `--weights` takes"),
-    "bench": ("handscope.apps.bench", "measure accuracy on labelled pictures, and speed"),
+    "bench": ("handscope.apps.bench", "measure accuracy on labelled photographs"),
 }
-"""Name, module with `main(arguments) -> exit code`, and one line of help."""
+"""Name, module with `main(arguments)`, and one line of help."""
 
 KINDS = ("overlay", "json", "glb", "obj", "mask", "npz")
 DEFAULT_KINDS = ("overlay", "json", "glb")
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_command(name: str, arguments: list[str]) -> int:
     try:
-        return import_module(COMMANDS[name][0]).main(arguments)
+        return import_module(COMMANDS[name][0]).main(arguments) or 0
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "handscope":
             raise

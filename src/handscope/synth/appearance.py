@@ -262,7 +262,7 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
         picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
     picture = picture * (np.array(sensor.gains, np.float32) * np.float32(sensor.exposure))
     if sensor.noise > 0.004:
-        grain = rng.standard_normal(picture.shape, np.float32)
+        grain = _grain(rng, *picture.shape[:2])
         if sensor.noise_blur_px:
             grain = cv2.GaussianBlur(grain, (0, 0), sensor.noise_blur_px) * np.float32(
                 1 + 1.6 * sensor.noise_blur_px
@@ -286,6 +286,21 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
         _, data = cv2.imencode(".jpg", saved[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, sensor.jpeg])
         saved = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
     return np.ascontiguousarray(saved)
+
+
+@cache
+def _grain_bank(size: int = 640) -> Float32:
+    return np.random.default_rng(5).standard_normal((size, size, 3), np.float32)
+
+
+def _grain(rng: np.random.Generator, height: int, width: int) -> Float32:
+    """White noise (height, width, 3): a window of a fixed field, turned and with its channels shuffled."""
+    bank = _grain_bank()
+    if max(height, width) > len(bank):
+        return rng.standard_normal((height, width, 3), np.float32)
+    y, x = rng.integers(len(bank) - height + 1), rng.integers(len(bank) - width + 1)
+    window = bank[y : y + height, x : x + width, rng.permutation(3)]
+    return window[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])] * np.float32(rng.choice([-1, 1]))
 
 
 def _tone_curve(contrast: float, gamma: float) -> Float32:

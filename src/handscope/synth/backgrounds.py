@@ -20,7 +20,7 @@ from handscope.errors import HandscopeError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 LONGEST_PX = 640
-CHOICE = 40
+CHOICE = 30
 KEPT = 2 * CHOICE
 Image = NDArray[np.uint8]
 
@@ -79,7 +79,7 @@ class Backgrounds:
             and source.path.stat().st_size > 800_000
             and not source.boxes
         )
-        image = cv2.imread(str(source.path), cv2.IMREAD_REDUCED_COLOR_2 if large else cv2.IMREAD_COLOR)
+        image = cv2.imread(str(source.path), cv2.IMREAD_REDUCED_COLOR_4 if large else cv2.IMREAD_COLOR)
         loaded = None
         if image is not None and min(image.shape[:2]) >= 48:
             scale = min(1.0, LONGEST_PX / max(image.shape[:2]))

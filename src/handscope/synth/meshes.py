@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import HandAsset
+from handscope.render.raster import JIT
+from handscope.synth.poses import axis_rotation
 
 Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
@@ -51,21 +53,38 @@ class ArmShape:
     roundness: float = 0.5
 
 
-def _ease(x: NDArray[np.floating]) -> NDArray[np.floating]:
-    x = np.clip(x, 0, 1)
+@nb.njit(**JIT)
+def _ease(x):
+    x = min(max(x, 0.0), 1.0)
     return x * x * (3 - 2 * x)
 
 
+@nb.njit(**JIT)
+def _trace_arm(bend, turn, at, centres, frames):
+    """Fill `arm_path`'s results by walking along the arm in 5 mm steps."""
+    place = np.zeros(3)
+    first, second = np.empty((3, 3)), np.empty((3, 3))
+    bend_angle, turn_angle = np.sqrt((bend * bend).sum()), np.sqrt((turn * turn).sum())
+    bend_axis, turn_axis = bend / (bend_angle + 1e-12), turn / (turn_angle + 1e-12)
+    done, travelled = 0, 0.0
+    while done < at.shape[0]:
+        axis_rotation(bend_axis, bend_angle * _ease(travelled / 0.045), first)
+        axis_rotation(turn_axis, turn_angle * _ease((travelled - ELBOW_M + 0.02) / 0.06), second)
+        frame = first @ second
+        while done < at.shape[0] and at[done] < travelled + 0.005:
+            centres[done] = place + frame[:, 0] * (at[done] - travelled)
+            frames[done] = frame
+            done += 1
+        place = place + frame[:, 0] * 0.005
+        travelled += 0.005
+
+
 def arm_path(shape: ArmShape, at: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
-    """Centres (n, 3) relative to the cut's centre and frames (n, 3, 3) at distances `at` (n,) along the arm."""
-    fine = np.linspace(0, float(at[-1]), 64)
-    bend = _ease(fine / 0.045)[:, None] * np.array([0.0, shape.deviation, shape.flexion])
-    turn = _ease((fine - ELBOW_M + 0.02) / 0.06)[:, None] * np.array(shape.elbow)
-    frames = axis_angle_to_matrix(bend) @ axis_angle_to_matrix(turn)
-    steps = frames[:-1, :, 0] * np.diff(fine)[:, None]
-    centres = np.concatenate([np.zeros((1, 3)), np.cumsum(steps, 0)])
-    nearest = np.searchsorted(fine, at).clip(0, 63)
-    return np.stack([np.interp(at, fine, centres[:, k]) for k in range(3)], -1), frames[nearest]
+    """Centres (n, 3) relative to the cut's centre and frames (n, 3, 3) at increasing distances `at` (n,) along the arm."""
+    centres, frames = np.empty((len(at), 3)), np.empty((len(at), 3, 3))
+    bend, turn = np.array([0.0, shape.deviation, shape.flexion]), np.array(shape.elbow)
+    _trace_arm(bend, turn, np.asarray(at, np.float64), centres, frames)
+    return centres, frames
 
 
 def arm_rings(

@@ -133,7 +133,8 @@ COMMON = ("five", "spread", "flat", "flat_thumb_out", "fist", "point", "victory"
 
 
 @nb.njit(**JIT)
-def _rotation(axis, angle, out):
+def axis_rotation(axis, angle, out):
+    """The rotation by `angle` about the unit `axis` (3,), into `out` (3, 3)."""
     c, s = cos(angle), sin(angle)
     x, y, z = axis[0], axis[1], axis[2]
     k = 1 - c
@@ -148,9 +149,9 @@ def joint_rotations(angles, axes):
     rotations = np.empty((15, 3, 3))
     flex, bend, turn = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for j in range(15):
-        _rotation(axes[j, 0], angles[j, 0] * np.pi / 180, flex)
-        _rotation(axes[j, 1], angles[j, 1] * np.pi / 180, bend)
-        _rotation(axes[j, 2], angles[j, 2] * np.pi / 180, turn)
+        axis_rotation(axes[j, 0], angles[j, 0] * np.pi / 180, flex)
+        axis_rotation(axes[j, 1], angles[j, 1] * np.pi / 180, bend)
+        axis_rotation(axes[j, 2], angles[j, 2] * np.pi / 180, turn)
         rotations[j] = bend @ flex @ turn
     return rotations
 

@@ -562,7 +562,7 @@ def _draw(
     kinds, surfaces, texture_of, textures, instance_of, owner_of, bone_of = [], [], [], [], [], [], []
     first = 0
     for part in parts:
-        own_faces, own_vertices, base = [], [], 0
+        own_faces, own_vertices, coarse, base = [], [], [], 0
         for mesh, kind, surface, texture in zip(
             part.meshes, part.kinds, part.surfaces, part.textures, strict=True
         ):
@@ -570,6 +570,7 @@ def _draw(
             if not shared:
                 own_vertices.append(mesh.vertices)
             own_faces.append(mesh.faces if shared else mesh.faces + base)
+            coarse.append(world.asset.silhouette_faces + base if kind == HAND_SKIN else own_faces[-1])
             if not shared:
                 base += len(mesh.vertices)
             corners.append(mesh.corners)
@@ -591,7 +592,7 @@ def _draw(
             gather(
                 part_vertices,
                 part_normals,
-                part_faces,
+                np.ascontiguousarray(np.concatenate(coarse), np.int32),
                 lighting.directions,
                 lighting.radiance,
                 bounce,

@@ -49,7 +49,7 @@ class Network:
 def open_network(name: str, folder: str | Path | None = None, threads: int | None = None) -> Network:
     """Open "estimator" or "detector" of `folder` (None: the shipped files) on `threads` (None: all cores)."""
     folder = SHIPPED if folder is None else Path(folder)
-    if not folder.is_dir():
+    if not folder.is_dir() and folder != SHIPPED:
         raise AssetError(
             f"{folder}: no such folder of weights; it should hold estimator.onnx and detector.onnx"
         )

@@ -1,0 +1,66 @@
+"""The shipped networks on the shipped samples, through the command line: picture in, files out."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import handscope
+from handscope.apps.cli import main
+from handscope.geometry.camera import project
+from handscope.infer.images import find_pictures
+from handscope.infer.weights import SHIPPED
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+PICTURES = find_pictures(SAMPLES) if SAMPLES.is_dir() else []
+
+pytestmark = pytest.mark.skipif(
+    not (PICTURES and (SHIPPED / "estimator.onnx").is_file() and (SHIPPED / "detector.onnx").is_file()),
+    reason="the weights are not in this checkout",
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return handscope.load(threads=1)
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+def test_a_sample_becomes_files(path, tmp_path, capsys):
+    kinds = ["--overlay", "--json", "--glb", "--obj", "--mask", "--npz"]
+    assert main([str(path), "--out", str(tmp_path), "--threads", "1", *kinds]) == 0
+    folder = tmp_path / path.stem
+    content = json.loads((folder / "result.json").read_text())
+    assert len(content["hands"]) >= 1, capsys.readouterr().out
+    height, width = content["image"]["height"], content["image"]["width"]
+    for i in range(len(content["hands"])):
+        mask = cv2.imread(str(folder / f"mask-{i}.png"), cv2.IMREAD_UNCHANGED)
+        assert mask.shape == (height, width) and mask.any()
+        assert (folder / f"hand-{i}.glb").read_bytes()[:4] == b"glTF"
+        assert (folder / f"hand-{i}.obj").read_text().startswith("# handscope")
+    assert cv2.imread(str(folder / "overlay.png")) is not None
+    with np.load(folder / "hands.npz") as arrays:
+        assert len(arrays["handedness"]) == len(content["hands"])
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+def test_what_is_said_of_a_hand_agrees_with_itself(path, model):
+    for hand in model(path):
+        side = float((hand.box[2:] - hand.box[:2]).max())
+        assert np.isfinite(hand.vertices).all() and np.linalg.det(hand.R) == pytest.approx(1, abs=1e-3)
+        assert 0.1 < hand.T[2] < 10
+        off = np.linalg.norm(project(hand.joints_3d, hand.K) - hand.joints_2d, axis=1)
+        assert off.mean() < 0.15 * side
+        assert 0 <= hand.score <= 1 and 0 <= hand.joint_scores.min() and hand.joint_scores.max() <= 1
+
+
+def test_a_mirrored_picture_has_mirrored_hands(model):
+    from handscope.infer.images import read_picture
+
+    image = read_picture(PICTURES[0]).image
+    hands, mirrored = model(image), model(np.ascontiguousarray(image[:, ::-1]))
+    assert sorted(h.handedness for h in hands) == sorted(
+        {"left": "right", "right": "left"}[h.handedness] for h in mirrored
+    )

@@ -67,7 +67,7 @@ def arm_map(size: int = 256) -> NDArray[np.uint8]:
                                                 / (0.5 * np.log(high / low) ** 2)))  # fmt: skip
         return (image / image.std()).astype(np.float32)
 
-    mottle = 0.5 + 0.10 * band(2, 6) + 0.08 * band(8, 20) + 0.07 * band(30, 70)
+    mottle = 0.5 + 0.10 * band(2, 6) + 0.07 * band(8, 20) + 0.04 * band(30, 70)
     vein = np.clip(1 - np.abs(band(1, 4)) / 0.12, 0, 1) * 0.5
     hair = np.zeros((3 * size, 3 * size), np.float32)
     for _ in range(150):
@@ -79,13 +79,13 @@ def arm_map(size: int = 256) -> NDArray[np.uint8]:
                 cv2.line(hair, a, b, 0.4, 1, cv2.LINE_AA, 4)
     zero = np.zeros((size, size), np.float32)
     maps = {"nail": zero, "crease": hair[size : 2 * size, size : 2 * size], "palm": zero, "red": np.clip(0.2 + 0.2 * band(2, 5), 0, 1),
-            "mottle": mottle, "vein": vein, "relief": 0.5 + 0.05 * band(40, 90) + 0.03 * vein}  # fmt: skip
+            "mottle": mottle, "vein": vein, "relief": 0.5 + 0.018 * band(40, 90) + 0.03 * vein}  # fmt: skip
     return _pack({k: np.clip(v, 0, 1) * 255 for k, v in maps.items()}, size)
 
 
 def sample_skin(rng: np.random.Generator) -> Float32:
     """A person's skin vector (`SKIN_LENGTH`,): colours of back, palm and nails, strengths of the maps, shine."""
-    darkness = rng.uniform(0, len(TONES_SRGB) - 1)
+    darkness = rng.uniform(0, 10) if rng.random() < 0.45 else float(np.clip(rng.normal(3.6, 1.7), 0, 10))
     low = int(darkness)
     high = min(low + 1, len(TONES_SRGB) - 1)
     srgb = TONES_SRGB[low] * (1 - darkness + low) + TONES_SRGB[high] * (darkness - low)
@@ -109,10 +109,10 @@ def sample_skin(rng: np.random.Generator) -> Float32:
     skin[9:] = (
         rng.uniform(0.35, 1.1),  # creases
         rng.uniform(0.1, 0.9) * (1 - 0.05 * darkness),  # redness
-        rng.uniform(0.15, 0.7),  # mottling
+        rng.uniform(0.1, 0.55),  # mottling
         rng.uniform(0.0, 0.8) ** 1.5 * (1 - 0.06 * darkness),  # veins
-        rng.uniform(0.0004, 0.0014) / SLOPE_GAIN,  # relief, m
-        rng.uniform(0.05, 0.9) ** 1.3,  # shine
+        rng.uniform(0.0002, 0.0011) / SLOPE_GAIN,  # relief, m
+        rng.uniform(0.05, 0.75) ** 1.6,  # shine
         rng.uniform(6, 30),  # gloss
         polish,
     )
@@ -227,6 +227,8 @@ class Sensor:
     noise_blur_px: float
     jpeg: int
     grey: bool
+    sharpen: float
+    vignette: float
 
 
 def sample_sensor(rng: np.random.Generator) -> Sensor:
@@ -241,13 +243,15 @@ def sample_sensor(rng: np.random.Generator) -> Sensor:
         gains=(1 + warm, 1 + green, 1 - warm),
         exposure=float(np.exp(rng.normal(0, 0.12))),
         contrast=rng.normal(1.0, 0.12),
-        saturation=max(rng.normal(0.95, 0.18), 0.2),
+        saturation=max(rng.normal(1.08, 0.18), 0.3),
         gamma=float(np.exp(rng.normal(0, 0.10))),
         noise=rng.uniform(0, 0.02) + maybe(0.12, rng.uniform(0, 0.04)),
         shot_noise=rng.uniform(0, 0.03),
         noise_blur_px=maybe(0.5, rng.uniform(0.4, 0.9)),
         jpeg=int(rng.integers(35, 98)),
         grey=rng.random() < 0.015,
+        sharpen=maybe(0.35, rng.uniform(0.2, 1.2)),
+        vignette=maybe(0.25, rng.uniform(0.05, 0.6)),
     )
 
 
@@ -260,6 +264,8 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
     if sensor.shrink < 1:
         small = (max(int(width * sensor.shrink), 16), max(int(height * sensor.shrink), 16))
         picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    if sensor.vignette > 0:
+        picture = picture * _falloff(*picture.shape[:2], sensor.vignette)
     picture = picture * (np.array(sensor.gains, np.float32) * np.float32(sensor.exposure))
     if sensor.noise > 0.004:
         grain = _grain(rng, *picture.shape[:2])
@@ -279,6 +285,8 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
         picture = grey[..., None] + (picture - grey[..., None]) * np.float32(
             0.0 if sensor.grey else sensor.saturation
         )
+    if sensor.sharpen > 0:  # phones sharpen after the noise came in, which draws halos round edges
+        picture = picture + np.float32(sensor.sharpen) * (picture - cv2.GaussianBlur(picture, (0, 0), 1.2))
     saved = np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
     if sensor.shrink < 1:
         saved = cv2.resize(saved, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -286,6 +294,12 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
         _, data = cv2.imencode(".jpg", saved[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, sensor.jpeg])
         saved = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
     return np.ascontiguousarray(saved)
+
+
+def _falloff(height: int, width: int, strength: float) -> Float32:
+    """Darkening (height, width, 1) towards the corners."""
+    y, x = np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32)
+    return (1 - strength * 0.5 * (y[:, None] ** 2 + x[None] ** 2))[..., None].astype(np.float32)
 
 
 @cache

@@ -524,7 +524,8 @@ def _finish(
     behind = TO_LINEAR[background]
     lighting = sample_lighting(rng, behind[::8, ::8].mean((0, 1)))
     behind = _soften(rng, behind)
-    picture, surfaces = _draw(behind, parts, lighting, K, len(hands), world)
+    cast = float(rng.uniform(0.1, 1)) if rng.random() < 0.2 else 0.0
+    picture, surfaces = _draw(behind, parts, lighting, K, len(hands), world, cast)
     image = expose(picture, sample_sensor(rng), rng)
     labels = tuple(_label(h, i, surfaces, K, image.shape[:2]) for i, h in enumerate(hands))
     return Sample(key=key, source="synth", image=image, hands=labels, K=K, complete=True)
@@ -532,8 +533,8 @@ def _finish(
 
 def _soften(rng: np.random.Generator, behind: NDArray[np.float32]) -> NDArray[np.float32]:
     """Background out of focus, darker or brighter than the hand's place."""
-    if rng.random() < 0.45:
-        behind = cv2.GaussianBlur(behind, (0, 0), float(rng.uniform(0.4, 3.5)) * behind.shape[1] / 160)
+    if rng.random() < 0.35:
+        behind = cv2.GaussianBlur(behind, (0, 0), float(rng.uniform(0.3, 3.0)) * behind.shape[1] / 160)
     return behind * np.float32(np.exp(rng.normal(-0.05, 0.3)))
 
 
@@ -553,7 +554,13 @@ class Drawn:
 
 
 def _draw(
-    behind: NDArray[np.float32], parts: list[Part], lighting: Lighting, K: NDArray, hands: int, world: World
+    behind: NDArray[np.float32],
+    parts: list[Part],
+    lighting: Lighting,
+    K: NDArray,
+    hands: int,
+    world: World,
+    cast: float,
 ) -> tuple[NDArray[np.float32], Drawn | None]:
     height, width = behind.shape[:2]
     if not parts:
@@ -637,6 +644,8 @@ def _draw(
     )
     picture = behind.copy()
     window = picture[y0:y1, x0:x1]
+    if cast > 0:
+        _cast_shadow(picture, cover, (x0, y0), lighting, cast)
     window *= (1 - cover)[..., None]
     window += colour
     return picture, Drawn(
@@ -649,6 +658,23 @@ def _draw(
         np.concatenate(bone_of),
         coverage,
     )
+
+
+def _cast_shadow(
+    picture: NDArray[np.float32],
+    cover: NDArray[np.float32],
+    origin: tuple[int, int],
+    lighting: Lighting,
+    strength: float,
+) -> None:
+    """Darken the background where the hand keeps the key lamp from it, as on a wall or table close behind."""
+    height, width = picture.shape[:2]
+    gap = 0.05 + 0.25 * strength
+    away = -lighting.lamps[0][:2] / max(float(-lighting.lamps[0][2]), 0.35) * gap * 0.35 * cover.shape[0]
+    move = np.array([[1, 0, origin[0] + away[0]], [0, 1, origin[1] + away[1]]], np.float64)
+    shade = cv2.warpAffine(cover, move, (width, height))
+    shade = cv2.GaussianBlur(shade, (0, 0), 1.0 + 0.03 * width * strength)
+    picture *= 1 - np.float32(0.2 + 0.5 * strength) * shade[..., None]
 
 
 def _window(vertices: NDArray, K: NDArray, width: int, height: int) -> tuple[int, int, int, int]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from handscope.geometry.camera import project
 from handscope.geometry.crops import Crop, crop_around
-from handscope.infer.lifting import PosedHand, lift
+from handscope.infer.lifting import PosedHand, lift, settle
 
 WIDTH, HEIGHT = 1280, 960
 K = np.array([[1100.0, 0.0, 650.0], [0.0, 1100.0, 470.0], [0.0, 0.0, 1.0]])
@@ -120,3 +120,40 @@ def test_left_hand_is_the_right_hand_of_the_mirrored_picture(centre, angle, seed
     np.testing.assert_allclose(left.T, right.T, atol=1e-12)
     np.testing.assert_allclose(left.vertices, right.vertices * [-1, 1, 1], atol=1e-12)
     np.testing.assert_allclose(left.joints_3d, right.joints_3d * [-1, 1, 1], atol=1e-12)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@given(st.tuples(*[st.floats(-0.05, 0.05)] * 3), st.integers(0, 99))
+def test_settling_finds_the_place_that_the_joints_show(mirrored, shift, seed):
+    true = some_hand([0.1, 0.05, 0.6], seed)
+    sides = np.array([-1.0 if mirrored else 1.0, 1, 1])
+    moved = PosedHand(
+        R=true.R,
+        T=true.T * sides + sides * shift,
+        joints_3d=true.joints_3d + shift,
+        vertices=true.vertices + shift,
+    )
+    trust = np.random.default_rng(seed).uniform(0.1, 1, 21)
+    found = settle(moved, project(true.joints_3d, K), trust, K, mirrored=mirrored)
+    np.testing.assert_allclose(found.joints_3d, true.joints_3d, atol=1e-9)
+    np.testing.assert_allclose(found.vertices, true.vertices, atol=1e-9)
+    np.testing.assert_allclose(found.T, true.T * sides, atol=1e-9)
+
+
+def test_settling_ignores_what_is_not_trusted():
+    true = some_hand([0.0, 0.0, 0.6])
+    pixels, trust = project(true.joints_3d, K), np.ones(21)
+    pixels[3] += 500
+    trust[3] = 0
+    found = settle(true, pixels, trust, K, mirrored=False)
+    np.testing.assert_allclose(found.T, true.T, atol=1e-9)
+
+
+def test_settling_refuses_the_absurd():
+    hand = some_hand([0.0, 0.0, 0.6])
+    tiny = project(hand.joints_3d, K) * 0.01
+    assert settle(hand, tiny, np.ones(21), K, mirrored=False) is hand
+    behind = some_hand([0.0, 0.0, 0.05])
+    assert settle(behind, tiny, np.ones(21), K, mirrored=False) is behind
+    nothing = settle(hand, tiny, np.zeros(21), K, mirrored=False)
+    np.testing.assert_allclose(nothing.T, hand.T)

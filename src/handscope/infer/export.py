@@ -93,16 +93,22 @@ def to_glb(hand: Hand) -> bytes:
     name = f"{hand.handedness} hand"
     scene = trimesh.Scene()
     scene.add_geometry(mesh, geom_name=name, node_name=name)
-    return trimesh.exchange.gltf.export_glb(scene, include_normals=True, tree_postprocessor=_add_material)
+    return trimesh.exchange.gltf.export_glb(scene, include_normals=True, tree_postprocessor=_complete)
 
 
-def _add_material(tree: dict[str, Any]) -> None:
-    """Matt skin, both sides shown: glTF's default material is metal, and the mesh is open at the wrist."""
+def _complete(tree: dict[str, Any]) -> None:
+    """Matt skin, both sides shown: glTF's default material is metal, and the mesh is open at the wrist.
+
+    Buffers say what they are for, as validators advise.
+    """
     surface = {"baseColorFactor": [1, 1, 1, 1], "metallicFactor": 0.0, "roughnessFactor": 0.7}
     tree["materials"] = [{"name": "skin", "pbrMetallicRoughness": surface, "doubleSided": True}]
     for mesh in tree["meshes"]:
         for primitive in mesh["primitives"]:
             primitive["material"] = 0
+            for accessor in (*primitive["attributes"].values(), primitive["indices"]):
+                view = tree["bufferViews"][tree["accessors"][accessor]["bufferView"]]
+                view["target"] = 34963 if accessor == primitive["indices"] else 34962  # indices, vertices
     tree["asset"]["generator"] = "handscope"
 
 

@@ -14,6 +14,7 @@ for a right hand, or for a left hand in the mirrored picture where it is a right
 4. move the wrist parallel to the picture plane so that it projects exactly to where the crop showed it.
 
 A left hand is mirrored back at the end: its points are real, its R and T stay those of the mirrored picture.
+`settle` then shifts the hand to where the 2D joints say it is.
 """
 
 from __future__ import annotations
@@ -85,3 +86,37 @@ def _rotation_onto(direction: NDArray) -> NDArray[np.float64]:
     x, y, z = direction
     cross = np.array([[0.0, 0.0, x], [0.0, 0.0, y], [-x, -y, 0.0]])  # of axis x direction
     return np.eye(3) + cross + cross @ cross / (1.0 + z)
+
+
+def settle(
+    hand: PosedHand,
+    joints_2d: NDArray[np.floating],
+    trust: NDArray[np.floating],
+    K: NDArray[np.floating],
+    *,
+    mirrored: bool,
+) -> PosedHand:
+    """Shift a lifted hand so that its joints project as near as can be to `joints_2d` (21, 2) px.
+
+    The 2D joints come from heat-maps and are surer than the regressed position. Each counts by its `trust`
+    (21,); the weighted least squares are linear: for a shift d and a ray (a, b, 1) through the joint's
+    pixel, X + d_x = a (Z + d_z) and Y + d_y = b (Z + d_z). A shift that would halve or double the distance
+    is not made.
+    """
+    joints = np.asarray(hand.joints_3d, np.float64)
+    rays = np.linalg.solve(K, np.column_stack([joints_2d, np.ones(len(joints))]).T).T
+    depth = joints[:, 2]
+    if depth.min() <= 0:
+        return hand
+    weight = np.asarray(trust, np.float64) / depth  # errors count as they look, not in metres
+    ones, zeros = np.ones(len(joints)), np.zeros(len(joints))
+    rows = np.concatenate(
+        [np.column_stack([ones, zeros, -rays[:, 0]]), np.column_stack([zeros, ones, -rays[:, 1]])]
+    )
+    right = np.concatenate([rays[:, 0] * depth - joints[:, 0], rays[:, 1] * depth - joints[:, 1]])
+    weights = np.tile(weight, 2)
+    shift = np.linalg.lstsq(rows * weights[:, None], right * weights)[0]
+    if not 0.5 < (hand.T[2] + shift[2]) / hand.T[2] < 2.0:
+        return hand
+    own = shift * [-1.0 if mirrored else 1.0, 1.0, 1.0]
+    return PosedHand(R=hand.R, T=hand.T + own, joints_3d=joints + shift, vertices=hand.vertices + shift)

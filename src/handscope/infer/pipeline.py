@@ -20,7 +20,7 @@ from handscope.hand.assets import load_asset
 from handscope.infer.detector import Detector, box_iou
 from handscope.infer.estimator import Estimate, Estimator
 from handscope.infer.images import to_rgb_array
-from handscope.infer.lifting import lift
+from handscope.infer.lifting import lift, settle
 from handscope.infer.weights import open_network
 from handscope.types import Hand
 
@@ -80,8 +80,9 @@ class Pipeline:
         self, estimate: Estimate, score: float, K: NDArray[np.floating], height: int, width: int
     ) -> Hand:
         crop = estimate.crop
-        lifted = lift(estimate.hand, estimate.focal, crop, K, width)
         joints = estimate.joints_2d
+        lifted = lift(estimate.hand, estimate.focal, crop, K, width)
+        lifted = settle(lifted, joints, estimate.joint_scores, K, mirrored=crop.mirrored)
         limits = np.array([width - 1, height - 1])
         return Hand(
             handedness="left" if crop.mirrored else "right",

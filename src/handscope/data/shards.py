@@ -28,16 +28,8 @@ _FLAGS = ("joints_2d_known", "joints_3d_known", "visible")
 
 
 def _rounded(array: NDArray[Any] | None) -> list[Any] | None:
-    """Six significant digits are a thousandth of a pixel and a micrometre."""
-    return (
-        None
-        if array is None
-        else json.loads(json.dumps(np.asarray(array, np.float64).tolist(), default=float), parse_float=_six)
-    )
-
-
-def _six(text: str) -> float:
-    return float(f"{float(text):.7g}")
+    """Six decimals are a micrometre and far below a pixel."""
+    return None if array is None else np.round(np.asarray(array, np.float64), 6).tolist()
 
 
 def to_members(sample: Sample) -> list[tuple[str, bytes]]:

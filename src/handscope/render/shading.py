@@ -85,7 +85,7 @@ def shadow_map(vertices, faces, direction, centre, radius, size):
     return depth, to_map
 
 
-@nb.njit(**JIT)
+@nb.njit(inline="always", **JIT)
 def lit_share(depth, to_map, x, y, z, bias):
     """Share of light that reaches the point: bilinear over the four nearest texels; 1 outside the map."""
     size = depth.shape[0]
@@ -139,7 +139,7 @@ def gather(vertices, normals, faces, directions, radiance, bounce, centre, radiu
     return light
 
 
-@nb.njit(**JIT)
+@nb.njit(inline="always", **JIT)
 def soft_shadow(depth, to_map, x, y, z, spread, bias):
     """Mean of nine lookups `spread` texels apart."""
     size = depth.shape[0]
@@ -155,7 +155,7 @@ def soft_shadow(depth, to_map, x, y, z, spread, bias):
     return total / 9.0
 
 
-@nb.njit(**JIT)
+@nb.njit(inline="always", **JIT)
 def sample_map(image, u, v, out):
     """Bilinear lookup of a skin map (s, s, 8) uint8 at texture coordinates, clamped, into `out` (8,) in [0, 1]."""
     size = image.shape[0]
@@ -173,7 +173,7 @@ def sample_map(image, u, v, out):
         out[c] = value * (1.0 / 255.0)
 
 
-@nb.njit(**JIT)
+@nb.njit(inline="always", **JIT)
 def sample_cloth(image, u, v, out):
     """Bilinear lookup of a colour texture (s, s, 3), repeated, into `out` (3,)."""
     size = image.shape[0]
@@ -187,7 +187,7 @@ def sample_cloth(image, u, v, out):
         out[c] = top * (1 - fy) + (image[k, j, c] * (1 - fx) + image[k, m, c] * fx) * fy
 
 
-@nb.njit(**JIT)
+@nb.njit(inline="always", **JIT)
 def skin_albedo(marks, skin, albedo):
     """Colour of skin with `marks` (8,) from its map, for a person's `skin` vector, into `albedo` (3,)."""
     palm, nail = marks[PALM], marks[NAIL]
@@ -200,7 +200,7 @@ def skin_albedo(marks, skin, albedo):
         albedo[c] = tone * (1 - nail) + skin[NAIL_AT + c] * nail
 
 
-@nb.njit(**JIT)
+@nb.njit(inline="always", **JIT)
 def shade_sample(t, b, c, scene, lights, out):
     """Radiance (3,) into `out` at weights `b`, `c` of the second and third corner of face `t`."""
     (

@@ -169,7 +169,7 @@ def _direction(rng: np.random.Generator, up: float, towards_camera: float) -> ND
 
 
 def sample_lighting(
-    rng: np.random.Generator, surroundings: NDArray[np.floating], *, count: int = 14
+    rng: np.random.Generator, surroundings: NDArray[np.floating], *, count: int = 12
 ) -> Lighting:
     """Light of a room or the open air, tinted by the `surroundings` (3,): the background's mean linear colour."""
     directions = even_directions(count) @ random_rotation(rng).T
@@ -258,7 +258,8 @@ def sample_sensor(rng: np.random.Generator) -> Sensor:
 def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Linear colour (h, w, 3) to the sRGB picture (h, w, 3) that the sensor saves."""
     height, width = picture.shape[:2]
-    picture = cv2.GaussianBlur(picture, (0, 0), sensor.blur_px)
+    reach = 2 * int(np.ceil(2.2 * sensor.blur_px)) + 1
+    picture = cv2.GaussianBlur(picture, (reach, reach), sensor.blur_px)
     if sensor.motion_px > 0:
         picture = cv2.filter2D(picture, -1, _motion_kernel(sensor.motion_px, sensor.motion_angle))
     if sensor.shrink < 1:
@@ -286,7 +287,7 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
             0.0 if sensor.grey else sensor.saturation
         )
     if sensor.sharpen > 0:  # phones sharpen after the noise came in, which draws halos round edges
-        picture = picture + np.float32(sensor.sharpen) * (picture - cv2.GaussianBlur(picture, (0, 0), 1.2))
+        picture = picture + np.float32(sensor.sharpen) * (picture - cv2.GaussianBlur(picture, (5, 5), 1.2))
     saved = np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
     if sensor.shrink < 1:
         saved = cv2.resize(saved, (width, height), interpolation=cv2.INTER_LINEAR)

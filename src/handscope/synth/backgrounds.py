@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from handscope.errors import HandscopeError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-LONGEST_PX = 640
-CHOICE = 30
+LONGEST_PX = 1000
+CHOICE = 24
 KEPT = 2 * CHOICE
 Image = NDArray[np.uint8]
 

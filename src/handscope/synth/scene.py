@@ -42,6 +42,8 @@ FACTOR = 2
 FLESH_M = np.array([45, 40, 26, 20, 10, *([42, 20, 18, 10] * 4)]) * 1e-3
 """How deep under the skin a visible joint may lie, per canonical joint: up to the palm's thickness seen at a slant."""
 CLOTH_SIZE = 64
+GATHER_SIZE, SHADOW_SIZE = 44, 128
+"""Sides of the depth maps of distant light and of the key lamp."""
 BLOCK = 250
 """So many consecutive samples share a small choice of background photographs: decoding is the dearest step otherwise."""
 
@@ -605,7 +607,7 @@ def _draw(
                 bounce,
                 centre,
                 np.float32(part.radius),
-                48,
+                GATHER_SIZE,
             )
         )
         vertices.append(part_vertices)
@@ -620,8 +622,8 @@ def _draw(
     surface = empty_surface((y1 - y0) * FACTOR, (x1 - x0) * FACTOR)
     fill(to_samples(vertices, K, x0, y0, FACTOR), faces, surface.depth, surface.face, surface.weights)
     centre, radius = _ball(parts)
-    shadow, to_map = shadow_map(vertices, faces, lighting.lamps[0], centre, np.float32(radius), 160)
-    spread = np.float32(lighting.softness / (2 * radius / 160))
+    shadow, to_map = shadow_map(vertices, faces, lighting.lamps[0], centre, np.float32(radius), SHADOW_SIZE)
+    spread = np.float32(lighting.softness / (2 * radius / SHADOW_SIZE))
     scale = max(float(K[0, 0]) * 0.19 / max(float(parts[0].centre[2]), 0.1), 1.0)
     maps = skin_maps()
     hand_map = maps[256] if scale < 130 else maps[512] if scale < 320 else maps[1024]

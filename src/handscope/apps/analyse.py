@@ -99,7 +99,7 @@ def _intrinsics(options: argparse.Namespace) -> NDArray[np.float64] | float | No
 def _for_picture(
     K: NDArray[np.float64] | float | None, image: NDArray[np.uint8]
 ) -> NDArray[np.float64] | None:
-    if not isinstance(K, float):
+    if K is None or isinstance(K, np.ndarray):
         return K
     height, width = image.shape[:2]
     return np.array([[K, 0, (width - 1) / 2], [0, K, (height - 1) / 2], [0, 0, 1.0]])

@@ -139,7 +139,7 @@ def to_npz(hands: Sequence[Hand]) -> bytes:
     arrays = {name: np.array([getattr(hand, name) for hand in hands]) for name in (*names, "T", "K", "faces")}
     arrays["handedness"] = np.array([hand.handedness for hand in hands], "U5")
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
 
 

@@ -16,6 +16,7 @@ def table(scale: float = 1.0, **known: bool) -> HandTable:
 
     return HandTable(
         present=flag("present"),
+        ignored=torch.tensor([[known.get("ignored", False)]]),
         boxes=scale * torch.tensor([[[30.0, 30, 90, 100]]]),
         up=torch.tensor([[[0.0, -1.0]]]),
         crops=scale * torch.tensor([[[60.0, 60, 100]]]),
@@ -64,6 +65,14 @@ def test_a_picture_without_hands_trains_the_score_only() -> None:
     assert all(float(terms[name]) == 0 for name in ("box", "crop", "up", "right"))
 
 
+def test_nothing_is_asked_near_an_ignored_hand() -> None:
+    grid = cells()
+    shown = (grid - 60).norm(dim=-1) < 20
+    eager = torch.where(shown, 5.0, -20.0)[None]
+    assert float(predict(table(present=False, ignored=True), grid, score=eager)["score"]) < 1e-6
+    assert float(predict(table(present=False), grid, score=eager)["score"]) > 1
+
+
 def test_errors_are_shares_of_the_side() -> None:
     small, large = table(1.0), table(4.0)
     off = torch.tensor([5.0, 0, 0, 0])
@@ -74,8 +83,8 @@ def test_errors_are_shares_of_the_side() -> None:
 
 def test_score_term_is_zero_only_at_its_target() -> None:
     heat = torch.tensor([[0.2, 0.9]])
-    assert float(score_term(torch.logit(heat), heat, torch.ones(1))) == 0
-    assert float(score_term(torch.logit(heat) + 1, heat, torch.ones(1))) > 0
+    assert float(score_term(torch.logit(heat), heat, torch.ones(1, 2), torch.ones(1))) == 0
+    assert float(score_term(torch.logit(heat) + 1, heat, torch.ones(1, 2), torch.ones(1))) > 0
 
 
 def test_heat_is_one_at_the_centre_and_smooth_around() -> None:

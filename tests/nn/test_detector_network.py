@@ -21,6 +21,7 @@ def table(size: float = 128.0) -> HandTable:
     box = torch.tensor([0.3, 0.3, 0.7, 0.8]) * size
     return HandTable(
         present=known,
+        ignored=~known & known,
         boxes=hand[..., None] * box,
         up=hand[..., None] * torch.tensor([0.6, -0.8]),
         crops=hand[..., None] * torch.tensor([0.5, 0.55, 0.75]) * size,

@@ -20,12 +20,16 @@ SMALLEST_SPREAD_PX = 6.0
 """... and at least this, lest no cell be near the centre of a small hand."""
 NEAR = 0.3
 """Cells where the Gaussian is above this learn geometry."""
+ASIDE = 0.02
+"""Cells where an ignored hand's Gaussian is above this are not asked for a score."""
 
 
 class HandTable(NamedTuple):
-    """Up to m hands a picture, in picture px; rows that are not `present` are zeros."""
+    """Up to m hands a picture, in picture px; rows neither `present` nor `ignored` are zeros."""
 
     present: Bool[Tensor, "b m"]
+    ignored: Bool[Tensor, "b m"]
+    """Something of a hand is there, too little to ask for: cells near it are not asked."""
     boxes: Float[Tensor, "b m 4"]
     up: Float[Tensor, "b m 2"]
     crops: Float[Tensor, "b m 3"]
@@ -37,19 +41,19 @@ class HandTable(NamedTuple):
 
 
 def gaussians(cells: Float[Tensor, "g 2"], hands: HandTable) -> Float[Tensor, "b m g"]:
-    """Every hand's Gaussian at every cell; zero for absent hands."""
+    """Every row's Gaussian at every cell."""
     sigma = (SPREAD * hands.crops[..., 2]).clamp(min=SMALLEST_SPREAD_PX)
     away = ((cells - hands.crops[:, :, None, :2]) ** 2).sum(-1)  # (b, m, g) px^2
-    return torch.exp(-away / (2 * sigma[..., None] ** 2)) * hands.present[..., None]
+    return torch.exp(-away / (2 * sigma[..., None] ** 2))
 
 
 def score_term(
-    logits: Float[Tensor, "b g"], heat: Float[Tensor, "b g"], count: Tensor
+    logits: Float[Tensor, "b g"], heat: Float[Tensor, "b g"], asked: Float[Tensor, "b g"], count: Tensor
 ) -> Float[Tensor, " b"]:
-    """Quality focal loss: cross-entropy to a soft target, weighted by the squared distance from it."""
+    """Quality focal loss over the cells asked: cross-entropy to a soft target times the squared distance."""
     distance = (logits.sigmoid() - heat).abs()
     entropy = F.binary_cross_entropy_with_logits(logits, heat, reduction="none")
-    return (distance.square() * entropy).sum(1) / (1 + count)
+    return (distance.square() * entropy * asked).sum(1) / (1 + count)
 
 
 def weighted_mean(values: Float[Tensor, "b g"], weights: Float[Tensor, "b g"]) -> Float[Tensor, " b"]:
@@ -67,7 +71,9 @@ def detection_terms(
     hands: HandTable,
 ) -> dict[str, Float[Tensor, " b"]]:
     """Terms "score", "box", "crop", "up" and "right"; `score` and `right` are logits, the rest picture px."""
-    heat, owner = gaussians(cells, hands).max(1)  # (b, g); the hand that each cell is nearest to
+    near = gaussians(cells, hands)
+    heat, owner = (near * hands.present[..., None]).max(1)  # (b, g); the hand that each cell is nearest to
+    asked = ((near * hands.ignored[..., None]).amax(1) < ASIDE) | (heat > NEAR)
     weight = torch.where(heat > NEAR, heat, 0.0)
 
     def owned(values: Tensor) -> Tensor:
@@ -83,7 +89,7 @@ def detection_terms(
     wrong_side = F.binary_cross_entropy_with_logits(right, true_right, reduction="none")
     frame = weight * owned(hands.frame_known)
     return {
-        "score": score_term(score, heat, hands.present.sum(1)),
+        "score": score_term(score, heat, asked.float(), hands.present.sum(1)),
         "box": weighted_mean(box, weight * owned(hands.box_known)),
         "crop": weighted_mean(crop, weight) + weighted_mean(log_side, frame),
         "up": weighted_mean(turn, frame),

@@ -1,0 +1,181 @@
+"""Training the detector: its pictures, its terms and its validation, as a `Task` of the loop.
+
+python -m handscope.train.detector --config recipes/detector.yaml
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jsonargparse
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from handscope.data.detection import CanvasConfig, DetectionMixture, Part, Pictures
+from handscope.data.photos import PhotoDataset
+from handscope.data.shards import ShardReader
+from handscope.errors import HandscopeError
+from handscope.evaluation.detector_dev import DetectorDev
+from handscope.losses.detection import HandTable, detection_terms
+from handscope.nn.detector import STRIDE, DetectorConfig, ExportedDetector, HandDetector, cell_centres
+from handscope.train.loop import LoopConfig, train
+
+TABLE = tuple(HandTable._fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorSources:
+    """Where pictures come from: scene shards, photographs with labels, pictures without hands."""
+
+    scenes: str
+    photos: str
+    labels: str
+    backgrounds: str
+    weights: dict[str, float] = field(
+        default_factory=lambda: {
+            "scenes": 4.0,
+            "ti1k": 0.7,
+            "dwivedi": 1.4,
+            "subhih": 1.2,
+            "backgrounds": 0.4,
+            "sign-digits": 1.0,
+        }
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermWeights:
+    """How much each term counts."""
+
+    score: float = 1.0
+    box: float = 1.0
+    crop: float = 1.5
+    up: float = 0.7
+    right: float = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorRun:
+    """A whole run. `sizes` px are drawn at random, one a step: small ones are fast, several teach scale."""
+
+    sources: DetectorSources
+    network: DetectorConfig = field(default_factory=DetectorConfig)
+    canvas: CanvasConfig = field(default_factory=CanvasConfig)
+    terms: TermWeights = field(default_factory=TermWeights)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    sizes: list[int] = field(default_factory=lambda: [160, 192, 224, 256])
+    trunk: str | None = None
+    out: str = "runs/detector"
+
+    def __post_init__(self) -> None:
+        if any(size % 32 for size in self.sizes) or not self.sizes:
+            raise ValueError(f"sizes must be multiples of 32, got {self.sizes}")
+
+
+@dataclass(frozen=True)
+class DetectorBatch:
+    """Pictures (b, S, S, 3) uint8 and their hands."""
+
+    image: Tensor
+    hands: HandTable
+
+    def to(self, device: Any) -> DetectorBatch:
+        """The same batch on another device."""
+        return DetectorBatch(self.image.to(device), HandTable(*(t.to(device) for t in self.hands)))
+
+
+def collate(examples: list[dict[str, np.ndarray]]) -> DetectorBatch:
+    """Examples to one batch of tensors."""
+    stacked = {key: torch.from_numpy(np.stack([e[key] for e in examples])) for key in examples[0]}
+    return DetectorBatch(stacked["image"], HandTable(**{name: stacked[name] for name in TABLE}))
+
+
+class DetectorTask:
+    """The `Task` of the detector."""
+
+    collate = staticmethod(collate)
+
+    def __init__(self, run: DetectorRun) -> None:
+        self.run = run
+        torch.manual_seed(run.loop.seed)
+        self.model = HandDetector(run.network)
+        if run.trunk:
+            self.model.start_from(run.trunk)
+        self.data = open_mixture(run)
+        self.dev = DetectorDev(run.sources.photos, run.sources.labels, size=run.canvas.size)
+
+    def slow_parameters(self) -> set[nn.Parameter]:
+        """The trunk's."""
+        return set(self.model.trunk.parameters())
+
+    def loss(self, model: nn.Module, batch: DetectorBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weighted terms of the batch at this step's picture size."""
+        sizes = self.run.sizes
+        size = sizes[int(np.random.default_rng([self.run.loop.seed, 1, step]).integers(len(sizes)))]
+        image, hands = resized(batch, size)
+        cells = cell_centres(size // STRIDE, size // STRIDE, like=image)
+        terms = detection_terms(*model(image), cells, hands)
+        means = {name: values.mean() for name, values in terms.items()}
+        total = torch.stack([getattr(self.run.terms, name) * value for name, value in means.items()]).sum()
+        return total, {name: value.detach() for name, value in means.items()}
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Held-out photographs and joints-dev."""
+        shipped = ExportedDetector(model)  # type: ignore[arg-type]
+        with torch.no_grad():
+            return self.dev.score(
+                lambda images: tuple(values.numpy() for values in shipped(torch.from_numpy(images)))
+            )
+
+
+def resized(batch: DetectorBatch, size: int) -> tuple[Tensor, HandTable]:
+    """Pictures (b, 3, size, size) in [0, 1] and hands in their pixels (pixel centres at integers)."""
+    image = batch.image.permute(0, 3, 1, 2).float() / 255
+    ratio = size / image.shape[-1]
+    if ratio != 1:
+        image = F.interpolate(image, (size, size), mode="bilinear", antialias=True)
+    image = image.contiguous(memory_format=torch.channels_last)
+    centre = (batch.hands.crops[..., :2] + 0.5) * ratio - 0.5
+    crops = torch.cat([centre, batch.hands.crops[..., 2:] * ratio], -1)
+    return image, batch.hands._replace(boxes=(batch.hands.boxes + 0.5) * ratio - 0.5, crops=crops)
+
+
+def open_mixture(run: DetectorRun) -> DetectionMixture:
+    """The sources as one stream of canvases; HandscopeError if there are no scenes."""
+    where = run.sources
+    paths = sorted(Path(where.scenes).glob("*.tar"))
+    if not paths:
+        raise HandscopeError(
+            f"{where.scenes}: no shards (*.tar); `handscope synth --scenes --out {where.scenes}` makes some"
+        )
+    backgrounds = Pictures(where.backgrounds)
+    samples: dict[str, Any] = {"scenes": ShardReader(paths), "backgrounds": backgrounds}
+    for source in ("ti1k", "dwivedi", "subhih", "sign-digits"):
+        samples[source] = PhotoDataset(where.photos, where.labels, split="train", sources=(source,))
+    parts = [
+        Part(samples[name], weight, pasted=name == "sign-digits") for name, weight in where.weights.items()
+    ]
+    return DetectionMixture(parts, backgrounds, run.canvas, run.loop.seed)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train as the recipe and the command line say; a checkpoint in `out` is gone on with."""
+    cv2.setNumThreads(1)  # before any picture is read: OpenCV's threads do not survive the fork of workers
+    parser = jsonargparse.ArgumentParser(prog="handscope.train.detector", description="Train the detector.")
+    parser.add_argument("--config", action="config", help="a recipe, such as recipes/detector.yaml")
+    parser.add_class_arguments(DetectorRun, as_group=False)
+    parsed = parser.parse_args(arguments)
+    parsed.pop("config", None)
+    run = DetectorRun(**vars(parser.instantiate(parsed)))
+    print(train(DetectorTask(run), run.loop, Path(run.out), dataclasses.asdict(run)))
+
+
+if __name__ == "__main__":
+    main()

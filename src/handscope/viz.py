@@ -54,7 +54,8 @@ def draw(
     legible.
     """
     enlarge = max(1, round(min_side / max(image.shape[:2])))
-    canvas = cv2.resize(image, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)  # always a copy
+    large = cv2.resize(image, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
+    canvas = np.array(large, np.uint8)  # a copy: the caller's picture stays as it is
     for hand in sorted((enlarged(hand, enlarge) for hand in hands), key=lambda h: -float(h.T[2])):
         width = line_width(hand, canvas.shape)
         if mesh:

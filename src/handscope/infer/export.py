@@ -83,6 +83,7 @@ def to_json(
 def to_glb(hand: Hand) -> bytes:
     """The mesh as binary glTF 2.0, with normals and colours by finger."""
     import trimesh  # slow to import, and needed for this only
+    from trimesh.exchange.gltf import export_glb
 
     mesh = trimesh.Trimesh(
         vertices=hand.vertices * _VIEWER,
@@ -93,7 +94,7 @@ def to_glb(hand: Hand) -> bytes:
     name = f"{hand.handedness} hand"
     scene = trimesh.Scene()
     scene.add_geometry(mesh, geom_name=name, node_name=name)
-    return trimesh.exchange.gltf.export_glb(scene, include_normals=True, tree_postprocessor=_complete)
+    return export_glb(scene, include_normals=True, tree_postprocessor=_complete)
 
 
 def _complete(tree: dict[str, Any]) -> None:
@@ -145,7 +146,7 @@ def to_npz(hands: Sequence[Hand]) -> bytes:
 
 def to_png(image: NDArray[np.uint8] | NDArray[np.bool_]) -> bytes:
     """An RGB picture (H, W, 3), or a mask (H, W) as 0 and 255."""
-    stored = image.astype(np.uint8) * 255 if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    stored = image.astype(np.uint8) * 255 if image.ndim == 2 else image[..., ::-1]
     return cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
 
 

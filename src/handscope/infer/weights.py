@@ -43,7 +43,7 @@ class Network:
         """Every output by its name, for `batch` (n, S, S, 3)."""
         names = list(self.output_shapes)
         values = self.session.run(names, {self.session.get_inputs()[0].name: batch})
-        return dict(zip(names, values, strict=True))
+        return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
 
 
 def open_network(name: str, folder: str | Path | None = None, threads: int | None = None) -> Network:

@@ -1,0 +1,89 @@
+"""The detector's task: hands scale with their pictures."""
+
+import gzip
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from handscope.data.shards import ShardWriter
+from handscope.errors import HandscopeError
+from handscope.losses.detection import HandTable
+from handscope.train.detector import DetectorBatch, DetectorRun, DetectorSources, open_mixture, resized
+from handscope.types import HandLabel, Sample
+
+JOINTS = np.array([[30.0, 55], *[[30 + 6 * (f - 2), 50 - 8 * k] for f in range(5) for k in (1, 2, 3, 4)]])
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> DetectorSources:
+    """One scene, four photographs, one background."""
+    (tmp_path / "scenes").mkdir()
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    hand = HandLabel(handedness="right", joints_2d=JOINTS, joints_2d_known=np.ones(21, bool))
+    with ShardWriter(tmp_path / "scenes" / "train-000000.tar") as writer:
+        writer.write(Sample(key="0", source="synth", image=image, hands=(hand,)))
+    (tmp_path / "backgrounds").mkdir()
+    cv2.imwrite(str(tmp_path / "backgrounds" / "0.jpg"), cv2.resize(image, (200, 160)))
+    (tmp_path / "photos").mkdir()
+    rows, labels = [], []
+    for source in ("ti1k", "dwivedi", "subhih", "sign-digits"):
+        file = f"photos/{source}.png"
+        cv2.imwrite(str(tmp_path / file), image)
+        rows.append({"file": file, "source": source, "width": 64, "height": 64, "boxes": [[10, 10, 50, 60]]})
+        entry = {
+            "box": [10, 10, 50, 60],
+            "joints_2d": JOINTS.tolist(),
+            "known": [True] * 21,
+            "handedness": "left",
+        }
+        labels.append({"file": file, "split": "train", "hands": [entry]})
+    (tmp_path / "photos" / "index.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    path = tmp_path / "labels.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, labels)).encode()))
+    return DetectorSources(
+        scenes=str(tmp_path / "scenes"),
+        photos=str(tmp_path),
+        labels=str(path),
+        backgrounds=str(tmp_path / "backgrounds"),
+    )
+
+
+def test_every_source_is_drawn_from(sources: DetectorSources) -> None:
+    mixture = open_mixture(DetectorRun(sources=sources))
+    assert len(mixture.whole) == 5 and len(mixture.close) == 1
+    assert sum(int(mixture[n]["present"].sum()) for n in range(10)) > 0
+
+
+def test_no_scenes_is_one_sentence(sources: DetectorSources, tmp_path: Path) -> None:
+    (tmp_path / "scenes" / "train-000000.tar").unlink()
+    with pytest.raises(HandscopeError, match="handscope synth --scenes"):
+        open_mixture(DetectorRun(sources=sources))
+
+
+def test_sizes_must_fit_the_grid(sources: DetectorSources) -> None:
+    with pytest.raises(ValueError, match="multiples of 32"):
+        DetectorRun(sources=sources, sizes=[100])
+
+
+def test_hands_shrink_with_their_pictures() -> None:
+    flag = torch.ones(1, 1, dtype=torch.bool)
+    hands = HandTable(
+        present=flag,
+        ignored=~flag,
+        boxes=torch.tensor([[[-0.5, -0.5, 63.5, 63.5]]]),
+        up=torch.tensor([[[0.0, -1.0]]]),
+        crops=torch.tensor([[[31.5, 31.5, 40.0]]]),
+        right=torch.ones(1, 1),
+        box_known=flag,
+        frame_known=flag,
+        right_known=flag,
+    )
+    image, small = resized(DetectorBatch(torch.full((1, 64, 64, 3), 255, dtype=torch.uint8), hands), 32)
+    assert image.shape == (1, 3, 32, 32) and float(image.min()) == pytest.approx(1)
+    assert small.boxes[0, 0].tolist() == [-0.5, -0.5, 31.5, 31.5]
+    assert small.crops[0, 0].tolist() == [15.5, 15.5, 20.0]
+    torch.testing.assert_close(small.up, hands.up)

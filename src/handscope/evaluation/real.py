@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from handscope.data.dev_sets import JointsDev, MasksDev
 from handscope.data.photos import PhotoDataset
+from handscope.errors import HandscopeError
 from handscope.evaluation.protocols import Scores, score_joints, score_masks, score_photos
 from handscope.types import Hand, Sample
 
@@ -28,8 +30,17 @@ Draw = Callable[[NDArray[np.uint8], Sequence[Hand]], NDArray[np.uint8]]
 Progress = Callable[[str, int, int], None]
 """Told the set, the number of pictures done and their total."""
 
+SETS = ("joints-dev", "masks-dev", "photos held-out")
 SOURCES = ("ti1k", "dwivedi", "subhih")
 """Photographs with human boxes."""
+
+
+class SampleList(Protocol):
+    """Anything map-style that yields samples."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> Sample: ...
 
 
 def bench(
@@ -39,24 +50,21 @@ def bench(
     out: Path | None = None,
     labels: Path | None = None,
     limit: int | None = None,
+    sets: Sequence[str] = SETS,
     draw: Draw | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Scores]:
     """Scores of `model` on joints-dev, masks-dev and the held-out photographs under `data`.
 
-    `limit` takes that many pictures of each set, evenly spread. `labels` is the pseudo-label file, which says
-    which photographs are held out; without it the photographs are left out. With `draw` and `out`,
+    `limit` takes that many pictures of each of the `sets`, evenly spread. `labels` is the pseudo-label file,
+    which says which photographs are held out; without it the photographs are left out. With `draw` and `out`,
     every picture's overlay goes to out/overlays/<set>/.
     """
-    sets: dict[str, tuple[Sequence[Sample], Callable[..., Scores]]] = {
-        "joints-dev": (JointsDev(data), score_joints),  # type: ignore[dict-item]
-        "masks-dev": (MasksDev(data), score_masks),  # type: ignore[dict-item]
-    }
-    if labels is not None:
-        photos = PhotoDataset(data, labels, split="held-out", sources=SOURCES)
-        sets["photos held-out"] = (photos, score_photos)  # type: ignore[assignment]
     results = {}
-    for name, (samples, score) in sets.items():
+    for name in sets:
+        if name == "photos held-out" and labels is None:
+            continue
+        samples, score = open_set(name, data, labels)
         chosen = spread(len(samples), limit)
         pictures, predictions, seconds = [], [], 0.0
         for done, i in enumerate(chosen):
@@ -75,6 +83,19 @@ def bench(
     if out is not None:
         write_json(out / "scores.json", results)
     return results
+
+
+def open_set(
+    name: str, data: Path, labels: Path | None
+) -> tuple[SampleList, Callable[[list[Sample], list[list[Hand]]], Scores]]:
+    """The pictures of one of `SETS` and the function that scores them."""
+    if name == "joints-dev":
+        return JointsDev(data), score_joints
+    if name == "masks-dev":
+        return MasksDev(data), score_masks
+    if name == "photos held-out":
+        return PhotoDataset(data, labels, split="held-out", sources=SOURCES), score_photos
+    raise HandscopeError(f"{name}: no such set to score; choose from {', '.join(SETS)}")
 
 
 def spread(total: int, limit: int | None) -> list[int]:

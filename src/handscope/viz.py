@@ -122,10 +122,7 @@ def _shaded_triangles(hand: Hand) -> tuple[NDArray[np.floating], NDArray[np.inte
     """Corners (n, 3, 3) in metres of triangles that face the camera, far ones first, and their RGB (n, 3)."""
     corners = hand.vertices[hand.faces]
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros_like(hand.vertices)
-    for i in range(3):
-        np.add.at(normals, hand.faces[:, i], flat)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    normals = vertex_normals(hand)
     front = np.flatnonzero(np.einsum("fi,fi->f", flat, corners.mean(1)) < 0)
     corners, bent = _quartered(corners[front]), _quartered(normals[hand.faces[front]]).mean(1)
     middle = corners.mean(1)
@@ -135,6 +132,16 @@ def _shaded_triangles(hand: Hand) -> tuple[NDArray[np.floating], NDArray[np.inte
     colours = (SKIN * (0.35 + 0.65 * light + 0.12 * gloss)[:, None]).clip(0, 255).astype(int)
     order = np.argsort(-middle[:, 2])
     return corners[order], colours[order]
+
+
+def vertex_normals(hand: Hand) -> NDArray[np.floating]:
+    """Unit outward normals (V, 3): the triangles' own, weighted by their areas."""
+    corners = hand.vertices[hand.faces]
+    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.zeros_like(hand.vertices)
+    for i in range(3):
+        np.add.at(normals, hand.faces[:, i], flat)
+    return normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)
 
 
 def _quartered(corners: NDArray[np.floating]) -> NDArray[np.floating]:

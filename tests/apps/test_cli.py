@@ -272,6 +272,23 @@ def test_light_modules_import_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_light_install_is_enough(toy_weights, tmp_path, toy_picture):
+    """All that only `handscope[train]` brings is hidden: nothing is missed, not even with a warning."""
+    Image.fromarray(toy_picture).save(tmp_path / "photo.png")
+    hidden = ("torch", "scipy", "numba", "networkx", "matplotlib", "onnx", "jaxtyping", "yaml")
+    code = (
+        f"import sys\nfor name in {hidden}: sys.modules[name] = None\n"
+        "from handscope.apps.cli import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    kinds = ["--overlay", "--json", "--glb", "--obj", "--mask", "--npz"]
+    arguments = ["photo.png", "--weights", str(toy_weights), "--threads", "1", *kinds]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(files(tmp_path / "out")) == 6
+
+
 def test_version_is_that_of_the_package():
     from importlib.metadata import version
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from handscope.errors import HandscopeError
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import Hand
-from handscope.viz import colours_by_finger
+from handscope.viz import colours_by_finger, vertex_normals
 
 FORMAT_VERSION = 1
 """Of the JSON; goes up when a reader of the old one would misread the new one."""
@@ -88,6 +88,7 @@ def to_glb(hand: Hand) -> bytes:
     mesh = trimesh.Trimesh(
         vertices=hand.vertices * _VIEWER,
         faces=hand.faces,
+        vertex_normals=vertex_normals(hand) * _VIEWER,  # trimesh would want scipy for them
         vertex_colors=np.column_stack([colours_by_finger(hand), np.full(len(hand.vertices), 255, np.uint8)]),
         process=False,
     )

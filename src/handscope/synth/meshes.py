@@ -140,6 +140,8 @@ class HandBody:
             )
         self.asset = asset
         self.loop = np.asarray(self._ordered_loop(asset))
+        self.bone_of = asset.weights[asset.faces].sum(1).argmax(1).astype(np.int32)
+        """The model bone (f,) that moves each face most."""
         uv = np.asarray(asset.uv, np.float32)[asset.uv_faces]
         self.hand_corners = np.concatenate([uv, np.zeros((*uv.shape[:2], 1), np.float32)], -1)
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch.utils.data import Dataset
 
 from handscope.data.transforms import PhotometricConfig, change_light
 from handscope.errors import HandscopeError
@@ -90,7 +91,7 @@ class Part:
     """Close-ups that are shown small on top of other pictures."""
 
 
-class DetectionMixture:
+class DetectionMixture(Dataset[Example]):
     """`mixture[n]` is draw n: image (S, S, 3) uint8 and the fields of `losses.detection.HandTable`."""
 
     def __init__(
@@ -245,7 +246,7 @@ def coverage(
         framed = cv2.copyMakeBorder(cover, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
         cover = cv2.erode(framed, np.ones((2 * reach + 1,) * 2, np.uint8))[1:-1, 1:-1]
         cover = cv2.GaussianBlur(cover, (0, 0), reach / 2 + 0.1)
-    return cover.astype(np.float32) / 255
+    return cover.astype(np.float32) / np.float32(255)
 
 
 def hand_box(label: HandLabel) -> NDArray[np.floating] | None:

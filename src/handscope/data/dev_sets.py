@@ -84,4 +84,4 @@ def _read(path: Path) -> NDArray[np.uint8]:
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if pixels is None:
         raise HandscopeError(f"{path}: missing or not a picture; copy the data again")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return np.ascontiguousarray(pixels[..., ::-1], np.uint8)

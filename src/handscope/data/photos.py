@@ -76,7 +76,7 @@ class PhotoDataset:
         return Sample(
             key=photo.file.rsplit(".", 1)[0],
             source=f"photos/{photo.source}",
-            image=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB),
+            image=np.ascontiguousarray(pixels[..., ::-1], np.uint8),
             hands=photo.hands,
             complete=True,
         )

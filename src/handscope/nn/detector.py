@@ -71,9 +71,10 @@ class HandDetector(nn.Module):
         self.merge_fine = conv_bn(width, width)
         self.head = conv_bn(width, width)
         self.answer = nn.Conv2d(width, CHANNELS, 1)
+        bias = torch.zeros(CHANNELS)
+        bias[0] = -4.0  # hands are rare
+        self.answer.bias = nn.Parameter(bias)
         with torch.no_grad():
-            self.answer.bias.zero_()
-            self.answer.bias[0] = -4.0  # hands are rare
             self.answer.weight.mul_(0.3)
 
     def start_from(self, trunk_weights: Path | str) -> None:

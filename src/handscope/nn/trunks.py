@@ -119,7 +119,8 @@ class Trunk(nn.Module):
         self.ends = _last_of_each_stride(table)
         self.channels = tuple(blocks[i].channels for i in self.ends)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # no normalisation follows: keep variances through ReLU6
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
+                # no normalisation follows: keep variances through ReLU6
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
                 nn.init.zeros_(module.bias)
 

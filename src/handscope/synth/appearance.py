@@ -1,7 +1,8 @@
-"""How hands, light and camera look: skin of a person, lamps and surroundings, and what a sensor makes of it.
+"""How hands, light and camera look: skin of a person, lamps and surroundings, and what a sensor makes of
+it.
 
-Colours are linear RGB unless called sRGB. Skin tones are photographs' averages from light to dark (Monk's scale is the guide), with the
-palm paler than the back the darker the skin is.
+Colours are linear RGB unless called sRGB. Skin tones are photographs' averages from light to dark (Monk's
+scale is the guide), with the palm paler than the back the darker the skin is.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from handscope.render.shading import SKIN_LENGTH
 Float32 = NDArray[np.float32]
 
 TONES_SRGB = np.array(
-    [[247, 222, 205], [243, 207, 184], [236, 196, 166], [224, 177, 145], [206, 156, 122], [184, 131, 98], [158, 107, 77],
-     [128, 84, 59], [101, 66, 48], [77, 51, 39], [60, 42, 34]]
+    [[247, 222, 205], [243, 207, 184], [236, 196, 166], [224, 177, 145], [206, 156, 122], [184, 131, 98],
+     [158, 107, 77], [128, 84, 59], [101, 66, 48], [77, 51, 39], [60, 42, 34]]
 ) / 255.0  # fmt: skip
 PALM_SRGB = np.array([228, 178, 152]) / 255.0
 TO_LINEAR = ((np.arange(256) / 255.0) ** 2.2).astype(np.float32)
@@ -29,7 +30,9 @@ TO_LINEAR = ((np.arange(256) / 255.0) ** 2.2).astype(np.float32)
 
 @cache
 def skin_maps() -> dict[int, NDArray[np.uint8]]:
-    """The hand's skin maps (s, s, 8) uint8 at sides 1024, 512 and 256; channels as `render.shading` names them."""
+    """The hand's skin maps (s, s, 8) uint8 at sides 1024, 512 and 256; channels as `render.shading` names
+    them.
+    """
     with (
         resources.as_file(resources.files("handscope.hand") / "data" / "hand_right_skin.npz") as path,
         np.load(path) as data,
@@ -63,8 +66,8 @@ def arm_map(size: int = 256) -> NDArray[np.uint8]:
     def band(low: float, high: float) -> Float32:
         spectrum = np.fft.rfft2(rng.standard_normal((size, size)))
         frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]) * size
-        image = np.fft.irfft2(spectrum * np.exp(-((np.log(frequency + 1e-6) - np.log(np.sqrt(low * high))) ** 2)
-                                                / (0.5 * np.log(high / low) ** 2)))  # fmt: skip
+        octaves = np.log(frequency + 1e-6) - np.log(np.sqrt(low * high))
+        image = np.fft.irfft2(spectrum * np.exp(-(octaves**2) / (0.5 * np.log(high / low) ** 2)))
         return (image / image.std()).astype(np.float32)
 
     mottle = 0.5 + 0.10 * band(2, 6) + 0.07 * band(8, 20) + 0.04 * band(30, 70)
@@ -75,16 +78,25 @@ def arm_map(size: int = 256) -> NDArray[np.uint8]:
         end = start + rng.normal([0, 1], 0.35) * rng.uniform(6, 16)
         for dx in (-size, 0, size):
             for dy in (-size, 0, size):
-                a, b = (tuple(int(16 * v) for v in p + [dx, dy]) for p in (start, end))
+                a, b = (tuple(int(16 * v) for v in [*p, dx, dy]) for p in (start, end))
                 cv2.line(hair, a, b, 0.4, 1, cv2.LINE_AA, 4)
     zero = np.zeros((size, size), np.float32)
-    maps = {"nail": zero, "crease": hair[size : 2 * size, size : 2 * size], "palm": zero, "red": np.clip(0.2 + 0.2 * band(2, 5), 0, 1),
-            "mottle": mottle, "vein": vein, "relief": 0.5 + 0.018 * band(40, 90) + 0.03 * vein}  # fmt: skip
+    maps = {
+        "nail": zero,
+        "crease": hair[size : 2 * size, size : 2 * size],
+        "palm": zero,
+        "red": 0.2 + 0.2 * band(2, 5),
+        "mottle": mottle,
+        "vein": vein,
+        "relief": 0.5 + 0.018 * band(40, 90) + 0.03 * vein,
+    }
     return _pack({k: np.clip(v, 0, 1) * 255 for k, v in maps.items()}, size)
 
 
 def sample_skin(rng: np.random.Generator) -> Float32:
-    """A person's skin vector (`SKIN_LENGTH`,): colours of back, palm and nails, strengths of the maps, shine."""
+    """A person's skin vector (`SKIN_LENGTH`,): colours of back, palm and nails, strengths of the maps,
+    shine.
+    """
     darkness = rng.uniform(0, 10) if rng.random() < 0.45 else float(np.clip(rng.normal(3.6, 1.7), 0, 10))
     low = int(darkness)
     high = min(low + 1, len(TONES_SRGB) - 1)
@@ -171,7 +183,9 @@ def _direction(rng: np.random.Generator, up: float, towards_camera: float) -> ND
 def sample_lighting(
     rng: np.random.Generator, surroundings: NDArray[np.floating], *, count: int = 12
 ) -> Lighting:
-    """Light of a room or the open air, tinted by the `surroundings` (3,): the background's mean linear colour."""
+    """Light of a room or the open air, tinted by the `surroundings` (3,): the background's mean linear
+    colour.
+    """
     directions = even_directions(count) @ random_rotation(rng).T
     tint = surroundings / max(surroundings.mean(), 1e-3)
     tint = 1 + (np.clip(tint, 0.5, 1.8) - 1) * rng.uniform(0, 0.6)
@@ -331,6 +345,6 @@ def _motion_kernel(length: float, angle: float) -> Float32:
     half = int(np.ceil(length / 2))
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
     dx, dy = 0.5 * length * np.cos(angle), 0.5 * length * np.sin(angle)
-    to = lambda x, y: (int(round((half + x) * 256)), int(round((half + y) * 256)))  # noqa: E731
+    to = lambda x, y: (round((half + x) * 256), round((half + y) * 256))  # noqa: E731
     cv2.line(kernel, to(-dx, -dy), to(dx, dy), 1.0, 1, cv2.LINE_AA, 8)
     return kernel / kernel.sum()

@@ -1,8 +1,10 @@
-"""What lies behind the hands: regions of photographs without hands, or procedural rooms, skies and surfaces.
+"""What lies behind the hands: regions of photographs without hands, or procedural rooms, skies and
+surfaces.
 
-Photographs come from folders (any picture in them is taken to be free of hands) and from an index of pictures with boxes
-round their hands (JSON lines with `file` and `boxes`, as /data/photos/index.jsonl): of these only regions outside the boxes are shown.
-Decoded pictures are kept by every worker; which one a sample shows depends on the sample's own random numbers alone.
+Photographs come from folders (any picture in them is taken to be free of hands) and from an index of
+pictures with boxes round their hands (JSON lines with `file` and `boxes`, as /data/photos/index.jsonl): of
+these only regions outside the boxes are shown. Decoded pictures are kept by every worker; which one a
+sample shows depends on the sample's own random numbers alone.
 """
 
 from __future__ import annotations
@@ -93,7 +95,9 @@ class Backgrounds:
         return loaded
 
     def choose(self, rng: np.random.Generator) -> None:
-        """Restrict the following draws to a few photographs, half of them from the folders and half from the index."""
+        """Restrict the following draws to a few photographs, half of them from the folders and half from
+        the index.
+        """
         kinds = [kind for kind in (self._whole, self._boxed) if len(kind)]
         picks = [rng.choice(kind, CHOICE // len(kinds)) for kind in kinds]
         self._chosen = np.concatenate(picks) if picks else np.zeros(0, int)
@@ -133,7 +137,9 @@ def free_region(
     aspect: float,
     smallest: float,
 ) -> tuple[int, int, int, int] | None:
-    """A rectangle (x0, y0, x1, y1) of `aspect` = width / height that touches none of the widened `boxes`; None if none is found."""
+    """A rectangle (x0, y0, x1, y1) of `aspect` = width / height that touches none of the widened `boxes`;
+    None if none is found.
+    """
     margin = 0.12 * (boxes[:, 2:] - boxes[:, :2])
     grown = np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], 1)
     largest = min(width, height * aspect)
@@ -153,7 +159,9 @@ def free_region(
 def clouds(
     rng: np.random.Generator, width: int, height: int, roughness: float, channels: int = 1
 ) -> NDArray[np.float32]:
-    """Smooth noise (height, width, channels) of about unit variance; larger `roughness` puts more into fine detail."""
+    """Smooth noise (height, width, channels) of about unit variance; larger `roughness` puts more into fine
+    detail.
+    """
     total = np.zeros((height, width, channels), np.float32)
     norm = 0.0
     for octave, cells in enumerate((2, 4, 8, 16, 32)):
@@ -174,7 +182,7 @@ def muted_colour(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def pattern(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
-    """A repeating surface (size, size, 3) in [0, 1]: plain, striped, checked, knitted, speckled or grained."""
+    """A repeating surface (size, size, 3) in [0, 1]: plain, striped, checked, knitted, speckled, grained."""
     base, second = muted_colour(rng), muted_colour(rng)
     x = np.arange(size, dtype=np.float32) / size
     kind = rng.integers(7)
@@ -205,7 +213,9 @@ def pattern(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 
 
 def procedural(rng: np.random.Generator, width: int, height: int) -> Image:
-    """A background without a photograph: light falling over a wall, sky, table or cloth, with blurred things in it."""
+    """A background without a photograph: light falling over a wall, sky, table or cloth, with blurred
+    things in it.
+    """
     kind = rng.integers(4)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / max(height, width)
     if kind == 0:  # gradient, as sky or wall
@@ -240,11 +250,11 @@ def procedural(rng: np.random.Generator, width: int, height: int) -> Image:
         if rng.random() < 0.65:
             cv2.fillConvexPoly(
                 shape,
-                cv2.boxPoints(tuple(map(tuple, rectangle[:2])) + (float(rectangle[2]),)).astype(np.int32),
+                cv2.boxPoints((*tuple(map(tuple, rectangle[:2])), float(rectangle[2]))).astype(np.int32),
                 255,
             )
         else:
-            cv2.ellipse(shape, tuple(map(tuple, rectangle[:2])) + (float(rectangle[2]),), 255, -1)
+            cv2.ellipse(shape, (*tuple(map(tuple, rectangle[:2])), float(rectangle[2])), 255, -1)
         soft = cv2.GaussianBlur(shape, (0, 0), rng.uniform(0.6, 6))[..., None].astype(np.float32) / 255
         colour = muted_colour(rng) * (1 + 0.12 * clouds(rng, width, height, 0.5))
         image = image * (1 - soft) + colour * soft

@@ -11,11 +11,12 @@ from handscope.errors import HandscopeError
 class SynthConfig:
     """A kind of synthetic picture.
 
-    Hand-centred pictures are `size` px square, and the box of the centred hand's joints takes a share within `fill` of
-    the side, its centre up to `jitter` (share of the side) off the middle. With `scenes` they are whole pictures
-    instead, `scene_size` px long. Every `share_*` is a probability: of a left hand, a sleeve, a bracelet on a
-    bare arm, something in the hand, something before it, a second hand, a scene without hands. Backgrounds come from
-    the folders `backgrounds` and, outside the boxes, from the pictures that `photo_index` lists.
+    Hand-centred pictures are `size` px square, and the box of the centred hand's joints takes a share
+    within `fill` of the side, its centre up to `jitter` (share of the side) off the middle. With `scenes`
+    they are whole pictures instead, `scene_size` px long. Every `share_*` is a probability: of a left hand,
+    a sleeve, a bracelet on a bare arm, something in the hand, something before it, a second hand, a scene
+    without hands. Backgrounds come from the folders `backgrounds` and, outside the boxes, from the pictures
+    that `photo_index` lists.
     """
 
     size: int = 160

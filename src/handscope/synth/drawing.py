@@ -1,4 +1,6 @@
-"""From surfaces in the camera frame to linear colour: gathers the light, draws, shades and blends with the background."""
+"""From surfaces in the camera frame to linear colour: gathers the light, draws, shades and blends with the
+background.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,9 @@ Int32 = NDArray[np.int32]
 class Surface:
     """A mesh (camera frame) and its looks.
 
-    `kind` and `look` as in `render.shading`; `texture` (64, 64, 3) linear for cloth. With `continues` the faces
-    index the vertices of the surface before, as an arm does its hand's. `coarse` faces serve for soft light,
-    `bones` (f,) say which model bone moves a face.
+    `kind` and `look` as in `render.shading`; `texture` (64, 64, 3) linear for cloth. With `continues` the
+    faces index the vertices of the surface before, as an arm does its hand's. `coarse` faces serve for soft
+    light, `bones` (f,) say which model bone moves a face.
     """
 
     mesh: Mesh
@@ -58,8 +60,9 @@ class Part:
 class Drawn:
     """What the labels need to know of a drawing.
 
-    `origin`: the drawn window's corner, px; `depth`, `face` per sample; `group_of` and `bone_of` per face; per group the
-    hand whose skin (`skin_of`) or skin and arm (`body_of`) it is, or -1; `coverage` (hands, h, w) of each hand's skin.
+    `origin`: the drawn window's corner, px; `depth`, `face` per sample; `group_of` and `bone_of` per face;
+    per group the hand whose skin (`skin_of`) or skin and arm (`body_of`) it is, or -1; `coverage` (hands,
+    h, w) of each hand's skin.
     """
 
     origin: tuple[int, int]
@@ -90,7 +93,9 @@ class _Assembled:
 def draw(
     behind: Float32, parts: list[Part], lighting: Lighting, K: NDArray[np.floating], hands: int, cast: float
 ) -> tuple[Float32, Drawn | None]:
-    """Draw `parts` over the linear background `behind` (h, w, 3); `cast` in [0, 1] is the shadow they throw on it."""
+    """Draw `parts` over the linear background `behind` (h, w, 3); `cast` in [0, 1] is the shadow they throw
+    on it.
+    """
     height, width = behind.shape[:2]
     picture = behind.copy()
     if not parts:
@@ -175,13 +180,16 @@ def _scene_tuple(whole: _Assembled, px_per_hand: float) -> tuple:
     stack = np.stack(textures) if textures else np.zeros((1, TEXTURE_SIZE, TEXTURE_SIZE, 3))
     return (
         whole.vertices, whole.normals, whole.light, whole.faces, whole.corners, whole.group_of,
-        np.array([s.kind for s in whole.surfaces], np.int32), np.stack([s.look for s in whole.surfaces]).astype(np.float32),
+        np.array([s.kind for s in whole.surfaces], np.int32),
+        np.stack([s.look for s in whole.surfaces]).astype(np.float32),
         np.maximum(texture_of, 0).astype(np.int32), skin_maps()[size], arm_map(), stack.astype(np.float32),
     )  # fmt: skip
 
 
 def _light_tuple(whole: _Assembled, parts: list[Part], lighting: Lighting) -> tuple:
-    """What `shade_sample` calls lights: the lamps, the first one's shadow map, the mean surroundings, room to work in."""
+    """What `shade_sample` calls lights: the lamps, the first one's shadow map, the mean surroundings, room
+    to work in.
+    """
     chosen = [p for p in parts if p.hand >= 0] or parts
     centre = np.mean([p.centre for p in chosen], 0)
     radius = max(float(np.linalg.norm(p.centre - centre)) + p.radius for p in chosen)

@@ -1,4 +1,6 @@
-"""What goes with a hand in a picture: whose skin it has, its arm, sleeve or bracelet, what it holds, and what is about it."""
+"""What goes with a hand in a picture: whose skin it has, its arm, sleeve or bracelet, what it holds, and
+what is about it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ ARM_LENGTH = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """A right hand posed and placed: `vertices` (V, 3) and `rest_joints` (21, 3) without R and T; camera: x = R x + T."""
+    """A right hand posed and placed: `vertices` (V, 3) and `rest_joints` (21, 3) without R and T; camera: x
+    = R x + T.
+    """
 
     vertices: NDArray[np.float32]
     rest_joints: Array
@@ -38,7 +42,9 @@ class Placed:
 
 @dataclass(frozen=True)
 class DressedHand:
-    """A hand ready to be drawn; `left` says that the picture shows the mirror image of the right hand `placed`."""
+    """A hand ready to be drawn; `left` says that the picture shows the mirror image of the right hand
+    `placed`.
+    """
 
     placed: Placed
     part: Part
@@ -62,8 +68,9 @@ def image_box(joints: Array, K: Array) -> Array:
 
 
 def dress(
-    rng: np.random.Generator, config: SynthConfig, body: HandBody, backgrounds: Backgrounds, placed: Placed, K: Array,
-    picture: tuple[int, int], index: int, *, like: DressedHand | None = None, left: bool | None = None,
+    rng: np.random.Generator, config: SynthConfig, body: HandBody, backgrounds: Backgrounds, placed: Placed,
+    K: Array, picture: tuple[int, int], index: int, *, like: DressedHand | None = None,
+    left: bool | None = None,
 ) -> DressedHand | None:  # fmt: skip
     """Give a hand everything that goes with it; None if its arm would block the view.
 
@@ -79,7 +86,10 @@ def dress(
             mesh=Mesh(with_arm, body.asset.faces, body.hand_corners), kind=HAND_SKIN, look=skin,
             coarse=body.asset.silhouette_faces, bones=body.bone_of,
         ),
-        Surface(mesh=Mesh(with_arm[:0], body.arm_faces, body.arm_corners), kind=ARM_SKIN, look=skin, continues=True),
+        Surface(
+            mesh=Mesh(with_arm[:0], body.arm_faces, body.arm_corners), kind=ARM_SKIN, look=skin,
+            continues=True,
+        ),
     ]  # fmt: skip
     surfaces += _worn(rng, config, body, placed, arm, like)
     surfaces += _shoulder(rng, placed, body, arm, surfaces, K, picture)
@@ -114,7 +124,9 @@ def _in_camera(surface: Surface, placed: Placed, left: bool) -> Surface:
 def sample_arm(
     rng: np.random.Generator, placed: Placed, body: HandBody, K: Array, picture: tuple[int, int]
 ) -> ArmShape | None:
-    """An arm that neither comes close to the camera within the picture nor covers the hand; None if none is found."""
+    """An arm that neither comes close to the camera within the picture nor covers the hand; None if none is
+    found.
+    """
     at = np.linspace(0, ARM_LENGTH, 26)
     start = placed.vertices[body.loop].mean(0)
     hand = image_box(placed.joints, K)
@@ -210,10 +222,12 @@ def _shoulder(
         centre - [rng.normal(0, 0.03), size[1] + rng.uniform(0.07, 0.12), 0],
     )
     clothes = replace(
-        worn[2], mesh=Mesh(torso.vertices, torso.faces, torso.corners * np.array([2, 4, 1], np.float32))
+        worn[2], mesh=Mesh(torso.vertices, torso.faces, torso.corners * np.array([2.0, 4.0, 1.0], np.float32))
     )
     face = replace(
-        worn[1], mesh=Mesh(head.vertices, head.faces, head.corners * np.float32([2, 2, 0])), continues=False
+        worn[1],
+        mesh=Mesh(head.vertices, head.faces, head.corners * np.array([2.0, 2.0, 0.0], np.float32)),
+        continues=False,
     )
     # everything of a hand moves to the camera together, so it is described in the hand's frame
     return [_towards_hand(s, placed) for s in (clothes, face)]
@@ -237,10 +251,11 @@ def _skin_texture(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def held_object(rng: np.random.Generator, joints: Array) -> Mesh | None:
-    """Something in the hand (hand's frame), as thick as the bones of `joints` (21, 3) leave room for; None if there is none.
+    """Something in the hand (hand's frame), as thick as the bones of `joints` (21, 3) leave room for; None
+    if there is none.
 
-    A can or handle lies across the palm; a ball or box between palm and fingertips; a pen or card between thumb and
-    fingertip.
+    A can or handle lies across the palm; a ball or box between palm and fingertips; a pen or card between
+    thumb and fingertip.
     """
     kind = rng.random()
     if kind < 0.3:

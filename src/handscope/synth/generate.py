@@ -1,7 +1,8 @@
 """Shards of synthetic pictures: `handscope synth`.
 
-A set is (config, seed, count); shard number k holds samples k * per_shard and following, whoever makes it and in whatever order, so the
-work can be shared out, stopped and resumed: complete shards are kept, unfinished ones made again, and the bytes are the same.
+A set is (config, seed, count); shard number k holds samples k * per_shard and following, whoever makes it
+and in whatever order, so the work can be shared out, stopped and resumed: complete shards are kept,
+unfinished ones made again, and the bytes are the same.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def generate(
 ) -> list[Path]:
     """Write samples 0 to `count` - 1 of the set as `out`/{split}-{000000}.tar and return the files' paths.
 
-    Complete shards in `out` are kept if they belong to the same set (`{split}.json` says which) and are refused otherwise.
+    Complete shards in `out` are kept if they belong to the same set (`{split}.json` says which) and are
+    refused otherwise.
     """
     if count < 1 or workers < 1:
         raise HandscopeError(f"count and workers must be at least 1, got {count} and {workers}")
@@ -84,7 +86,7 @@ def _claim(folder: Path, split: str, config: SynthConfig, seed: int, per_shard: 
     path = folder / f"{split}.json"
     if path.is_file() and path.read_text() != text:
         raise HandscopeError(
-            f"{path}: this folder holds another set (other seed or settings); choose another --out or remove it"
+            f"{path}: this folder holds another set (other seed or settings); choose another --out"
         )
     partial = path.with_suffix(".json.part")
     partial.write_text(text)

@@ -11,7 +11,9 @@ from handscope.synth.dressing import DressedHand
 from handscope.types import HandLabel
 
 FLESH_M = np.array([45, 40, 26, 20, 10, *([42, 20, 18, 10] * 4)]) * 1e-3
-"""How deep under the skin a visible joint may lie, per canonical joint: up to the palm's thickness seen at a slant."""
+"""How deep under the skin a visible joint may lie, per canonical joint: up to the palm's thickness seen at
+a slant.
+"""
 
 
 def _bones_at() -> NDArray[np.bool_]:

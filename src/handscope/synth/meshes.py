@@ -1,8 +1,9 @@
-"""Shapes that go with a hand: forearm, sleeve, bracelet, and simple objects. Metres; in the posed hand's frame unless said otherwise.
+"""Shapes that go with a hand: forearm, sleeve, bracelet, and simple objects. Metres; in the posed hand's
+frame unless said otherwise.
 
-The hand's mesh ends in a loop at the wrist; the arm is that loop swept along a path that bends at the wrist, widens
-towards the elbow and turns there into the upper arm, far enough that no end shows. Sleeves and bracelets are
-wider tubes about parts of the same path.
+The hand's mesh ends in a loop at the wrist; the arm is that loop swept along a path that bends at the
+wrist, widens towards the elbow and turns there into the upper arm, far enough that no end shows. Sleeves
+and bracelets are wider tubes about parts of the same path.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ ELBOW_M = 0.25
 
 @dataclass(frozen=True)
 class Mesh:
-    """`vertices` (v, 3), `faces` (f, 3) wound outwards, and `corners` (f, 3, 3): u, v and a value that depends on the
-    surface's kind (palm share on an arm, brightness on cloth)."""
+    """`vertices` (v, 3), `faces` (f, 3) wound outwards, and `corners` (f, 3, 3): u, v and a value that
+    depends on the surface's kind (palm share on an arm, brightness on cloth).
+    """
 
     vertices: Float32
     faces: Int32
@@ -44,7 +46,9 @@ class Mesh:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmShape:
-    """Path and thickness of one arm: wrist flexion and deviation, elbow bend (axis-angle, 3), relative thickness, roundness."""
+    """Path and thickness of one arm: wrist flexion and deviation, elbow bend (axis-angle, 3), relative
+    thickness, roundness.
+    """
 
     flexion: float = 0.0
     deviation: float = 0.0
@@ -80,7 +84,9 @@ def _trace_arm(bend, turn, at, centres, frames):
 
 
 def arm_path(shape: ArmShape, at: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
-    """Centres (n, 3) relative to the cut's centre and frames (n, 3, 3) at increasing distances `at` (n,) along the arm."""
+    """Centres (n, 3) relative to the cut's centre and frames (n, 3, 3) at increasing distances `at` (n,)
+    along the arm.
+    """
     centres, frames = np.empty((len(at), 3)), np.empty((len(at), 3, 3))
     bend, turn = np.array([0.0, shape.deviation, shape.flexion]), np.array(shape.elbow)
     _trace_arm(bend, turn, np.asarray(at, np.float64), centres, frames)
@@ -93,7 +99,9 @@ def arm_rings(
     at: NDArray[np.floating],
     widen: NDArray[np.floating] | float = 1.0,
 ) -> Float32:
-    """Cross-sections (n, loop, 3) at distances `at`, grown from the wrist `loop` (loop, 3); `widen` scales them."""
+    """Cross-sections (n, loop, 3) at distances `at`, grown from the wrist `loop` (loop, 3); `widen` scales
+    them.
+    """
     centre = loop.mean(0)
     offset = loop - centre
     radius = float(np.linalg.norm(offset[:, 1:], axis=1).mean())
@@ -110,7 +118,7 @@ def arm_rings(
 
 
 def tube_faces(rings: int, around: int, *, inwards: bool = False) -> Int32:
-    """Triangles between consecutive rings of `around` vertices each, wound like the boundary they continue."""
+    """Triangles between consecutive rings of `around` vertices each, wound like the edge they continue."""
     i, j = np.meshgrid(np.arange(rings - 1), np.arange(around), indexing="ij")
     a, b = i * around + j, i * around + (j + 1) % around
     c, d = a + around, b + around
@@ -121,7 +129,9 @@ def tube_faces(rings: int, around: int, *, inwards: bool = False) -> Int32:
 def tube_corners(
     distance: NDArray[np.floating], around: int, repeat: float, per_metre: float, value: NDArray
 ) -> Float32:
-    """Texture coordinates of `tube_faces`: `repeat` turns of u around, v by `distance` (n,); `value` (n, around) third."""
+    """Texture coordinates of `tube_faces`: `repeat` turns of u around, v by `distance` (n,); `value` (n,
+    around) third.
+    """
     i, j = np.meshgrid(np.arange(len(distance) - 1), np.arange(around), indexing="ij")
     one = lambda di, dj: np.stack(  # noqa: E731
         [(j + dj) * repeat / around, distance[i + di] * per_metre, value[i + di, (j + dj) % around]], -1
@@ -179,7 +189,9 @@ class HandBody:
 
     def band(self, vertices: Float32, shape: ArmShape, start: float, end: float, rng: np.random.Generator, *,
              loose: float, rumple: float, repeat: float) -> Mesh:  # fmt: skip
-        """A sleeve or bracelet between two distances along the arm, seen from outside and, at its mouth, from inside."""
+        """A sleeve or bracelet between two distances along the arm, seen from outside and, at its mouth,
+        from inside.
+        """
         length = end - start
         at = start + length * np.array([0.0, 0.01, 0.04, 0.1, 0.2, 0.32, 0.45, 0.6, 0.8, 1.0])
         wave = np.interp(at, np.linspace(start, end, 9), rng.normal(0, rumple, 9))
@@ -240,7 +252,7 @@ def box() -> Mesh:
             sides.append(quad if sign > 0 else quad[::-1])
     vertices = np.array(sides, np.float32).reshape(-1, 3)
     base = 4 * np.arange(6)[:, None]
-    faces = np.concatenate([base + [0, 1, 2], base + [0, 2, 3]]).astype(np.int32)
+    faces = np.concatenate([[*base, 0, 1, 2], [*base, 0, 2, 3]]).astype(np.int32)
     uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])[faces % 4]
     return Mesh(vertices, faces, np.concatenate([uv, np.ones((*uv.shape[:2], 1))], -1).astype(np.float32))
 

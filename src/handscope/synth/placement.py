@@ -1,6 +1,7 @@
 """Where a hand is and how it is turned: the views photographs show, and the camera that frames them.
 
-Everything is about a right hand in the picture's camera frame (x right, y down, z forward); a left hand is the mirror image.
+Everything is about a right hand in the picture's camera frame (x right, y down, z forward); a left hand is
+the mirror image.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def _about(axis: int, angle: float) -> Matrix:
 
 
 def sample_view(rng: np.random.Generator) -> Matrix:
-    """The hand's rotation R (3, 3): gestures shown to the camera, side views, the wearer's own view, and any other."""
+    """The hand's rotation R (3, 3): gestures shown to the camera, side views, the wearer's own view, and
+    any other.
+    """
     kind = rng.random()
     if kind < 0.36:  # shown to a camera: upright, palm or back in front
         base = PALM_VIEW if rng.random() < 0.58 else BACK_VIEW
@@ -49,7 +52,8 @@ def sample_view(rng: np.random.Generator) -> Matrix:
 def frame_hand(
     rng: np.random.Generator, joints: NDArray[np.floating], size: int, share: float, jitter: float
 ) -> tuple[NDArray[np.float64], Matrix]:
-    """Place `joints` (21, 3), wrist at the origin and already turned, in a square picture: wrist position T (3,) and K (3, 3).
+    """Place `joints` (21, 3), wrist at the origin and already turned, in a square picture: wrist position T
+    (3,) and K (3, 3).
 
     The joints' box takes `share` of the side; its centre lies `jitter` (share of the side) off the middle.
     """
@@ -71,7 +75,9 @@ def frame_hand(
 def place_in_scene(
     rng: np.random.Generator, joints: NDArray[np.floating], K: Matrix, width: int, height: int, share: float
 ) -> NDArray[np.float64]:
-    """Wrist position T (3,) so that the hand's box takes `share` of the picture's short side, somewhere in the picture."""
+    """Wrist position T (3,) so that the hand's box takes `share` of the picture's short side, somewhere in
+    the picture.
+    """
     extent = float((joints.max(0) - joints.min(0))[:2].max())
     wanted = share * min(width, height)
     distance = max(K[0, 0] * extent / wanted, 0.14 - float(joints[:, 2].min()))

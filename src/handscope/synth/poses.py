@@ -1,8 +1,9 @@
-"""Hand poses: joint angles within anatomy's limits, named anchors, and a sampler that keeps fingers out of each other.
+"""Hand poses: joint angles within anatomy's limits, named anchors, and a sampler that keeps fingers out of
+each other.
 
-A pose is `angles` (15, 3) degrees: flexion, abduction, twist of each model joint (index, middle, little, ring, thumb; base to tip)
-about the asset's `axes`; each joint's rotation is abduction @ flexion @ twist. Positive flexion bends towards
-the palm, positive abduction moves a finger towards the thumb.
+A pose is `angles` (15, 3) degrees: flexion, abduction, twist of each model joint (index, middle, little,
+ring, thumb; base to tip) about the asset's `axes`; each joint's rotation is abduction @ flexion @ twist.
+Positive flexion bends towards the palm, positive abduction moves a finger towards the thumb.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ LIMITS = _limits()
 def pose(
     index=(0, 0, 0, 0), middle=(0, 0, 0, 0), ring=(0, 0, 0, 0), little=(0, 0, 0, 0), thumb=(0, 0, 0, 0, 0)
 ) -> Angles:
-    """Angles from (MCP, PIP, DIP flexion, abduction) per finger and (CMC flexion, abduction, twist, MCP, IP flexion)."""
+    """Angles from (MCP, PIP, DIP flexion, abduction) per finger and (CMC flexion, abduction, twist, MCP, IP
+    flexion).
+    """
     angles = np.zeros((15, 3))
     for base, finger in zip((0, 3, 6, 9), (index, middle, little, ring), strict=True):
         angles[base] = finger[0], finger[3], 0
@@ -62,13 +65,13 @@ ANCHORS: dict[str, Angles] = {
     "flat_thumb_out": pose(thumb=_OUT),
     "relaxed": pose((15, 25, 12, 2), (20, 30, 15, 0), (24, 34, 17, 0), (26, 34, 17, -3), (5, 5, 5, 10, 12)),
     "resting": pose((8, 18, 8, 2), (10, 20, 10, 0), (12, 22, 10, -2), (12, 20, 10, -6), (0, 4, 5, 8, 10)),
-    "loose_fist": pose((55, 70, 40, 0), (60, 75, 45, 0), (62, 75, 45, 0), (62, 72, 45, 0), (14, -1, -10, 12, 5)),
+    "loose_fist": pose((55, 70, 40, 0), (60, 75, 45, 0), (62, 75, 45, 0), (62, 72, 45, 0), (14, -1, -10, 12, 5)),  # noqa: E501
     "spread": pose((-5, 0, 0, 14), (-5, 0, 0, 2), (-5, 0, 0, -10), (-5, 0, 0, -18), (-15, -15, 0, -5, -10)),
     "five": pose((-2, 3, 2, 10), (-3, 3, 2, 1), (-2, 3, 2, -7), (-2, 4, 2, -14), (-10, -12, 0, -3, -6)),
     "fist": pose(_CURLED, _CURLED, _CURLED, _CURLED, (12, 2, 21, 13, 51)),
     "fist_thumb_side": pose(_CURLED, _CURLED, _CURLED, _CURLED, (8, -2, 8, 15, 10)),
     "point": pose(_STRAIGHT, _CURLED, _CURLED, _CURLED, _OVER),
-    "point_relaxed": pose((5, 15, 8, 0), (60, 70, 40, 0), (65, 75, 40, 0), (65, 75, 40, 0), (10, 12, 15, 15, 15)),
+    "point_relaxed": pose((5, 15, 8, 0), (60, 70, 40, 0), (65, 75, 40, 0), (65, 75, 40, 0), (10, 12, 15, 15, 15)),  # noqa: E501
     "press": pose((25, 30, 12, 2), _HALF, _HALF, _HALF, (8, 8, 10, 10, 10)),
     "thumbs_up": pose(_CURLED, _CURLED, _CURLED, _CURLED, (-15, -20, 0, -5, -15)),
     "one_thumb": pose(_STRAIGHT, _CURLED, _CURLED, _CURLED, (-14, -18, 0, -6, -12)),
@@ -84,11 +87,11 @@ ANCHORS: dict[str, Angles] = {
     "six": pose((0, 0, 0, 8), (0, 0, 0, 0), (0, 3, 2, -6), (67, 50, 40, 0), (34, 27, 19, 18, 25)),
     "ok": pose((50, 49, 49, 0), (10, 12, 6, 0), (5, 8, 4, -5), (0, 5, 3, -12), _MEETS),
     "pinch": pose((64, 56, 15, 0), (66, 75, 40, 0), (72, 85, 50, 0), (75, 85, 50, 0), (9, 17, 11, 10, 17)),
-    "pinch_open": pose((36, 42, 20, 0), (52, 62, 34, 0), (60, 72, 40, 0), (62, 72, 40, 0), (8, 18, 18, 10, 14)),
-    "pinch_fan": pose((53, 53, 40, 2), (34, 38, 20, 0), (24, 30, 16, -4), (16, 24, 12, -10), (17, -15, 38, 8, 45)),
-    "middle_pinch": pose((5, 10, 5, 6), (51, 71, 29, 0), (20, 20, 10, -4), (10, 15, 8, -12), (18, 6, 19, 17, 8)),
+    "pinch_open": pose((36, 42, 20, 0), (52, 62, 34, 0), (60, 72, 40, 0), (62, 72, 40, 0), (8, 18, 18, 10, 14)),  # noqa: E501
+    "pinch_fan": pose((53, 53, 40, 2), (34, 38, 20, 0), (24, 30, 16, -4), (16, 24, 12, -10), (17, -15, 38, 8, 45)),  # noqa: E501
+    "middle_pinch": pose((5, 10, 5, 6), (51, 71, 29, 0), (20, 20, 10, -4), (10, 15, 8, -12), (18, 6, 19, 17, 8)),  # noqa: E501
     "tripod": pose((54, 43, 34, 2), (64, 66, 40, 0), (66, 74, 42, 0), (68, 76, 42, 0), (8, 6, 16, 30, 13)),
-    "gather": pose((56, 42, 36, -2), (54, 50, 36, 0), (56, 50, 34, 2), (58, 48, 32, 4), (13, -12, 29, 20, 24)),
+    "gather": pose((56, 42, 36, -2), (54, 50, 36, 0), (56, 50, 34, 2), (58, 48, 32, 4), (13, -12, 29, 20, 24)),  # noqa: E501
     "rock": pose((0, 0, 0, 6), _CURLED, _CURLED, (0, 0, 0, -8), _OVER),
     "shaka": pose(_CURLED, _CURLED, _CURLED, (0, 0, 0, -16), _OUT),
     "love": pose((0, 0, 0, 6), _CURLED, _CURLED, (0, 0, 0, -8), _OUT),
@@ -97,22 +100,22 @@ ANCHORS: dict[str, Angles] = {
     "middle": pose(_CURLED, _STRAIGHT, _CURLED, _CURLED, (0, -1, 17, 25, 41)),
     "claw": pose((10, 70, 45, 8), (10, 72, 45, 0), (10, 72, 45, -5), (10, 70, 45, -12), (0, 10, 10, 20, 40)),
     "cup": pose((35, 35, 20, -2), (38, 38, 22, 0), (40, 38, 22, 2), (42, 38, 22, 4), (15, 30, 25, 12, 10)),
-    "grasp_cylinder": pose((45, 50, 30, 2), (48, 54, 30, 0), (50, 54, 32, 0), (50, 52, 32, -4), (15, 28, 30, 20, 20)),
-    "grasp_wide": pose((25, 40, 22, 6), (28, 42, 24, 0), (30, 42, 24, -4), (30, 40, 22, -10), (4, 26, 26, 6, 10)),
-    "grasp_ball": pose((22, 34, 20, 10), (24, 36, 20, 0), (26, 36, 20, -7), (26, 34, 20, -15), (2, 30, 28, 10, 16)),
-    "hold_card": pose((55, 30, 15, 0), (60, 35, 18, 0), (64, 38, 20, 0), (66, 40, 20, 0), (13, 6, 12, 23, -1)),
+    "grasp_cylinder": pose((45, 50, 30, 2), (48, 54, 30, 0), (50, 54, 32, 0), (50, 52, 32, -4), (15, 28, 30, 20, 20)),  # noqa: E501
+    "grasp_wide": pose((25, 40, 22, 6), (28, 42, 24, 0), (30, 42, 24, -4), (30, 40, 22, -10), (4, 26, 26, 6, 10)),  # noqa: E501
+    "grasp_ball": pose((22, 34, 20, 10), (24, 36, 20, 0), (26, 36, 20, -7), (26, 34, 20, -15), (2, 30, 28, 10, 16)),  # noqa: E501
+    "hold_card": pose((55, 30, 15, 0), (60, 35, 18, 0), (64, 38, 20, 0), (66, 40, 20, 0), (13, 6, 12, 23, -1)),  # noqa: E501
     "hook": pose((5, 95, 60, 0), (5, 98, 62, 0), (5, 98, 62, 0), (5, 95, 60, 0), (0, 0, 0, 5, 5)),
     "tabletop": pose((85, 5, 3, 0), (85, 5, 3, 0), (85, 5, 3, 0), (85, 5, 3, 0), (10, 10, 10, 10, 5)),
-    "bent_back": pose((-18, 2, 0, 6), (-18, 2, 0, 0), (-17, 2, 0, -4), (-16, 2, 0, -10), (-8, -10, 0, -5, -10)),
+    "bent_back": pose((-18, 2, 0, 6), (-18, 2, 0, 0), (-17, 2, 0, -4), (-16, 2, 0, -10), (-8, -10, 0, -5, -10)),  # noqa: E501
     "cascade": pose((5, 10, 5, 4), (20, 28, 14, 0), (38, 46, 26, -2), (52, 60, 36, -6), (0, 4, 6, 8, 10)),
-    "cascade_back": pose((60, 68, 40, 2), (42, 48, 28, 0), (22, 28, 14, -4), (6, 10, 5, -12), (10, 14, 16, 14, 18)),
+    "cascade_back": pose((60, 68, 40, 2), (42, 48, 28, 0), (22, 28, 14, -4), (6, 10, 5, -12), (10, 14, 16, 14, 18)),  # noqa: E501
     "typing": pose((28, 42, 22, 4), (30, 45, 24, 0), (30, 45, 24, -3), (26, 40, 20, -9), (4, 10, 10, 10, 8)),
     "mouse": pose((12, 22, 12, 3), (14, 26, 14, 0), (26, 34, 18, -4), (28, 34, 18, -10), (2, 18, 14, 8, 10)),
     "asl_a": pose(_CURLED, _CURLED, _CURLED, _CURLED, (4, -8, 4, 6, 4)),
     "asl_b": pose((0, 0, 0, -5), (0, 0, 0, 0), (0, 0, 0, 5), (0, 0, 0, 9), _TUCKED),
     "asl_c": pose((30, 45, 25, 0), (32, 46, 26, 0), (34, 46, 26, 0), (36, 44, 26, 0), (5, 32, 25, 10, 20)),
     "asl_d": pose(_STRAIGHT, (73, 54, 52, 0), (73, 65, 48, 0), (73, 68, 46, 0), (20, 25, 20, 5, 37)),
-    "asl_e": pose((42, 104, 62, 0), (42, 104, 62, 0), (42, 104, 62, 0), (42, 102, 60, 0), (11, -12, 3, 3, 16)),
+    "asl_e": pose((42, 104, 62, 0), (42, 104, 62, 0), (42, 104, 62, 0), (42, 102, 60, 0), (11, -12, 3, 3, 16)),  # noqa: E501
     "asl_f": pose((50, 49, 49, 0), (0, 0, 0, 2), (0, 0, 0, -6), (0, 0, 0, -14), _MEETS),
     "asl_g": pose((10, 8, 4, 0), _CURLED, _CURLED, _CURLED, (10, 2, 8, 6, 2)),
     "asl_h": pose((8, 4, 2, 0), (8, 4, 2, 2), _CURLED, _CURLED, (22, 5, 16, 36, 29)),
@@ -126,10 +129,14 @@ ANCHORS: dict[str, Angles] = {
     "asl_x": pose((10, 85, 45, 0), _CURLED, _CURLED, _CURLED, _OVER),
     "asl_y": pose(_CURLED, _CURLED, _CURLED, (0, 0, 0, -18), (-15, -22, 0, -8, -15)),
 }  # fmt: skip
-"""Hand shapes that people make: counting both ways, letters of the American manual alphabet, grasps, gestures, rest."""
+"""Hand shapes that people make: counting both ways, letters of the American manual alphabet, grasps,
+gestures, rest.
+"""
 
-COMMON = ("five", "spread", "flat", "flat_thumb_out", "fist", "point", "victory", "relaxed", "resting", "ok", "pinch", "pinch_open",
-          "four", "three_fingers", "three_thumb", "thumbs_up", "one_thumb")  # fmt: skip
+COMMON = (
+    "five", "spread", "flat", "flat_thumb_out", "fist", "point", "victory", "relaxed", "resting", "ok", "pinch",
+    "pinch_open", "four", "three_fingers", "three_thumb", "thumbs_up", "one_thumb",
+)  # fmt: skip
 """The shapes photographs show most."""
 
 
@@ -175,7 +182,9 @@ def to_theta(angles: Angles, axes: NDArray[np.floating]) -> NDArray[np.float64]:
 
 @nb.njit(**JIT)
 def bone_points(angles, axes, joints, tips):
-    """Joint centres and tip (5, 4, 3) of every finger in model order, for rest `joints` (16, 3) and `tips` (5, 3)."""
+    """Joint centres and tip (5, 4, 3) of every finger in model order, for rest `joints` (16, 3) and `tips`
+    (5, 3).
+    """
     rotations = joint_rotations(angles, axes)
     points = np.empty((5, 4, 3))
     turn = np.empty((3, 3))
@@ -218,7 +227,9 @@ PALM_RADIUS = 0.0095
 
 @nb.njit(**JIT)
 def overlap(points, knuckles, wrist, radii, palm_radius):
-    """The deepest penetration (m, positive if there is one) among the capsules of different fingers and of the palm."""
+    """The deepest penetration (m, positive if there is one) among the capsules of different fingers and of
+    the palm.
+    """
     worst = -1.0
     for f in range(5):
         for g in range(f + 1, 5):

@@ -1,13 +1,14 @@
 """One synthetic picture with everything known about its hands.
 
-A sample is a function of (config, seed, index). Hand-centred pictures put one hand in the middle (`hands[0]`; a second
-hand and objects may touch or hide it); scenes hold none to three hands of any size, for the detector. Left hands
-are right hands mirrored; the principal point is the picture's centre, so mirroring a picture mirrors x of
-everything in the camera frame.
+A sample is a function of (config, seed, index). Hand-centred pictures put one hand in the middle
+(`hands[0]`; a second hand and objects may touch or hide it); scenes hold none to three hands of any size,
+for the detector. Left hands are right hands mirrored; the principal point is the picture's centre, so
+mirroring a picture mirrors x of everything in the camera frame.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -28,7 +29,9 @@ from handscope.synth.poses import Skeleton, sample_pose, to_theta
 from handscope.types import HandLabel, Sample
 
 BLOCK = 250
-"""So many consecutive samples share a small choice of photographs: decoding them is the dearest step otherwise."""
+"""So many consecutive samples share a small choice of photographs: decoding them is the dearest step
+otherwise.
+"""
 LEAST_VISIBLE = 6
 """A hand-centred picture shows at least so many of its hand's joints."""
 Array = NDArray[np.floating]
@@ -55,11 +58,23 @@ class World:
             vertices=posed.vertices[0], rest_joints=joints, beta=beta, theta=theta, R=R, T=np.zeros(3)
         )
 
-    def dress(self, rng: np.random.Generator, hand: Placed, T: Array, K: Array, picture: tuple[int, int], index: int,
-              **options: object) -> DressedHand | None:  # fmt: skip
+    def dress(
+        self, rng: np.random.Generator, hand: Placed, T: Array, K: Array, picture: tuple[int, int],
+        index: int, *, like: DressedHand | None = None, left: bool | None = None,
+    ) -> DressedHand | None:  # fmt: skip
         """`hand` at wrist position `T` (3,), dressed; None if its arm blocks the view."""
-        placed = Placed(**{**vars(hand), "T": T})
-        return dress(rng, self.config, self.body, self.backgrounds, placed, K, picture, index, **options)  # type: ignore[arg-type]
+        return dress(
+            rng,
+            self.config,
+            self.body,
+            self.backgrounds,
+            replace(hand, T=T),
+            K,
+            picture,
+            index,
+            like=like,
+            left=left,
+        )
 
 
 @lru_cache(maxsize=4)
@@ -69,7 +84,9 @@ def world_of(config: SynthConfig) -> World:
 
 
 def render_sample(config: SynthConfig, seed: int, index: int) -> Sample:
-    """Sample `index` of the set (`config`, `seed`): the same picture and labels wherever and whenever it is made."""
+    """Sample `index` of the set (`config`, `seed`): the same picture and labels wherever and whenever it is
+    made.
+    """
     rng = np.random.default_rng([seed, index, int(config.scenes)])
     world = world_of(config)
     world.backgrounds.choose(np.random.default_rng([seed, index // BLOCK, 7919]))

@@ -78,7 +78,7 @@ def arm_map(size: int = 256) -> NDArray[np.uint8]:
         end = start + rng.normal([0, 1], 0.35) * rng.uniform(6, 16)
         for dx in (-size, 0, size):
             for dy in (-size, 0, size):
-                a, b = (tuple(int(16 * v) for v in [*p, dx, dy]) for p in (start, end))
+                a, b = (tuple(int(16 * v) for v in p + np.array([dx, dy])) for p in (start, end))
                 cv2.line(hair, a, b, 0.4, 1, cv2.LINE_AA, 4)
     zero = np.zeros((size, size), np.float32)
     maps = {

@@ -252,7 +252,7 @@ def box() -> Mesh:
             sides.append(quad if sign > 0 else quad[::-1])
     vertices = np.array(sides, np.float32).reshape(-1, 3)
     base = 4 * np.arange(6)[:, None]
-    faces = np.concatenate([[*base, 0, 1, 2], [*base, 0, 2, 3]]).astype(np.int32)
+    faces = np.concatenate([base + np.array([0, 1, 2]), base + np.array([0, 2, 3])]).astype(np.int32)
     uv = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])[faces % 4]
     return Mesh(vertices, faces, np.concatenate([uv, np.ones((*uv.shape[:2], 1))], -1).astype(np.float32))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.synth.appearance import random_rotation
 
-Matrix = NDArray[np.float64]
+Matrix = NDArray[np.floating]
 
 # columns: where the model's x (towards the wrist), y (back of the hand) and z (thumb) axes point; fingers up
 BACK_VIEW = np.array([[0.0, 0, -1], [1, 0, 0], [0, -1, 0]])

@@ -134,8 +134,8 @@ gestures, rest.
 """
 
 COMMON = (
-    "five", "spread", "flat", "flat_thumb_out", "fist", "point", "victory", "relaxed", "resting", "ok", "pinch",
-    "pinch_open", "four", "three_fingers", "three_thumb", "thumbs_up", "one_thumb",
+    "five", "spread", "flat", "flat_thumb_out", "fist", "point", "victory", "relaxed", "resting",
+    "ok", "pinch", "pinch_open", "four", "three_fingers", "three_thumb", "thumbs_up", "one_thumb",
 )  # fmt: skip
 """The shapes photographs show most."""
 
@@ -285,9 +285,9 @@ def _propose(rng: np.random.Generator) -> Angles:
         angles = ANCHORS[names[rng.integers(len(names))]].copy()
     elif kind < 0.85:  # between shapes
         shares = rng.dirichlet([0.6] * 3)
-        angles = sum(
-            s * ANCHORS[names[i]] for s, i in zip(shares, rng.integers(len(names), size=3), strict=True)
-        )
+        angles = np.zeros((15, 3))
+        for share, i in zip(shares, rng.integers(len(names), size=3), strict=True):
+            angles += share * ANCHORS[names[i]]
     else:  # every finger for itself
         angles = ANCHORS[names[rng.integers(len(names))]].copy()
         for base in (0, 3, 6, 9):

@@ -46,9 +46,9 @@ class CanvasConfig:
     size: int = 256
     most_hands: int = 8
     plain: float = 0.3
-    mosaic: float = 0.2
+    mosaic: float = 0.12
     pasted: float = 0.25
-    hand_size: tuple[float, float] = (0.09, 0.8)
+    hand_size: tuple[float, float] = (0.1, 0.95)
     any_turn: float = 0.35
     turn_deg: float = 20.0
     over_photograph: float = 0.6

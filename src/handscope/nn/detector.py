@@ -33,7 +33,7 @@ class DetectorConfig:
     """Widths; `trunk_depth` blocks of the landmark trunk are used, the first `frozen` of them as they are."""
 
     trunk_depth: int = 8
-    frozen: int = 3
+    frozen: int = 4
     context: int = 128
     width: int = 48
 

@@ -58,8 +58,8 @@ class TermWeights:
     score: float = 1.0
     box: float = 1.0
     crop: float = 1.5
-    up: float = 0.7
-    right: float = 0.3
+    up: float = 1.0
+    right: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

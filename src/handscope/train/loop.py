@@ -40,7 +40,7 @@ class LoopConfig:
     decay: float = 0.02
     clip: float = 5.0
     average: float = 0.999
-    workers: int = 1
+    workers: int = 0
     seed: int = 0
     log_every: int = 50
     checkpoint_minutes: float = 5.0
@@ -110,6 +110,7 @@ def train(task: Task, config: LoopConfig, out: Path, described: dict[str, Any], 
         worker_init_fn=worker_init,
         prefetch_factor=4 if config.workers else None,
         persistent_workers=config.workers > 0,
+        multiprocessing_context="spawn" if config.workers else None,
     )
     with run.progress(first) as progress:
         for step, batch in enumerate(loader, start=first):

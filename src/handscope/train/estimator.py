@@ -1,0 +1,145 @@
+"""Training the hand network: which pictures, which network, which loss, in one configuration.
+
+    handscope train --config recipes/small.yaml --loop.steps 20000
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from handscope.data.mixture import CropMixture, Source, collate
+from handscope.data.photos import PhotoDataset
+from handscope.data.shards import ShardReader
+from handscope.data.transforms import CropConfig, PhotometricConfig
+from handscope.errors import HandscopeError
+from handscope.evaluation.crops_dev import CropsDev
+from handscope.hand.assets import load_asset
+from handscope.hand.layer import HandLayer
+from handscope.losses.objective import ObjectiveConfig, objective
+from handscope.nn.encoder import PretrainedEncoder
+from handscope.nn.network import HandNetwork, NetworkConfig
+from handscope.train.checkpoint import load
+from handscope.train.loop import LoopConfig, train
+from handscope.types import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """Where pictures come from: a folder of shards, or photographs with labels; drawn with `weight`."""
+
+    kind: Literal["shards", "photos"]
+    path: str
+    weight: float = 1.0
+    labels: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight <= 0:
+            raise ValueError(f"{self.path}: weight must be positive, got {self.weight}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartConfig:
+    """What the weights start from: a trunk's file, or the averaged weights of an earlier run; early trunk blocks may stay as they are."""
+
+    trunk: str | None = None
+    checkpoint: str | None = None
+    frozen_blocks: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimatorConfig:
+    """A whole run. `dev` is the folder with joints-dev, for evaluation only."""
+
+    network: NetworkConfig = NetworkConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    crop: CropConfig = CropConfig()
+    photometric: PhotometricConfig = PhotometricConfig()
+    loop: LoopConfig = LoopConfig()
+    start: StartConfig = StartConfig()
+    sources: list[SourceConfig] = field(default_factory=list)
+    dev: str | None = None
+    out: str = "runs/small"
+
+    def __post_init__(self) -> None:
+        if self.crop.size != self.network.crop:
+            raise ValueError(f"crop.size {self.crop.size} and network.crop {self.network.crop} must be equal")
+
+
+class EstimatorTask:
+    """The `Task` of the hand network."""
+
+    def __init__(self, config: EstimatorConfig) -> None:
+        self.config = config
+        torch.manual_seed(config.loop.seed)
+        self.model = build(config.network, config.start)
+        self.data = CropMixture(
+            [Source(name=s.path, samples=open_source(s), weight=s.weight) for s in config.sources],
+            config.crop,
+            config.photometric,
+            config.loop.seed,
+        )
+        self.collate = collate
+        self.dev = CropsDev(config.dev, size=config.crop.size) if config.dev else None
+
+    def slow_parameters(self) -> set[nn.Parameter]:
+        """The trunk's."""
+        encoder = self.model.blocks[0].encoder
+        return set(encoder.trunk.parameters()) if isinstance(encoder, PretrainedEncoder) else set()
+
+    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Section 3.3's objective."""
+        return objective(model(batch.image), batch, self.model.hand.silhouette_faces, self.config.objective, step)
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """joints-dev in true crops: heat-map joints, and the projected mesh's beside them."""
+        if self.dev is None:
+            return {}
+        with torch.no_grad():
+            scores = self.dev.score(lambda crops: answer(model, crops, projected=False))
+            mesh = self.dev.score(lambda crops: answer(model, crops, projected=True))
+        return scores | {"mesh_error_px256": mesh["error_px256"]}
+
+
+def answer(model: nn.Module, crops: Any, *, projected: bool) -> tuple[Any, Any]:
+    """Joints in crop px (from heat-maps, or projected) and in metres, of uint8 crops."""
+    last = model(torch.from_numpy(crops)).last
+    places = last.mesh.joints_2d if projected else last.joints_2d
+    return places.numpy(), last.mesh.joints_3d.numpy()
+
+
+def open_source(source: SourceConfig) -> ShardReader | PhotoDataset:
+    """The samples of one source; HandscopeError if there are none."""
+    if source.kind == "photos":
+        return PhotoDataset(source.path, source.labels, split="train")
+    paths = sorted(Path(source.path).glob("*.tar"))
+    if not paths:
+        raise HandscopeError(f"{source.path}: no shards (*.tar); make some with `handscope synth --out {source.path}`")
+    return ShardReader(paths)
+
+
+def build(config: NetworkConfig, start: StartConfig | None = None) -> HandNetwork:
+    """The network, with pretrained weights where `start` names them."""
+    network = HandNetwork(config, HandLayer(load_asset()))
+    start = start or StartConfig()
+    encoder = network.blocks[0].encoder
+    if isinstance(encoder, PretrainedEncoder):
+        if start.trunk:
+            encoder.trunk = type(encoder.trunk).load(start.trunk)
+        for module in [encoder.trunk.stem, *encoder.trunk.blocks][: start.frozen_blocks]:
+            module.requires_grad_(False)
+    elif start.trunk:
+        raise HandscopeError(f"start.trunk {start.trunk}: the network has no trunk; set network.first")
+    if start.checkpoint:
+        network.load_state_dict(load(Path(start.checkpoint)).groups["average"])
+    return network
+
+
+def run(config: EstimatorConfig, *, resume: bool = True) -> Path:
+    """Train as configured; returns the checkpoint's path."""
+    return train(EstimatorTask(config), config.loop, Path(config.out), dataclasses.asdict(config), resume=resume)

@@ -1,0 +1,168 @@
+"""From a checkpoint to what ships: one ONNX graph, skinning included, a card with everything it was made from, and the SHA-256.
+
+The graph is checked against torch before it is written: every output within 1e-4 on crops of noise and of plain colours.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from handscope.errors import HandscopeError
+from handscope.geometry.heatmaps import crop_to_map
+from handscope.losses.consistency import heatmap_confidence
+from handscope.nn.detector import ExportedDetector, HandDetector
+from handscope.nn.network import HandNetwork
+from handscope.train.checkpoint import load
+from handscope.train.estimator import build
+from handscope.train.recipe import from_dict
+
+TOLERANCE = 1e-4
+INPUT_PX = {"estimator": 128, "detector": 256}
+SCORE_SIGMA_PX = 1.5
+
+
+class ExportedEstimator(nn.Module):
+    """What ships as ONNX: bytes in; joints in crop px, probabilities, angles and metres out."""
+
+    NAMES = (
+        "joints",
+        "joint_scores",
+        "mask",
+        "right",
+        "theta",
+        "beta",
+        "R",
+        "T",
+        "f",
+        "projected",
+        "joints_3d",
+        "vertices",
+    )
+
+    def __init__(self, network: HandNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crop: UInt8[Tensor, "n s s 3"]) -> tuple[Tensor, ...]:
+        """The outputs named in NAMES; the camera is a pinhole at the crop's centre with focal length f in px."""
+        last = self.network(crop).last
+        mesh, size = last.mesh, last.heatmaps.shape[-1]
+        read = crop_to_map(last.joints_2d, crop.shape[1], size)
+        scores = heatmap_confidence(last.heatmaps, read, SCORE_SIGMA_PX)
+        right = torch.ones_like(mesh.focal) if last.right is None else last.right.sigmoid()
+        return (
+            last.joints_2d,
+            scores,
+            last.mask.sigmoid(),
+            right,
+            rotation_vectors(mesh.theta),
+            mesh.beta,
+            mesh.R,
+            mesh.T,
+            mesh.focal * crop.shape[1],
+            mesh.joints_2d,
+            mesh.joints_3d,
+            mesh.vertices,
+        )
+
+
+def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3"]:
+    """Axis-angle of finger rotations, without branches, for ONNX; exact below half a turn (no finger turns that far)."""
+    skew = torch.stack(
+        [
+            matrix[..., 2, 1] - matrix[..., 1, 2],
+            matrix[..., 0, 2] - matrix[..., 2, 0],
+            matrix[..., 1, 0] - matrix[..., 0, 1],
+        ],
+        -1,
+    )
+    sine = (skew.square().sum(-1, keepdim=True) / 4 + 1e-14).sqrt()
+    cosine = ((matrix.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True) - 1) / 2).clamp(-1, 1)
+    return skew / 2 * torch.atan2(sine, cosine) / sine
+
+
+def load_network(kind: Literal["estimator", "detector"], path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The averaged network of a checkpoint, ready to export, and the checkpoint's header."""
+    checkpoint = load(path)
+    if kind == "estimator":
+        config = from_dict(checkpoint.header["config"])
+        network: nn.Module = build(config.network)
+        wrap: Any = ExportedEstimator
+    else:
+        network, wrap = HandDetector(), ExportedDetector
+    try:
+        network.load_state_dict(checkpoint.groups["average"])
+    except RuntimeError as problem:
+        reason = str(problem).splitlines()[0]
+        raise HandscopeError(f"{path}: not a checkpoint of the {kind} ({reason})") from problem
+    return wrap(network).eval(), checkpoint.header
+
+
+def export(kind: Literal["estimator", "detector"], checkpoint: Path, out: Path, notes: dict[str, Any]) -> Path:
+    """Write `out`/{kind}.onnx and its card; `notes` (data, licence, metrics) goes into the card.
+
+    Raises HandscopeError if ONNX Runtime and torch disagree by more than 1e-4 anywhere.
+    """
+    network, header = load_network(kind, checkpoint)
+    out.mkdir(parents=True, exist_ok=True)
+    path, beside = out / f"{kind}.onnx", out / f"{kind}.onnx.part"
+    write_graph(network, INPUT_PX[kind], "crop" if kind == "estimator" else "image", beside)
+    worst = largest_difference(network, INPUT_PX[kind], beside)
+    if max(worst.values()) > TOLERANCE:
+        beside.unlink()
+        raise HandscopeError(f"{path}: ONNX Runtime and torch differ by {worst}, at most {TOLERANCE} is allowed")
+    card = {
+        "name": kind,
+        "sha256": hashlib.sha256(beside.read_bytes()).hexdigest(),
+        "date": datetime.date.today().isoformat(),
+        "commit": header["commit"],
+        "steps": header["step"],
+        "config": header["config"],
+        "onnx_against_torch": {name: float(f"{value:.2g}") for name, value in worst.items()},
+        **notes,
+    }
+    os.replace(beside, path)
+    card_beside = out / f"{kind}.json.part"
+    card_beside.write_text(json.dumps(card, indent=1) + "\n")
+    os.replace(card_beside, out / f"{kind}.json")
+    return path
+
+
+def write_graph(network: Any, size: int, name: str, path: Path) -> None:
+    """The ONNX file: one uint8 input (n, size, size, 3), any n."""
+    example = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
+    torch.onnx.export(
+        network,
+        (example,),
+        str(path),
+        input_names=[name],
+        output_names=list(network.NAMES),
+        dynamic_shapes=({0: torch.export.Dim("n", min=1, max=64)},),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def largest_difference(network: Any, size: int, path: Path) -> dict[str, float]:
+    """Per output, the largest absolute difference between ONNX Runtime and torch."""
+    rng = np.random.default_rng(0)
+    crops = rng.integers(0, 256, (3, size, size, 3), np.uint8)
+    crops[1] = np.array([180, 140, 120], np.uint8)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(list(network.NAMES), {session.get_inputs()[0].name: crops})
+    with torch.no_grad():
+        expected = network(torch.from_numpy(crops))
+    pairs = zip(network.NAMES, found, expected, strict=True)
+    return {name: float(np.abs(f - e.numpy()).max()) for name, f, e in pairs}

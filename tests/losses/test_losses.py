@@ -1,0 +1,197 @@
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from handscope.geometry.heatmaps import crop_to_map, gaussian_maps, orientation_fields
+from handscope.losses import consistency, supervised
+from handscope.losses.objective import ObjectiveConfig, objective
+from handscope.types import Batch, BlockPrediction, MeshPrediction, Prediction
+
+CROP, MAP = 64, 32
+ALL, NONE = torch.ones(2, 21, dtype=torch.bool), torch.zeros(2, 21, dtype=torch.bool)
+YES, NO = torch.ones(2, dtype=torch.bool), torch.zeros(2, dtype=torch.bool)
+
+
+@pytest.fixture
+def joints():
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(2, 21, 2, generator=generator) * 50 + 6, torch.randn(2, 21, 3, generator=generator) * 0.05
+
+
+def test_heatmap_losses_are_least_at_the_truth(joints):
+    flat, _ = joints
+    truth = gaussian_maps(crop_to_map(flat, CROP, MAP), MAP, 1.5)
+    assert supervised.heatmap_squared_error(truth, flat, ALL, CROP, 1.5).abs().max() == 0
+    logits = truth.clamp(min=1e-20).log()
+    best = supervised.heatmap_cross_entropy(logits, flat, ALL, CROP, 1.5)
+    worse = supervised.heatmap_cross_entropy(logits.roll(3, -1), flat, ALL, CROP, 1.5)
+    entropy = math.log(2 * math.pi * math.e * 1.5**2)  # of a Gaussian in two dimensions
+    torch.testing.assert_close(best, torch.full((2,), entropy), atol=0.05, rtol=0)
+    assert (worse > best + 1).all()
+
+
+def test_joint_l1_by_hand():
+    found = torch.zeros(2, 21, 2)
+    found[:, 0] = torch.tensor([3.0, 4.0])
+    known = NONE.clone()
+    known[0, :2] = True
+    value = supervised.joint_l1(found, torch.zeros(2, 21, 2), known, 100)
+    torch.testing.assert_close(value, torch.tensor([7 / 100 / 2, 0.0]))
+
+
+def test_samples_with_2d_labels_train_two_of_three_channels(joints):
+    """Eq. 2: without 3D, the z channel may be anything."""
+    flat, solid = joints
+    truth, _ = orientation_fields(crop_to_map(flat, CROP, MAP), solid, MAP)
+    other = truth.clone()
+    other[:, :, 2] += 5.0
+    assert supervised.pof_l1(other, flat, ALL, solid, NO, CROP).abs().max() < 1e-6
+    assert supervised.pof_l1(other, flat, ALL, solid, YES, CROP).min() > 1
+    other = truth.clone()
+    other[:, :, 0] += 5.0
+    assert supervised.pof_l1(other, flat, ALL, solid, NO, CROP).min() > 1
+
+
+def test_bone_cosine_is_free_of_size_and_place_and_two_for_the_opposite(joints):
+    _, solid = joints
+    assert supervised.bone_cosine(solid * 3 + 0.2, solid, YES).abs().max() < 1e-5
+    torch.testing.assert_close(supervised.bone_cosine(-solid, solid, YES), torch.full((2,), 2.0))
+
+
+def test_joint_distance_by_hand(joints):
+    _, solid = joints
+    moved = solid.clone()
+    moved[:, 5] += torch.tensor([0.0, 0.03, 0.04])
+    value = supervised.joint_distance(moved + 1.0, solid, YES)
+    torch.testing.assert_close(value, torch.full((2,), 0.05 / 21 * 10), atol=2e-4, rtol=0)
+
+
+def test_silhouette_iou_by_hand():
+    a, b = torch.zeros(2, 4, 4), torch.zeros(2, 4, 4)
+    a[:, :2], b[:, :, :2] = 1, 1
+    torch.testing.assert_close(supervised.silhouette_iou(a, b, YES), torch.full((2,), 1 - 4 / 12))
+    assert supervised.silhouette_iou(a, a, YES).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("term", ["heatmap", "joint", "pof", "mask", "bones", "distance", "silhouette"])
+def test_a_sample_of_which_nothing_is_known_costs_nothing(joints, term):
+    flat, solid = joints
+    maps, pictures = torch.randn(2, 21, MAP, MAP), torch.rand(2, MAP, MAP)
+    value = {
+        "heatmap": lambda: supervised.heatmap_cross_entropy(maps, flat, NONE, CROP, 1.5),
+        "joint": lambda: supervised.joint_l1(flat + 1, flat, NONE, CROP),
+        "pof": lambda: supervised.pof_l1(torch.randn(2, 20, 3, 16, 16), flat, NONE, solid, NO, CROP),
+        "mask": lambda: supervised.mask_cross_entropy(pictures, pictures, NO),
+        "bones": lambda: supervised.bone_cosine(solid, -solid, NO),
+        "distance": lambda: supervised.joint_distance(solid, -solid, NO),
+        "silhouette": lambda: supervised.silhouette_iou(pictures, 1 - pictures, NO),
+    }[term]()
+    assert value.abs().max() == 0
+
+
+def test_consistency_teaches_the_mesh_and_not_the_backbone():
+    projected = torch.rand(2, 21, 2, requires_grad=True)
+    read = torch.rand(2, 21, 2, requires_grad=True)
+    outline = torch.rand(2, 8, 8, requires_grad=True)
+    mask = torch.randn(2, 8, 8, requires_grad=True)
+    confidence = torch.rand(2, 21)
+    loss = consistency.projection_consistency(projected, read, confidence, CROP).sum()
+    (loss + consistency.outline_consistency(outline, mask).sum()).backward()
+    assert projected.grad.abs().sum() > 0 and outline.grad.abs().sum() > 0
+    assert read.grad is None and mask.grad is None
+
+
+def test_unsure_joints_do_not_pull():
+    confidence = torch.ones(1, 21)
+    confidence[0, 3] = 0
+    far = torch.zeros(1, 21, 2)
+    far[0, 3] = 1000
+    assert consistency.projection_consistency(far, torch.zeros(1, 21, 2), confidence, CROP).item() == 0
+
+
+def test_confidence_is_one_for_a_sharp_map_and_small_for_a_flat_one():
+    place = torch.tensor([[[10.0, 12.0]]])
+    sharp = torch.full((1, 1, 32, 32), -30.0)
+    sharp[0, 0, 12, 10] = 30
+    assert consistency.heatmap_confidence(sharp, place, 1.5).item() > 0.999
+    assert consistency.heatmap_confidence(torch.zeros(1, 1, 32, 32), place, 1.5).item() < 0.1
+
+
+def example_batch(joints) -> Batch:
+    flat, solid = joints
+    return Batch(
+        image=torch.zeros(2, CROP, CROP, 3, dtype=torch.uint8),
+        joints_2d=flat,
+        joints_2d_known=ALL,
+        joints_3d=solid,
+        joints_3d_known=YES,
+        mask=torch.rand(2, MAP, MAP).round(),
+        mask_known=YES,
+        theta=torch.eye(3).expand(2, 15, 3, 3),
+        beta=torch.zeros(2, 10),
+        R=torch.eye(3).expand(2, 3, 3),
+        model_known=YES,
+        focal=torch.full((2,), 2.0),
+        focal_known=YES,
+        right=torch.tensor([1.0, 0.0]),
+        right_known=YES,
+    )
+
+
+def example_prediction(vertices: int = 3) -> Prediction:
+    leaf = lambda *shape: torch.randn(*shape).requires_grad_()  # noqa: E731
+    mesh = MeshPrediction(
+        theta=leaf(2, 15, 3, 3),
+        beta=leaf(2, 10),
+        R=leaf(2, 3, 3),
+        T=leaf(2, 3),
+        focal=torch.full((2,), 2.5).requires_grad_(),
+        vertices=(torch.rand(2, vertices, 3) * 0.1 + torch.tensor([0, 0, 0.5])).requires_grad_(),
+        joints_3d=leaf(2, 21, 3),
+        joints_2d=leaf(2, 21, 2),
+    )
+    block = BlockPrediction(
+        heatmaps=leaf(2, 21, MAP, MAP),
+        mask=leaf(2, MAP, MAP),
+        pof=leaf(2, 20, 3, 16, 16),
+        joints_2d=leaf(2, 21, 2),
+        mesh=mesh,
+        right=leaf(2),
+    )
+    return Prediction(blocks=(block,))
+
+
+FACES = torch.tensor([[0, 1, 2]])
+
+
+def test_every_weight_names_a_term_and_every_term_reaches_the_total(joints):
+    prediction, batch = example_prediction(), example_batch(joints)
+    config = ObjectiveConfig(consistency=1.0, ramp=1)
+    full, terms = objective(prediction, batch, FACES, config, 10)
+    assert all(torch.isfinite(v) for v in terms.values())
+    for name in terms:
+        without, _ = objective(prediction, batch, FACES, dataclasses.replace(config, **{name: 0.0}), 10)
+        torch.testing.assert_close(full - without, getattr(config, name) * terms[name], atol=1e-4, rtol=1e-4)
+
+
+def test_the_consistency_ramps_up(joints):
+    prediction, batch = example_prediction(), example_batch(joints)
+    config = ObjectiveConfig(consistency=1.0, ramp=100)
+    at = [objective(prediction, batch, FACES, config, step)[0] for step in (0, 50, 100, 500)]
+    torch.testing.assert_close(at[2] - at[1], at[1] - at[0], atol=1e-3, rtol=0)
+    torch.testing.assert_close(at[3], at[2])
+
+
+def test_a_hand_shown_the_wrong_way_round_trains_no_mesh(joints):
+    """Sample 1 shows a left hand: its heat-maps, mask and side learn, its mesh does not."""
+    batch = dataclasses.replace(example_batch(joints), joints_3d_known=NO, model_known=NO, focal_known=NO)
+    prediction = example_prediction()
+    total, _ = objective(prediction, batch, FACES, ObjectiveConfig(consistency=1.0, ramp=1, beta_prior=0.0), 10)
+    total.backward()
+    mesh, block = prediction.last.mesh, prediction.last
+    assert mesh.joints_2d.grad[0].abs().sum() > 0 and mesh.joints_2d.grad[1].abs().sum() == 0
+    assert mesh.vertices.grad[1].abs().sum() == 0
+    assert block.heatmaps.grad[1].abs().sum() > 0 and block.mask.grad[1].abs().sum() > 0
+    assert block.right.grad[1].abs() > 0

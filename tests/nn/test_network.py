@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from handscope.hand.assets import load_asset
+from handscope.hand.layer import HandLayer
+from handscope.nn.attention import TaskAttention
+from handscope.nn.encoder import PyramidConfig
+from handscope.nn.network import HandNetwork, NetworkConfig
+
+TINY = NetworkConfig(
+    crop=64,
+    stem=(8, 8),
+    channels=8,
+    pyramid=PyramidConfig(channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1)),
+    first="pyramid",
+    regressor=(8, 8),
+    regressor_hidden=16,
+)
+
+
+@pytest.fixture(scope="module")
+def hand():
+    return HandLayer(load_asset())
+
+
+def crops(n: int, size: int) -> torch.Tensor:
+    return torch.randint(0, 256, (n, size, size, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 3, 5])
+def test_attention_shares_out_every_channel_among_the_tasks(tasks):
+    module = TaskAttention(6, tasks)
+    features = [torch.randn(2, 6, 4, 4) for _ in range(tasks)]
+    weights = module.attention(features)
+    torch.testing.assert_close(weights.sum(1), torch.ones(2, 6))
+    same = [features[0]] * tasks
+    torch.testing.assert_close(module(same), features[0])  # a mean of equals is the same, whatever the weights
+
+
+def test_attention_is_moved_by_what_the_tasks_say_not_by_where():
+    """Global average pooling: shuffling the pixels of a map leaves the weights alone."""
+    module = TaskAttention(4, 2)
+    a, b = torch.randn(1, 4, 3, 3), torch.randn(1, 4, 3, 3)
+    shuffled = a.flatten(2)[..., torch.randperm(9)].view_as(a)
+    torch.testing.assert_close(module.attention([a, b]), module.attention([shuffled, b]))
+
+
+@pytest.mark.parametrize("stacks", [1, 2, 4])
+def test_every_block_answers_everything(hand, stacks):
+    network = HandNetwork(NetworkConfig(**{**vars(TINY), "stacks": stacks}), hand).eval()
+    prediction = network(crops(2, 64))
+    assert len(prediction.blocks) == stacks
+    for block in prediction.blocks:
+        assert block.heatmaps.shape == (2, 21, 32, 32) and block.mask.shape == (2, 32, 32)
+        assert block.pof.shape == (2, 20, 3, 16, 16) and block.joints_2d.shape == (2, 21, 2)
+        assert block.mesh.vertices.shape == (2, 1609, 3) and block.right.shape == (2,)
+
+
+def test_blocks_share_one_set_of_regressor_heads(hand):
+    count = lambda stacks: sum(  # noqa: E731
+        p.numel() for p in HandNetwork(NetworkConfig(**{**vars(TINY), "stacks": stacks}), hand).heads.parameters()
+    )
+    assert count(1) == count(4)
+
+
+def test_the_second_block_hears_the_first(hand):
+    network = HandNetwork(TINY, hand).eval()
+    before = network(crops(1, 64)).blocks[1].heatmaps
+    with torch.no_grad():
+        network.blocks[0].mask.body[0][1].bias.add_(1.0)
+    assert (network(crops(1, 64)).blocks[1].heatmaps - before).abs().max() > 1e-6
+
+
+def test_rotations_are_rotations_and_the_mesh_projects_to_its_joints(hand):
+    network = HandNetwork(TINY, hand).eval()
+    with torch.no_grad():
+        for layer in (network.heads.theta, network.heads.orientation, network.heads.camera):
+            torch.nn.init.normal_(layer.weight, std=0.3)
+    mesh = network(crops(3, 64)).last.mesh
+    for matrix in (mesh.theta.reshape(-1, 3, 3), mesh.R):
+        torch.testing.assert_close(matrix @ matrix.mT, torch.eye(3).expand_as(matrix), atol=1e-4, rtol=0)
+        torch.testing.assert_close(torch.linalg.det(matrix), torch.ones(len(matrix)), atol=1e-4, rtol=0)
+    wrist = mesh.joints_3d[:, 0]
+    torch.testing.assert_close(wrist, mesh.T, atol=1e-5, rtol=0)
+    seen = wrist[:, :2] / wrist[:, 2:] * mesh.focal[:, None] * 64 + 31.5
+    torch.testing.assert_close(mesh.joints_2d[:, 0], seen, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("field", [{"stacks": 0}, {"crop": 100}])
+def test_impossible_configurations_are_refused(field):
+    with pytest.raises(ValueError):
+        NetworkConfig(**field)
+
+
+def test_the_paper_form_reads_rectified_maps(hand):
+    """Eq. 1 as printed: negative values count as nothing."""
+    network = HandNetwork(NetworkConfig(**{**vars(TINY), "coordinates": "mean"}), hand)
+    maps = torch.full((1, 21, 32, 32), -5.0)
+    maps[:, :, 10, 20] = 2.0
+    torch.testing.assert_close(network.read(maps), torch.tensor([41.0 - 0.5 + 0.0, 21.0 - 0.5]).expand(1, 21, 2))

@@ -1,0 +1,1 @@
+"""Scores on pictures that never train anything, and the protocols behind them."""

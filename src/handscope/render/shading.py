@@ -109,7 +109,8 @@ def gather(vertices, normals, faces, directions, radiance, bounce, centre, radiu
     """Irradiance over pi (v, 3) and openness (v,) at every vertex, from distant light `radiance` (k, 3) out
     of `directions` (k, 3).
 
-    Directions share the sphere evenly. What is hidden sends `bounce` (3,) times the mean radiance instead.
+    Directions share the sphere evenly; vertices turned well away from the camera stay dark. What is hidden
+    sends `bounce` (3,) times the mean radiance instead.
     """
     count = directions.shape[0]
     light = np.zeros((vertices.shape[0], 4), np.float32)
@@ -118,13 +119,18 @@ def gather(vertices, normals, faces, directions, radiance, bounce, centre, radiu
         for c in range(3):
             mean[c] += radiance[k, c] / count
     texel = 2.0 * radius / size
+    hidden = np.empty(vertices.shape[0], np.bool_)
+    for i in range(vertices.shape[0]):  # what looks well away from the camera is not drawn
+        x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        away = normals[i, 0] * x + normals[i, 1] * y + normals[i, 2] * z
+        hidden[i] = away > 0.45 * sqrt(x * x + y * y + z * z)
     for k in range(count):
         depth, to_map = shadow_map(vertices, faces, directions[k], centre, radius, size)
         dx, dy, dz = directions[k, 0], directions[k, 1], directions[k, 2]
         for i in range(vertices.shape[0]):
             nx, ny, nz = normals[i, 0], normals[i, 1], normals[i, 2]
             cosine = nx * dx + ny * dy + nz * dz
-            if cosine < -0.3:
+            if cosine < -0.3 or hidden[i]:
                 continue
             lift = texel * (1.2 if cosine > 0 else 1.8)
             lit = lit_share(

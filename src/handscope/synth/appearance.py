@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from math import sqrt
 
 import cv2
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.render.raster import JIT
 from handscope.render.shading import SKIN_LENGTH
 
 Float32 = NDArray[np.float32]
@@ -281,25 +284,23 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
         picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
     if sensor.vignette > 0:
         picture = picture * _falloff(*picture.shape[:2], sensor.vignette)
-    picture = picture * (np.array(sensor.gains, np.float32) * np.float32(sensor.exposure))
-    if sensor.noise > 0.004:
-        grain = _grain(rng, *picture.shape[:2])
-        if sensor.noise_blur_px:
-            grain = cv2.GaussianBlur(grain, (0, 0), sensor.noise_blur_px) * np.float32(
-                1 + 1.6 * sensor.noise_blur_px
-            )
-        # in gamma space noise is about even; in linear light it grows with the signal
-        level = np.sqrt(np.maximum(picture, 0)) * np.float32(sensor.shot_noise) + np.float32(
-            sensor.noise * 0.35
+    grain = _grain(rng, *picture.shape[:2])
+    if sensor.noise_blur_px:
+        grain = cv2.GaussianBlur(grain, (5, 5), sensor.noise_blur_px) * np.float32(
+            1 + 1.6 * sensor.noise_blur_px
         )
-        picture = picture + grain * level * (0.25 + np.sqrt(np.maximum(picture, 0)))
     curve = _tone_curve(sensor.contrast, sensor.gamma)
-    picture = curve[np.clip(picture * 2048, 0, 4095).astype(np.uint16)]
-    if abs(sensor.saturation - 1) > 0.02 or sensor.grey:
-        grey = picture @ np.array([0.3, 0.59, 0.11], np.float32)
-        picture = grey[..., None] + (picture - grey[..., None]) * np.float32(
-            0.0 if sensor.grey else sensor.saturation
-        )
+    gains = np.array(sensor.gains, np.float32) * np.float32(sensor.exposure)
+    saturation = np.float32(0.0 if sensor.grey else sensor.saturation)
+    picture = _develop(
+        picture,
+        grain,
+        gains,
+        np.float32(0.35 * sensor.noise),
+        np.float32(sensor.shot_noise),
+        curve,
+        saturation,
+    )
     if sensor.sharpen > 0:  # phones sharpen after the noise came in, which draws halos round edges
         picture = picture + np.float32(sensor.sharpen) * (picture - cv2.GaussianBlur(picture, (5, 5), 1.2))
     saved = np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
@@ -309,6 +310,28 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
         _, data = cv2.imencode(".jpg", saved[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, sensor.jpeg])
         saved = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
     return np.ascontiguousarray(saved)
+
+
+@nb.njit(**JIT)
+def _develop(picture, grain, gains, noise, shot_noise, curve, saturation):
+    """White balance, noise, tone curve and saturation: linear colour (h, w, 3) to sRGB in about [0, 1]."""
+    out = np.empty(picture.shape, np.float32)
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            for c in range(3):
+                value = max(picture[y, x, c] * gains[c], np.float32(0))
+                root = sqrt(value)
+                # about even in gamma space, so in linear light noise grows with the signal
+                value += grain[y, x, c] * (root * shot_noise + noise) * (np.float32(0.25) + root)
+                out[y, x, c] = curve[int(min(max(value * 2048, np.float32(0)), np.float32(4095)))]
+            grey = (
+                np.float32(0.3) * out[y, x, 0]
+                + np.float32(0.59) * out[y, x, 1]
+                + np.float32(0.11) * out[y, x, 2]
+            )
+            for c in range(3):
+                out[y, x, c] = grey + (out[y, x, c] - grey) * saturation
+    return out
 
 
 def _falloff(height: int, width: int, strength: float) -> Float32:

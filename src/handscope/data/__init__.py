@@ -1,0 +1,1 @@
+"""Real and synthetic pictures with labels: files in, samples and batches out."""

@@ -1,6 +1,7 @@
 """Mixing sources by draws: the n-th example of a training run depends on the seed and n alone.
 
-That makes the data order exact: after a crash the run goes on at draw n; two processes take turns and see together what one would see.
+That makes the data order exact: after a crash the run goes on at draw n; two processes take turns and see
+together what one would see.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def collate(examples: list[Example]) -> Batch:
 
 
 class DrawSampler(Sampler[int]):
-    """The draws of one process from `first_step` on: step s of rank r takes draws (s * ranks + r) * batch and the next."""
+    """The draws of one process from `first_step` on: step s of rank r takes draws (s * ranks + r) * batch and
+    the next.
+    """
 
     def __init__(self, *, batch: int, rank: int, ranks: int, first_step: int, last_step: int) -> None:
         self.batch, self.rank, self.ranks = batch, rank, ranks

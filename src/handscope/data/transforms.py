@@ -1,7 +1,8 @@
 """From a labelled picture to one training crop: geometry first (exact labels), then light, lens and sensor.
 
-Crops are upright as at run time: wrist to middle knuckle points up, with noise; left hands are mirrored to right ones. Now and then
-the mirroring is wrong on purpose, so that the handedness head can tell; such a crop keeps its 2D labels and loses its 3D ones.
+Crops are upright as at run time: wrist to middle knuckle points up, with noise; left hands are mirrored to
+right ones. Now and then the mirroring is wrong on purpose, so that the handedness head can tell; such a crop
+keeps its 2D labels and loses its 3D ones.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ Example = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class CropConfig:
-    """Geometry of training crops. `turn_deg`, `shift` and `zoom` are standard deviations (degrees, crop sides, log scale)."""
+    """Geometry of training crops. `turn_deg`, `shift` and `zoom` are standard deviations (degrees, crop sides,
+    log scale).
+    """
 
     size: int = 128
     mask_size: int = 64
@@ -104,7 +107,8 @@ def mask_labels(hand: HandLabel, crop: Crop, size: int) -> Example:
 def to_crop_camera(crop: Crop, K: NDArray[np.floating]) -> NDArray[np.float64]:
     """The map (3, 3) from the picture's camera frame to the frame of a camera that looks at the crop's centre.
 
-    It turns the ray through the crop's centre onto the optical axis, then turns (and mirrors, if the crop is mirrored) in the plane.
+    It turns the ray through the crop's centre onto the optical axis, then turns (and mirrors, if the crop is
+    mirrored) in the plane.
     """
     middle = crop.invert(np.full(2, (crop.size - 1) / 2))
     ray = np.linalg.solve(np.asarray(K, np.float64), [*middle, 1.0])

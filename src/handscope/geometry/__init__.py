@@ -1,0 +1,1 @@
+"""Arithmetic of rotations, cameras, crops, heat-maps and alignment."""

@@ -1,7 +1,8 @@
 """Upright square crops: similarity maps between the picture and what the network sees.
 
-Crops are rotated so that wrist to middle knuckle points up and scaled so that the joints' box fills a fixed share.
-Pixel centres are at integers in both frames: the centre of a crop of size S is ((S - 1) / 2, (S - 1) / 2).
+Crops are rotated so that wrist to middle knuckle points up and scaled so that the joints' box fills a fixed
+share. Pixel centres are at integers in both frames: the centre of a crop of size S is ((S - 1) / 2, (S - 1) /
+2).
 """
 
 from __future__ import annotations

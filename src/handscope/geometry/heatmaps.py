@@ -1,6 +1,7 @@
 """Heat-maps, part orientation fields and the coordinates read from them (paper, section 3.1, Eqs. 1 and 2).
 
-A map of size h over a crop of size S has its pixel i at crop pixel (i + 0.5) S / h - 0.5: both cover the same square.
+A map of size h over a crop of size S has its pixel i at crop pixel (i + 0.5) S / h - 0.5: both cover the same
+square.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def gaussian_maps(points: Float[Tensor, "b j 2"], size: int, sigma_px: float) ->
 
 
 def mean_coordinates(weights: Float[Tensor, "b j h w"]) -> Float[Tensor, "b j 2"]:
-    """Eq. 1: the mean of the pixel places under non-negative weights, in map pixels; the centre for an empty map."""
+    """Eq. 1: the mean of the pixel places under non-negative weights, in map pixels; the centre for an empty
+    map.
+    """
     rows, columns = weights.sum(3), weights.sum(2)
     total = columns.sum(-1, keepdim=True).clamp(min=1e-6)
     x = torch.arange(columns.shape[-1], dtype=weights.dtype, device=weights.device)
@@ -49,10 +52,12 @@ def orientation_fields(
     size: int,
     half_width_px: float = 1.0,
 ) -> tuple[Float[Tensor, "b 20 3 h w"], Bool[Tensor, "b 20 h w"]]:
-    """Eq. 2: on the pixels of a bone, its unit direction in the picture and the z of its unit direction in 3D; 0 elsewhere.
+    """Eq. 2: on the pixels of a bone, its unit direction in the picture and the z of its unit direction in 3D;
+    0 elsewhere.
 
-    `joints_2d` in map pixels. A pixel belongs to a bone if it is within `half_width_px` of its segment. Returns the fields
-    and where the bones are. A bone seen end-on (shorter than half a pixel) has no direction in the picture: zeros there.
+    `joints_2d` in map pixels. A pixel belongs to a bone if it is within `half_width_px` of its segment. Returns
+    the fields and where the bones are. A bone seen end-on (shorter than half a pixel) has no direction in the
+    picture: zeros there.
     """
     parents, children = (torch.tensor(ends, device=joints_2d.device) for ends in zip(*BONES, strict=True))
     a, b = joints_2d[:, parents], joints_2d[:, children]

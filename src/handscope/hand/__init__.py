@@ -1,0 +1,1 @@
+"""The hand model: its files, and posing it in numpy and in torch."""

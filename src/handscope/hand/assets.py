@@ -1,8 +1,8 @@
 """Hand model files: the shipped open hand, and official MANO files if the user has them.
 
-Both become one `HandAsset`: a RIGHT hand of MANO's structure (Romero et al. 2017), metres, theta = 0 flat. Axes of the
-open hand: fingers towards -x, back of the hand +y, thumb side +z. MANO files are unpickled by an allow-list (no chumpy, no
-code execution); a left hand is mirrored into a right one.
+Both become one `HandAsset`: a RIGHT hand of MANO's structure (Romero et al. 2017), metres, theta = 0 flat. Axes
+of the open hand: fingers towards -x, back of the hand +y, thumb side +z. MANO files are unpickled by an
+allow-list (no chumpy, no code execution); a left hand is mirrored into a right one.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 class HandAsset:
     """A right hand: V vertices, F triangles, 16 joints in MANO's order, 10 shape components.
 
-    `template` (V, 3) m; `shapedirs` (V, 3, 10) m per unit beta; `posedirs` (V, 3, 135) m per entry of R - I; `joint_regressor`
-    (16, V); `weights` (V, 16); `parents` (16,); `faces` (F, 3) counter-clockwise from outside; `silhouette_faces` (f, 3) a
-    coarser list over the same vertices; `tips` (5,) vertices of thumb to little finger; `axes` (15, 3, 3) flexion, abduction and
-    twist axis of each joint at rest, `uv` (U, 2), `uv_faces` (F, 3) and the ordered wrist loop `boundary`: open hand only.
+    `template` (V, 3) m; `shapedirs` (V, 3, 10) m per unit beta; `posedirs` (V, 3, 135) m per entry of R - I;
+    `joint_regressor` (16, V); `weights` (V, 16); `parents` (16,); `faces` (F, 3) counter-clockwise from
+    outside; `silhouette_faces` (f, 3) a coarser list over the same vertices; `tips` (5,) vertices of thumb to
+    little finger; `axes` (15, 3, 3) flexion, abduction and twist axis of each joint at rest, `uv` (U, 2),
+    `uv_faces` (F, 3) and the ordered wrist loop `boundary`: open hand only.
     """
 
     name: str
@@ -165,11 +166,15 @@ def _array(value: Any) -> NDArray[Any]:
 
 
 def load_mano(path: Path) -> HandAsset:
-    """An official MANO file as a right-hand asset; a left hand is mirrored, its shape-sign bug detected and mended."""
+    """An official MANO file as a right-hand asset; a left hand is mirrored, its shape-sign bug detected and
+    mended.
+    """
     try:
         with open(path, "rb") as file:
             content = _ManoUnpickler(file, encoding="latin1").load()
-        raw = {key: _array(content[key]) for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f")}
+        raw = {
+            key: _array(content[key]) for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f")
+        }
         parents = _array(content["kintree_table"]).astype(np.int64)[0]
     except (pickle.UnpicklingError, KeyError, EOFError, AttributeError, TypeError, ValueError, IndexError) as problem:
         raise AssetError(f"{path}: not an official MANO file ({problem}); download it from the MANO site") from problem
@@ -217,8 +222,8 @@ def has_left_shape_bug(
 ) -> bool:
     """True for copies of MANO_LEFT whose shapedirs kept the right hand's sign in x (smplx issue 48).
 
-    In a right file the component of overall size moves vertices away from the wrist along every axis alike; in a
-    broken one it stretches the hand in z while it shrinks it in x.
+    In a right file the component of overall size moves vertices away from the wrist along every axis alike; in
+    a broken one it stretches the hand in z while it shrinks it in x.
     """
     offset = template - joints[0]
     gain = np.einsum("vc,vck->ck", offset, shapedirs) / (offset**2).sum(0)[:, None]  # (3, 10) relative growth

@@ -1,7 +1,8 @@
-"""Self-supervision (paper, section 3.3): the mesh's outline is the estimated mask, its projected joints are those of the heat-maps.
+"""Self-supervision (paper, section 3.3): the mesh's outline is the estimated mask, its projected joints are
+those of the heat-maps.
 
-Prediction against prediction, so unlabelled pictures train too. The backbone is the teacher: no gradient flows into it, and it
-counts as much as it is sure.
+Prediction against prediction, so unlabelled pictures train too. The backbone is the teacher: no gradient flows
+into it, and it counts as much as it is sure.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from handscope.losses.supervised import silhouette_iou
 def projection_consistency(
     projected: Float[Tensor, "b 21 2"], read: Float[Tensor, "b 21 2"], confidence: Float[Tensor, "b 21"], crop: int
 ) -> Float[Tensor, " b"]:
-    """Distance in crop sides between projected joints and those read from the heat-maps, weighted by confidence."""
+    """Distance in crop sides between projected joints and those read from the heat-maps, weighted by
+    confidence.
+    """
     confidence = confidence.detach()
     distance = (projected - read.detach()).abs().sum(-1) / crop
     return (distance * confidence).sum(1) / confidence.sum(1).clamp(min=1e-6)
@@ -29,7 +32,9 @@ def outline_consistency(silhouette: Float[Tensor, "b s s"], mask_logits: Float[T
     return silhouette_iou(silhouette, probability, everything) * sure
 
 
-def heatmap_confidence(heatmaps: Float[Tensor, "b 21 h w"], read_px: Float[Tensor, "b 21 2"], sigma: float) -> Float[Tensor, "b 21"]:
+def heatmap_confidence(
+    heatmaps: Float[Tensor, "b 21 h w"], read_px: Float[Tensor, "b 21 2"], sigma: float
+) -> Float[Tensor, "b 21"]:
     """Share of a heat-map's mass within about two sigmas of the place read from it; `read_px` in map pixels."""
     from handscope.geometry.heatmaps import gaussian_maps
 

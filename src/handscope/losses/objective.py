@@ -73,7 +73,9 @@ def objective(
 def block_terms(
     block: BlockPrediction, batch: Batch, faces: Int[Tensor, "f 3"] | None, config: ObjectiveConfig
 ) -> dict[str, Float[Tensor, " b"]]:
-    """Every term of one block, (b,) each, named as its weight; terms that draw the outline only if `faces` is given."""
+    """Every term of one block, (b,) each, named as its weight; terms that draw the outline only if `faces` is
+    given.
+    """
     crop, mesh = batch.image.shape[1], block.mesh
     as_right = batch.right > 0.5  # a hand shown the wrong way round has no 3D in this frame
     seen = batch.joints_2d_known & as_right[:, None]

@@ -1,7 +1,8 @@
-"""Supervised and weakly supervised terms (paper, section 3.3). Each returns one value per sample, (b,), zero where nothing is known.
+"""Supervised and weakly supervised terms (paper, section 3.3). Each returns one value per sample, (b,), zero
+where nothing is known.
 
-Weak supervision is fewer known labels, not another code path: a sample with 2D joints only trains the heat-maps, two of the three
-channels of the POF and the re-projection.
+Weak supervision is fewer known labels, not another code path: a sample with 2D joints only trains the
+heat-maps, two of the three channels of the POF and the re-projection.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ def inside(points: Float[Tensor, "b j 2"], crop: int) -> Bool[Tensor, "b j"]:
 
 
 def heatmap_cross_entropy(
-    logits: Float[Tensor, "b j h w"], joints: Float[Tensor, "b j 2"], known: Bool[Tensor, "b j"], crop: int, sigma: float
+    logits: Float[Tensor, "b j h w"],
+    joints: Float[Tensor, "b j 2"],
+    known: Bool[Tensor, "b j"],
+    crop: int,
+    sigma: float,
 ) -> Float[Tensor, " b"]:
     """L_hm for the softmax form of Eq. 1: cross-entropy to the normalised Gaussian. `sigma` in map pixels."""
     size = logits.shape[-1]
@@ -39,7 +44,9 @@ def heatmap_cross_entropy(
 def heatmap_squared_error(
     maps: Float[Tensor, "b j h w"], joints: Float[Tensor, "b j 2"], known: Bool[Tensor, "b j"], crop: int, sigma: float
 ) -> Float[Tensor, " b"]:
-    """L_hm of the paper: squared error to the Gaussian-like maps of section 3.1, summed over a map. `sigma` in map pixels."""
+    """L_hm of the paper: squared error to the Gaussian-like maps of section 3.1, summed over a map. `sigma` in
+    map pixels.
+    """
     size = maps.shape[-1]
     target = gaussian_maps(crop_to_map(joints, crop, size), size, sigma)
     return known_mean((maps - target).square().sum((2, 3)), known & inside(joints, crop))

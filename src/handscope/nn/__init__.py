@@ -1,0 +1,1 @@
+"""The networks: the cascade of the paper, its trunks, and the detector."""

@@ -12,8 +12,8 @@ from handscope.nn.blocks import conv_bn
 class TaskAttention(nn.Module):
     """R^(N x C x H x W) -> R^(C x H x W) for any number of tasks N >= 1.
 
-    Global average pool per task, concatenate, FC-ReLU-FC, softmax over the tasks for each channel, weighted sum. The hidden width
-    is C / 16 but at least 32, as in SKNet.
+    Global average pool per task, concatenate, FC-ReLU-FC, softmax over the tasks for each channel, weighted
+    sum. The hidden width is C / 16 but at least 32, as in SKNet.
     """
 
     def __init__(self, channels: int, tasks: int) -> None:

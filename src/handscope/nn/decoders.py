@@ -1,4 +1,6 @@
-"""Task decoders (paper, section 3.1): heat-maps, mask and part orientation field from the block's shared features."""
+"""Task decoders (paper, section 3.1): heat-maps, mask and part orientation field from the block's shared
+features.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,7 @@ class Decoder(nn.Module):
         self.body = nn.Sequential(*[conv_bn(channels, channels) for _ in range(depth)])
         self.head = nn.Sequential(nn.Conv2d(channels, outputs * upsample**2, 1), nn.PixelShuffle(upsample))
 
-    def forward(
-        self, shared: Float[Tensor, "b c h w"]
-    ) -> tuple[Float[Tensor, "b o u v"], Float[Tensor, "b c h w"]]:
+    def forward(self, shared: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b o u v"], Float[Tensor, "b c h w"]]:
         """The task's maps and the task's features."""
         features = self.body(shared)
         return self.head(features), features

@@ -1,7 +1,8 @@
-"""The encoder that the tasks of one MTL block share (paper, section 3.1): a residual pyramid with skips back to stride 4.
+"""The encoder that the tasks of one MTL block share (paper, section 3.1): a residual pyramid with skips back to
+stride 4.
 
-It takes the stem's features and the preceding TAM's output (zeros for the first block). The first block's pyramid may be a
-pretrained trunk that reads the picture itself (ours, off in the `paper` recipes).
+It takes the stem's features and the preceding TAM's output (zeros for the first block). The first block's
+pyramid may be a pretrained trunk that reads the picture itself (ours, off in the `paper` recipes).
 """
 
 from __future__ import annotations
@@ -87,7 +88,9 @@ class Encoder(nn.Module):
 
 
 class PretrainedEncoder(nn.Module):
-    """A first encoder whose pyramid is a pretrained trunk over the picture; the stem's features join at stride 4."""
+    """A first encoder whose pyramid is a pretrained trunk over the picture; the stem's features join at stride
+    4.
+    """
 
     def __init__(self, stem: int, channels: int, trunk: Trunk) -> None:
         super().__init__()

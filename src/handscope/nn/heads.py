@@ -1,7 +1,8 @@
-"""Regressor heads (paper, section 3.2): theta, beta, R, T and f from a block's TAM features; one set of weights for all blocks.
+"""Regressor heads (paper, section 3.2): theta, beta, R, T and f from a block's TAM features; one set of weights
+for all blocks.
 
-Rotations are learnt in 6D (Zhou et al. 2019). The camera is learnt as what a crop shows: where the wrist is, how large a metre is there, and the
-focal length; T follows from them.
+Rotations are learnt in 6D (Zhou et al. 2019). The camera is learnt as what a crop shows: where the wrist is,
+how large a metre is there, and the focal length; T follows from them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ SIDES_PER_METRE = 3.8
 
 
 class RegressorHeads(nn.Module):
-    """Strided convolutions, global average pool, two fully connected layers; the hand model is given, not owned."""
+    """Strided convolutions, global average pool, two fully connected layers; the hand model is given, not
+    owned.
+    """
 
     def __init__(self, channels: int, widths: tuple[int, ...], hidden: int, *, handedness: bool) -> None:
         super().__init__()

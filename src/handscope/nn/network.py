@@ -1,6 +1,7 @@
 """HIU-DMTL (paper, section 3): stem, K MTL blocks in a cascade, shared regressor heads, hand model.
 
-Recipes differ in a `NetworkConfig` only: `small` (128 px, two blocks, pretrained first encoder) and `paper` (256 px; 4, 2 or 1 stacks).
+Recipes differ in a `NetworkConfig` only: `small` (128 px, two blocks, pretrained first encoder) and `paper`
+(256 px; 4, 2 or 1 stacks).
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ JOINTS, BONES = 21, 20
 class NetworkConfig:
     """Everything that shapes the network.
 
-    `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as in the paper) or of their softmax; `first` the first encoder: the same residual
-    pyramid as the others, or a pretrained trunk; `aggregate` the TAM or the concatenation of Table 5.
+    `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as in the paper) or of their softmax; `first`
+    the first encoder: the same residual pyramid as the others, or a pretrained trunk; `aggregate` the TAM or
+    the concatenation of Table 5.
     """
 
     crop: int = 128
@@ -85,7 +87,9 @@ class MTLBlock(nn.Module):
 
 
 class HandNetwork(nn.Module):
-    """Crops to everything about the hand in them. The hand model is injected, so that licensed ones stay replaceable."""
+    """Crops to everything about the hand in them. The hand model is injected, so that licensed ones stay
+    replaceable.
+    """
 
     def __init__(self, config: NetworkConfig, hand: HandLayer) -> None:
         super().__init__()

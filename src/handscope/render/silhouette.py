@@ -1,8 +1,10 @@
-"""Differentiable silhouettes: S = 1 - prod over faces of (1 - sigmoid(+-d^2 / sigma)) (SoftRas, Liu et al. 2019).
+"""Differentiable silhouettes: S = 1 - prod over faces of (1 - sigmoid(+-d^2 / sigma)) (SoftRas, Liu et al.
+2019).
 
-d is the distance in pixels from a pixel's centre to the triangle's nearest edge, positive inside. `soft_silhouette` is a Warp kernel with hand-written
-gradients (the same code on CPU and CUDA); `soft_silhouette_reference` is its readable twin in plain torch and the oracle of the tests.
-Faces count from both sides; depth plays no part.
+d is the distance in pixels from a pixel's centre to the triangle's nearest edge, positive inside.
+`soft_silhouette` is a Warp kernel with hand-written gradients (the same code on CPU and CUDA);
+`soft_silhouette_reference` is its readable twin in plain torch and the oracle of the tests. Faces count from
+both sides; depth plays no part.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Checkpoints without pickle: weights, their moving average and the optimiser's state in one safetensors file.
 
-The file's header carries step, configuration and commit as JSON. Written beside and renamed, so a kill at any time leaves a whole file.
+The file's header carries step, configuration and commit as JSON. Written beside and renamed, so a kill at any
+time leaves a whole file.
 """
 
 from __future__ import annotations
@@ -70,9 +71,7 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(groups, header)
 
 
-def restore(
-    checkpoint: Checkpoint, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer
-) -> int:
+def restore(checkpoint: Checkpoint, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> int:
     """Put everything back; returns the step to go on with."""
     model.load_state_dict(checkpoint.groups["model"])
     average.load_state_dict(checkpoint.groups["average"])

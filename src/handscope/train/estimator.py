@@ -1,6 +1,6 @@
 """Training the hand network: which pictures, which network, which loss, in one configuration.
 
-    handscope train --config recipes/small.yaml --loop.steps 20000
+handscope train --config recipes/small.yaml --loop.steps 20000
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class SourceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StartConfig:
-    """What the weights start from: a trunk's file, or the averaged weights of an earlier run; early trunk blocks may stay as they are."""
+    """What the weights start from: a trunk's file, or the averaged weights of an earlier run; early trunk
+    blocks may stay as they are.
+    """
 
     trunk: str | None = None
     checkpoint: str | None = None

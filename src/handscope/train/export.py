@@ -1,6 +1,8 @@
-"""From a checkpoint to what ships: one ONNX graph, skinning included, a card with everything it was made from, and the SHA-256.
+"""From a checkpoint to what ships: one ONNX graph, skinning included, a card with everything it was made from,
+and the SHA-256.
 
-The graph is checked against torch before it is written: every output within 1e-4 on crops of noise and of plain colours.
+The graph is checked against torch before it is written: every output within 1e-4 on crops of noise and of plain
+colours.
 """
 
 from __future__ import annotations
@@ -78,7 +80,9 @@ class ExportedEstimator(nn.Module):
 
 
 def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3"]:
-    """Axis-angle of finger rotations, without branches, for ONNX; exact below half a turn (no finger turns that far)."""
+    """Axis-angle of finger rotations, without branches, for ONNX; exact below half a turn (no finger turns that
+    far).
+    """
     skew = torch.stack(
         [
             matrix[..., 2, 1] - matrix[..., 1, 2],

@@ -1,7 +1,8 @@
-"""The training loop: accelerate, AdamW, cosine schedule with warm-up, moving average, checkpoints, exact resume.
+"""The training loop: accelerate, AdamW, cosine schedule with warm-up, moving average, checkpoints, exact
+resume.
 
-It knows nothing of hands: a `Task` brings the model, the data by draws, the loss and the validation. One process or several
-(`torchrun --nproc_per_node 2 -m handscope.train ...`), one thread each.
+It knows nothing of hands: a `Task` brings the model, the data by draws, the loss and the validation. One
+process or several (`torchrun --nproc_per_node 2 -m handscope.train ...`), one thread each.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ def rate_at(step: int, config: LoopConfig) -> float:
 
 
 def train(task: Task, config: LoopConfig, out: Path, described: dict[str, Any], *, resume: bool = True) -> Path:
-    """Train to the last step; returns the checkpoint's path. `described` is the whole configuration, kept in the file.
+    """Train to the last step; returns the checkpoint's path. `described` is the whole configuration, kept in
+    the file.
 
     With `resume`, a checkpoint in `out` is gone on with: same draws, same optimiser state.
     """
@@ -158,7 +160,9 @@ def update_average(average: nn.Module, model: nn.Module, decay: float) -> None:
 
 
 class _Run:
-    """What a run says and leaves behind: progress, tensorboard, a log in JSON lines, checkpoints. The first process alone writes."""
+    """What a run says and leaves behind: progress, tensorboard, a log in JSON lines, checkpoints. The first
+    process alone writes.
+    """
 
     def __init__(
         self, task: Task, config: LoopConfig, out: Path, described: dict[str, Any], accelerator: Accelerator
@@ -188,13 +192,20 @@ class _Run:
         return True
 
     def after_step(
-        self, step: int, loss: Tensor, terms: dict[str, Tensor], rate: float, norm: Tensor | float | None, progress: Progress
+        self,
+        step: int,
+        loss: Tensor,
+        terms: dict[str, Tensor],
+        rate: float,
+        norm: Tensor | float | None,
+        progress: Progress,
     ) -> None:
         if not self.main:
             return
         self.seen += 1
-        for name, value in {"loss": loss.detach(), "norm": norm, **terms}.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value if value is not None else 0)
+        for name, value in {"loss": loss, "norm": norm, **terms}.items():
+            figure = value.detach().item() if isinstance(value, Tensor) else float(value or 0.0)
+            self.sums[name] = self.sums.get(name, 0.0) + figure
         progress.update(self.bar, advance=1)
         if self.seen == self.config.log_every:
             spent = time.monotonic() - self.mark

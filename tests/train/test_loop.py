@@ -1,0 +1,151 @@
+"""The loop on a task small enough to reason about, and on the real one to overfit a batch."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from handscope.errors import AssetError
+from handscope.train import checkpoint
+from handscope.train.loop import LoopConfig, rate_at, train, update_average
+
+
+@dataclass
+class Numbers:
+    values: torch.Tensor
+
+    def to(self, device):
+        return Numbers(self.values.to(device))
+
+
+class LineTask:
+    """Fit y = 3 x: draw n is a number made from n."""
+
+    def __init__(self, stop_at: int | None = None):
+        torch.manual_seed(0)
+        self.model = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.data = self
+        self.draws: list[int] = []
+        self.stop_at = stop_at
+
+    def __getitem__(self, draw: int) -> float:
+        self.draws.append(draw)
+        if self.stop_at is not None and draw >= self.stop_at:
+            raise KeyboardInterrupt
+        return float(np.random.default_rng(draw).normal())
+
+    @staticmethod
+    def collate(values):
+        return Numbers(torch.tensor(values)[:, None])
+
+    def slow_parameters(self):
+        return set(self.model[0].parameters())
+
+    def loss(self, model, batch, step):
+        error = (model(batch.values) - 3 * batch.values).square().mean()
+        return error, {"error": error}
+
+    def validate(self, model):
+        return {"at_one": float(model(torch.ones(1, 1)))}
+
+
+CONFIG = LoopConfig(steps=40, batch=8, rate=1e-2, warm_up=5, checkpoint_minutes=0.0, log_every=10)
+
+
+def tensors(path):
+    with safe_open(path, framework="pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+
+
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path):
+    """Same draws, same optimiser state, same averaged weights, bit for bit."""
+    whole = train(LineTask(), CONFIG, tmp_path / "whole", {})
+    with pytest.raises(KeyboardInterrupt):
+        train(LineTask(stop_at=170), CONFIG, tmp_path / "parts", {})
+    second = LineTask()
+    parts = train(second, CONFIG, tmp_path / "parts", {})
+    assert min(second.draws) == 168  # twenty-one whole steps of eight had been done
+    a, b = tensors(whole), tensors(parts)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+SCRIPT = """
+    import sys, time
+    from pathlib import Path
+    sys.path.insert(0, {folder!r})
+    from test_loop import CONFIG, LineTask
+    from handscope.train.loop import train
+
+    class Slow(LineTask):
+        def __getitem__(self, draw):
+            time.sleep(0.004)
+            return super().__getitem__(draw)
+
+    train(Slow(), CONFIG, Path({out!r}), {{}})
+"""
+
+
+def test_a_killed_run_leaves_a_whole_checkpoint_and_goes_on_exactly(tmp_path):
+    """kill -9 in the middle, twice; then the end is the same as without."""
+    whole = train(LineTask(), CONFIG, tmp_path / "whole", {})
+    out = tmp_path / "killed"
+    script = textwrap.dedent(SCRIPT.format(folder=os.path.dirname(__file__), out=str(out)))
+    path = out / checkpoint.NAME
+    for _ in range(2):
+        before = checkpoint.load(path).header["step"] if path.exists() else -1
+        process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", script], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if path.exists() and checkpoint.load(path).header["step"] > before:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert checkpoint.load(path).header["step"] < CONFIG.steps
+    resumed = train(LineTask(), CONFIG, out, {})
+    a, b = tensors(whole), tensors(resumed)
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_the_log_holds_terms_rate_and_validation(tmp_path):
+    train(LineTask(), CONFIG, tmp_path, {"recipe": "line"})
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {"loss", "error", "rate", "pictures_per_second"} <= set(rows[0])
+    assert "validation/at_one" in rows[-1]
+    assert checkpoint.load(tmp_path / checkpoint.NAME).header["config"] == {"recipe": "line"}
+
+
+def test_the_rate_warms_up_and_falls_as_a_cosine():
+    config = LoopConfig(steps=1000, warm_up=100, rate=1.0, last_rate=0.1)
+    assert rate_at(0, config) == pytest.approx(0.01)
+    assert rate_at(99, config) == pytest.approx(1.0)
+    assert rate_at(550, config) == pytest.approx(0.55)
+    assert rate_at(1000, config) == pytest.approx(0.1)
+
+
+def test_the_average_is_the_average():
+    model, average = nn.Linear(1, 1), nn.Linear(1, 1)
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+        average.weight.fill_(0.0)
+    update_average(average, model, 0.9)
+    assert average.weight.item() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of the kind"])
+def test_a_damaged_checkpoint_gives_one_sentence(tmp_path, content):
+    path = tmp_path / checkpoint.NAME
+    path.write_bytes(content)
+    with pytest.raises(AssetError, match="not a training checkpoint"):
+        checkpoint.load(path)

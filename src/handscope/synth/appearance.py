@@ -177,15 +177,11 @@ def random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _direction(rng: np.random.Generator, up: float, towards_camera: float) -> NDArray[np.float64]:
-    d = rng.standard_normal(3) + np.array(
-        [0.0, -up, -towards_camera]
-    )  # y points down, the camera looks along +z
+    d = rng.standard_normal(3) + np.array([0.0, -up, -towards_camera])  # y points down, the camera looks along +z
     return d / np.linalg.norm(d)
 
 
-def sample_lighting(
-    rng: np.random.Generator, surroundings: NDArray[np.floating], *, count: int = 12
-) -> Lighting:
+def sample_lighting(rng: np.random.Generator, surroundings: NDArray[np.floating], *, count: int = 12) -> Lighting:
     """Light of a room or the open air, tinted by the `surroundings` (3,): the background's mean linear
     colour.
     """
@@ -286,9 +282,7 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
         picture = picture * _falloff(*picture.shape[:2], sensor.vignette)
     grain = _grain(rng, *picture.shape[:2])
     if sensor.noise_blur_px:
-        grain = cv2.GaussianBlur(grain, (5, 5), sensor.noise_blur_px) * np.float32(
-            1 + 1.6 * sensor.noise_blur_px
-        )
+        grain = cv2.GaussianBlur(grain, (5, 5), sensor.noise_blur_px) * np.float32(1 + 1.6 * sensor.noise_blur_px)
     curve = _tone_curve(sensor.contrast, sensor.gamma)
     gains = np.array(sensor.gains, np.float32) * np.float32(sensor.exposure)
     saturation = np.float32(0.0 if sensor.grey else sensor.saturation)
@@ -324,11 +318,7 @@ def _develop(picture, grain, gains, noise, shot_noise, curve, saturation):
                 # about even in gamma space, so in linear light noise grows with the signal
                 value += grain[y, x, c] * (root * shot_noise + noise) * (np.float32(0.25) + root)
                 out[y, x, c] = curve[int(min(max(value * 2048, np.float32(0)), np.float32(4095)))]
-            grey = (
-                np.float32(0.3) * out[y, x, 0]
-                + np.float32(0.59) * out[y, x, 1]
-                + np.float32(0.11) * out[y, x, 2]
-            )
+            grey = np.float32(0.3) * out[y, x, 0] + np.float32(0.59) * out[y, x, 1] + np.float32(0.11) * out[y, x, 2]
             for c in range(3):
                 out[y, x, c] = grey + (out[y, x, c] - grey) * saturation
     return out

@@ -102,9 +102,7 @@ class Backgrounds:
         picks = [rng.choice(kind, CHOICE // len(kinds)) for kind in kinds]
         self._chosen = np.concatenate(picks) if picks else np.zeros(0, int)
 
-    def draw(
-        self, rng: np.random.Generator, width: int, height: int, *, smallest: float = 0.25
-    ) -> tuple[Image, str]:
+    def draw(self, rng: np.random.Generator, width: int, height: int, *, smallest: float = 0.25) -> tuple[Image, str]:
         """A background (height, width, 3) and where it comes from ('photo' or 'procedural').
 
         Regions take at least the share `smallest` of the photograph's short side.
@@ -113,9 +111,7 @@ class Backgrounds:
             loaded = self._load(int(rng.choice(self._chosen)))
             if loaded is None:
                 continue
-            region = free_region(
-                rng, loaded[0].shape[1], loaded[0].shape[0], loaded[1], width / height, smallest
-            )
+            region = free_region(rng, loaded[0].shape[1], loaded[0].shape[0], loaded[1], width / height, smallest)
             if region is not None:
                 x0, y0, x1, y1 = region
                 part = loaded[0][y0:y1, x0:x1]
@@ -124,9 +120,7 @@ class Backgrounds:
                 if rng.random() < 0.5:
                     part = part[:, ::-1]
                 shrink = part.shape[0] > height
-                part = cv2.resize(
-                    part, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR
-                )
+                part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
                 return part, "photo"
         return procedural(rng, width, height), "procedural"
 
@@ -177,9 +171,7 @@ def clouds(
 
 def muted_colour(rng: np.random.Generator) -> NDArray[np.float32]:
     """An RGB colour in [0, 1] as walls, furniture and clothes have them."""
-    hsv = np.uint8(
-        [[[rng.integers(180), int(255 * min(rng.beta(1.2, 2.6), 1)), int(255 * rng.uniform(0.15, 0.97))]]]
-    )
+    hsv = np.uint8([[[rng.integers(180), int(255 * min(rng.beta(1.2, 2.6), 1)), int(255 * rng.uniform(0.15, 0.97))]]])
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32) / 255
 
 
@@ -196,13 +188,9 @@ def pattern(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     elif kind == 2:
         share = np.broadcast_to(np.clip(0.5 + edge * stripe_y, 0, 1)[:, None], (size, size))
     elif kind == 3:
-        share = 0.5 * (
-            np.clip(0.5 + edge * stripe_x, 0, 1)[None] + np.clip(0.5 + edge * stripe_y, 0, 1)[:, None]
-        )
+        share = 0.5 * (np.clip(0.5 + edge * stripe_x, 0, 1)[None] + np.clip(0.5 + edge * stripe_y, 0, 1)[:, None])
     elif kind == 4:
-        knit = np.abs(np.sin(np.pi * 16 * x))[:, None] * np.abs(
-            np.sin(np.pi * 16 * (x[None] + 0.3 * x[:, None]))
-        )
+        knit = np.abs(np.sin(np.pi * 16 * x))[:, None] * np.abs(np.sin(np.pi * 16 * (x[None] + 0.3 * x[:, None])))
         second = base * 0.55
         share = 1 - knit
     elif kind == 5:
@@ -223,9 +211,7 @@ def procedural(rng: np.random.Generator, width: int, height: int) -> Image:
     if kind == 0:  # gradient, as sky or wall
         a, b = muted_colour(rng), muted_colour(rng)
         angle = rng.normal(np.pi / 2, 0.6)
-        t = np.clip(
-            (x * np.cos(angle) + y * np.sin(angle))[..., None] + 0.06 * clouds(rng, width, height, 0.5), 0, 1
-        )
+        t = np.clip((x * np.cos(angle) + y * np.sin(angle))[..., None] + 0.06 * clouds(rng, width, height, 0.5), 0, 1)
         image = a + (b - a) * t
     elif kind == 1:  # a patterned surface, seen at some scale
         tile = pattern(rng, 64)
@@ -240,9 +226,9 @@ def procedural(rng: np.random.Generator, width: int, height: int) -> Image:
         rings = np.sin(60 * across + 2.2 * clouds(rng, width, height, 0.45)[..., 0])
         image = tone * (1 + 0.12 * rings[..., None] + 0.05 * clouds(rng, width, height, 0.9))
     else:  # foliage, gravel and the like
-        image = muted_colour(rng) + 0.13 * clouds(rng, width, height, 0.85, 3) @ (
-            np.eye(3) * 0.3 + 0.23
-        ).astype(np.float32)
+        image = muted_colour(rng) + 0.13 * clouds(rng, width, height, 0.85, 3) @ (np.eye(3) * 0.3 + 0.23).astype(
+            np.float32
+        )
     image = np.ascontiguousarray(image, np.float32)
     for _ in range(int(rng.integers(0, 9))):  # things, near and far
         shape = np.zeros((height, width), np.uint8)

@@ -36,9 +36,7 @@ class SynthConfig:
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= 2048 or not 64 <= self.scene_size <= 2048:
-            raise HandscopeError(
-                f"pictures must be 32 to 2048 px, got {self.size} and scenes of {self.scene_size}"
-            )
+            raise HandscopeError(f"pictures must be 32 to 2048 px, got {self.size} and scenes of {self.scene_size}")
         if not 0 < self.fill[0] <= self.fill[1] <= 1:
             raise HandscopeError(f"fill must be a range within (0, 1], got {self.fill}")
         for name, value in vars(self).items():

@@ -122,9 +122,7 @@ def draw(
     window = picture[y0:y1, x0:x1]
     window *= (1 - cover)[..., None]
     window += colour
-    return picture, Drawn(
-        (x0, y0), seen.depth, seen.face, whole.group_of, whole.bone_of, skin_of, body_of, coverage
-    )
+    return picture, Drawn((x0, y0), seen.depth, seen.face, whole.group_of, whole.bone_of, skin_of, body_of, coverage)
 
 
 def _assemble(parts: list[Part], lighting: Lighting) -> _Assembled:
@@ -143,10 +141,7 @@ def _assemble(parts: list[Part], lighting: Lighting) -> _Assembled:
             lists[name].append(values)
         first += len(vertices)
     counts = [len(s.mesh.faces) for s in surfaces]
-    bones = [
-        s.bones if s.bones is not None else np.zeros(n, np.int32)
-        for s, n in zip(surfaces, counts, strict=True)
-    ]
+    bones = [s.bones if s.bones is not None else np.zeros(n, np.int32) for s, n in zip(surfaces, counts, strict=True)]
     return _Assembled(
         **{name: np.concatenate(values) for name, values in lists.items()},
         corners=np.concatenate([s.mesh.corners for s in surfaces]),

@@ -97,9 +97,7 @@ def dress(
         held = held_object(rng, placed.rest_joints)
         if held is not None:
             surfaces.append(
-                Surface(
-                    mesh=held, kind=CLOTH, look=cloth_surface(rng), texture=object_texture(rng, backgrounds)
-                )
+                Surface(mesh=held, kind=CLOTH, look=cloth_surface(rng), texture=object_texture(rng, backgrounds))
             )
     is_left = bool(rng.random() < config.share_left) if left is None else left
     surfaces = [_in_camera(s, placed, is_left) for s in surfaces]
@@ -147,9 +145,7 @@ def sample_arm(
         too_near = (z < 0.11) & ~gone
         returns = outside[:-1] & ~outside[1:]
         thick = 0.03 * K[0, 0] / z
-        before = (
-            (z < placed.T[2] - 0.03) & (at > 0.06) & (np.linalg.norm(image - middle, axis=1) < reach + thick)
-        )
+        before = (z < placed.T[2] - 0.03) & (at > 0.06) & (np.linalg.norm(image - middle, axis=1) < reach + thick)
         if not (too_near.any() or returns.any() or (before & ~gone).any()):
             return arm
     return None
@@ -274,9 +270,7 @@ def held_object(rng: np.random.Generator, joints: Array) -> Mesh | None:
         if radius < 0.004:
             return None
         long = float(rng.uniform(0.05, 0.12))
-        shape, slim = (
-            (cylinder(20, taper=rng.uniform(0.8, 1.0)), 1.0) if rng.random() < 0.75 else (box(), 0.7)
-        )
+        shape, slim = (cylinder(20, taper=rng.uniform(0.8, 1.0)), 1.0) if rng.random() < 0.75 else (box(), 0.7)
         return shape.moved(
             _frame_about(axis) * [radius * slim, radius * slim, long],
             centre + axis * rng.uniform(-0.4, 0.4) * long,

@@ -54,9 +54,7 @@ def generate(
         folder.mkdir(parents=True, exist_ok=True)
         _claim(folder, split, config, seed, per_shard)
     except OSError as problem:
-        raise HandscopeError(
-            f"{folder}: cannot be written to ({problem.strerror}); choose another folder"
-        ) from problem
+        raise HandscopeError(f"{folder}: cannot be written to ({problem.strerror}); choose another folder") from problem
     paths = [folder / f"{split}-{k:06d}.tar" for k in range(-(-count // per_shard))]
     tasks: list[Task] = []
     for k, path in enumerate(paths):
@@ -85,9 +83,7 @@ def _claim(folder: Path, split: str, config: SynthConfig, seed: int, per_shard: 
     text = json.dumps(card, indent=1, sort_keys=True)
     path = folder / f"{split}.json"
     if path.is_file() and path.read_text() != text:
-        raise HandscopeError(
-            f"{path}: this folder holds another set (other seed or settings); choose another --out"
-        )
+        raise HandscopeError(f"{path}: this folder holds another set (other seed or settings); choose another --out")
     partial = path.with_suffix(".json.part")
     partial.write_text(text)
     os.replace(partial, path)

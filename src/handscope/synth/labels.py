@@ -20,9 +20,7 @@ def _bones_at() -> NDArray[np.bool_]:
     """Whether skin of model bone b may lie over canonical joint j without hiding it (21, 16)."""
     table = np.zeros((21, 16), bool)
     table[0, 0] = True
-    for finger, base in enumerate(
-        (13, 1, 4, 10, 7)
-    ):  # the first bone of thumb, index, middle, ring, little finger
+    for finger, base in enumerate((13, 1, 4, 10, 7)):  # the first bone of thumb, index, middle, ring, little finger
         for i in range(4):
             table[1 + 4 * finger + i, [0 if i == 0 else base + i - 1, min(base + i, base + 2)]] = True
     return table

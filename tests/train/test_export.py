@@ -1,0 +1,94 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from handscope.errors import HandscopeError
+from handscope.hand.assets import load_asset
+from handscope.hand.layer import HandLayer
+from handscope.hand.model import pose_hand
+from handscope.infer.weights import open_network
+from handscope.nn.encoder import PyramidConfig
+from handscope.nn.network import HandNetwork, NetworkConfig
+from handscope.train import checkpoint
+from handscope.train.export import TOLERANCE, export, rotation_vectors
+from handscope.train.recipe import from_dict
+
+NETWORK = dict(
+    crop=128,
+    stacks=2,
+    stem=(8, 8),
+    channels=8,
+    pyramid=dict(channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1)),
+    first="pyramid",
+    regressor=(8, 8),
+    regressor_hidden=16,
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A checkpoint of a small network with lively heads, as the loop writes it."""
+    torch.manual_seed(0)
+    config = NetworkConfig(**{**NETWORK, "pyramid": PyramidConfig(**NETWORK["pyramid"])})
+    network = HandNetwork(config, HandLayer(load_asset()))
+    with torch.no_grad():
+        for layer in (network.heads.theta, network.heads.beta, network.heads.orientation, network.heads.camera):
+            torch.nn.init.normal_(layer.weight, std=0.2)
+    path = tmp_path_factory.mktemp("run") / checkpoint.NAME
+    header = {"step": 5, "commit": "abc", "config": {"network": NETWORK}}
+    checkpoint.save(path, network, network, torch.optim.AdamW(network.parameters()), header)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    return export("estimator", trained, tmp_path_factory.mktemp("weights"), {"licence": "Apache-2.0"})
+
+
+def test_the_card_carries_what_the_file_was_made_from(exported):
+    card = json.loads(exported.with_suffix(".json").read_text())
+    assert card["steps"] == 5 and card["commit"] == "abc" and card["licence"] == "Apache-2.0"
+    assert from_dict(card["config"]).network.channels == 8
+    assert max(card["onnx_against_torch"].values()) <= TOLERANCE
+    assert open_network("estimator", exported.parent).input_size == 128  # checks the SHA-256 too
+
+
+def test_the_graph_carries_the_hand_model(exported):
+    """theta, beta, R and T of the graph, posed in numpy, give the graph's vertices and joints."""
+    crops = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
+    out = open_network("estimator", exported.parent).run(crops)
+    posed = pose_hand(load_asset(), out["beta"], out["theta"], out["R"], out["T"])
+    assert np.abs(posed.vertices - out["vertices"]).max() < 1e-4
+    assert np.abs(posed.joints - out["joints_3d"]).max() < 1e-4
+    assert out["mask"].min() >= 0 and out["mask"].max() <= 1
+    assert ((out["joint_scores"] >= 0) & (out["joint_scores"] <= 1)).all()
+    seen = out["joints_3d"][..., :2] / out["joints_3d"][..., 2:] * out["f"][:, None, None] + 63.5
+    np.testing.assert_allclose(out["projected"], seen, atol=0.05)
+
+
+def test_one_crop_or_many_give_the_same(exported):
+    crops = np.random.default_rng(1).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    network = open_network("estimator", exported.parent)
+    together, alone = network.run(crops), network.run(crops[1:2])
+    for name, value in together.items():
+        np.testing.assert_allclose(value[1:2], alone[name], atol=1e-4)
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    path = tmp_path / checkpoint.NAME
+    header = {"step": 1, "commit": "abc", "config": {"network": NETWORK}}
+    checkpoint.save(path, model, model, torch.optim.AdamW(model.parameters()), header)
+    with pytest.raises(HandscopeError, match="not a checkpoint of the estimator"):
+        export("estimator", path, tmp_path, {})
+    assert not list(tmp_path.glob("*.onnx*"))
+
+
+def test_rotation_vectors_equal_scipy():
+    turns = np.random.default_rng(0).normal(0, 0.8, (2, 15, 3))
+    turns[0, 0] = 0
+    matrices = torch.tensor(Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix()).view(2, 15, 3, 3)
+    np.testing.assert_allclose(rotation_vectors(matrices).numpy(), turns, atol=1e-6)

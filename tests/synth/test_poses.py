@@ -11,6 +11,7 @@ from handscope.skeleton import MODEL_TO_CANONICAL
 from handscope.synth.config import SynthConfig
 from handscope.synth.poses import (
     ANCHORS,
+    CONTACT_M,
     LIMITS,
     bone_points,
     joint_rotations,
@@ -32,7 +33,7 @@ def test_sampled_poses_keep_to_the_limits_and_fingers_out_of_each_other(world: W
     for _ in range(300):
         angles = sample_pose(rng, world.skeleton)
         assert (angles >= LIMITS[..., 0]).all() and (angles <= LIMITS[..., 1]).all()
-        assert world.skeleton.penetration(angles) <= 0.0011
+        assert world.skeleton.penetration(angles) <= CONTACT_M
 
 
 @pytest.mark.parametrize("name", sorted(ANCHORS))
@@ -56,8 +57,7 @@ def test_the_sampler_and_the_hand_model_agree_where_joints_are(world: World) -> 
     model = np.empty((21, 3))
     model[MODEL_TO_CANONICAL] = joints
     own = (
-        bone_points(angles, world.skeleton.axes, world.skeleton.joints, world.skeleton.tips)
-        - world.skeleton.joints[0]
+        bone_points(angles, world.skeleton.axes, world.skeleton.joints, world.skeleton.tips) - world.skeleton.joints[0]
     )
     np.testing.assert_allclose(own[:, :3].reshape(15, 3), model[1:16], atol=1e-5)
 

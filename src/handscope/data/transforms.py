@@ -34,7 +34,7 @@ class CropConfig:
     any_turn: float = 0.04
     shift: float = 0.035
     zoom: float = 0.11
-    wrong_side: float = 0.12
+    wrong_side: float = 0.2
 
     def __post_init__(self) -> None:
         if not 0 < self.fill < 1:

@@ -39,7 +39,7 @@ class ObjectiveConfig:
     joints_2d: float = 20.0
     focal: float = 0.05
     silhouette: float = 0.3
-    right: float = 0.2
+    right: float = 2.0
     consistency: float = 0.0
     ramp: int = 2000
     earlier_blocks: float = 0.5

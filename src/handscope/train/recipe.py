@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import jsonargparse
@@ -26,7 +27,7 @@ def from_arguments(arguments: list[str] | None) -> EstimatorConfig:
 def from_dict(config: dict[str, Any]) -> EstimatorConfig:
     """The configuration that a checkpoint carries."""
     reader = parser()
-    return _instantiate(reader, reader.parse_object(config))
+    return _instantiate(reader, reader.parse_object(copy.deepcopy(config)))  # it writes into what it is given
 
 
 def _instantiate(reader: jsonargparse.ArgumentParser, parsed: jsonargparse.Namespace) -> EstimatorConfig:

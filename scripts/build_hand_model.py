@@ -494,7 +494,7 @@ def length_table(joints: np.ndarray, tips_xyz: np.ndarray, deviation_mm: float, 
         cells = [f"{f:.1f}" + (f" ({w:.1f})" if w else "") for f, w in zip(found, wanted, strict=True)]
         lines.append(f"| {finger} | " + " | ".join(cells) + " |")
     lines.append(
-        f"\nWrist to middle fingertip of the mean hand: {length_mm:.1f} mm; sd over sampled hands {deviation_mm:.1f} mm."
+        f"\nWrist to middle fingertip of the mean hand: {length_mm:.1f} mm; over hands sd {deviation_mm:.1f} mm."
     )
     return "\n".join(lines)
 

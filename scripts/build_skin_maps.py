@@ -48,9 +48,7 @@ class Texels:
 
 
 def texels(hand, size: int) -> Texels:
-    pixels = np.stack(
-        [hand.uv[:, 0] * (size - 1), (1 - hand.uv[:, 1]) * (size - 1), np.ones(len(hand.uv))], 1
-    )
+    pixels = np.stack([hand.uv[:, 0] * (size - 1), (1 - hand.uv[:, 1]) * (size - 1), np.ones(len(hand.uv))], 1)
     depth = np.full((size, size), np.inf, np.float32)
     face = np.full((size, size), -1, np.int32)
     corner = np.zeros((size, size, 2), np.float32)
@@ -75,9 +73,7 @@ def texels(hand, size: int) -> Texels:
     vertices = np.asarray(hand.template, np.float32)
     normals = vertex_normals(vertices, np.asarray(hand.faces, np.int32))
     pick = lambda values: (np.asarray(values)[hand.faces[face]] * w).sum(2)  # noqa: E731
-    return Texels(
-        pick(vertices).astype(float), pick(normals).astype(float), pick(hand.weights).astype(float), covered
-    )
+    return Texels(pick(vertices).astype(float), pick(normals).astype(float), pick(hand.weights).astype(float), covered)
 
 
 def smooth_noise(points: Map, frequency: float, seed: int, waves: int = 48) -> Map:
@@ -120,8 +116,7 @@ def finger_marks(hand, at: Texels, palm: Map, scale: float) -> tuple[Map, Map]:
             crease += near * palm * (bell(t, shift, 0.5) + 0.6 * bell(t, shift + 2.2, 0.4)) * 0.8
             if i > 0:
                 wrinkles = sum(
-                    a * bell(t, c, 0.45)
-                    for a, c in ((0.35, -3.6), (0.5, -1.8), (0.6, 0), (0.5, 1.8), (0.3, 3.6))
+                    a * bell(t, c, 0.45) for a, c in ((0.35, -3.6), (0.5, -1.8), (0.6, 0), (0.5, 1.8), (0.3, 3.6))
                 )
                 crease += near * (1 - palm) * wrinkles * (0.8 if i == 1 else 0.5)
             red += near * (1 - palm) * bell(t, 0, 6.5) * 0.8
@@ -152,9 +147,7 @@ def veins(hand, at: Texels, palm: Map, scale: float) -> Map:
         along = (end - start) / np.linalg.norm(end - start)
         away = (at.point - start) - ((at.point - start) @ along)[..., None] * along
         t = (at.point - start) @ along / np.linalg.norm(end - start)
-        total += (
-            bell(away[..., 2] * 1e3 / scale, 0, 1.8) * np.clip(t * 6, 0, 1) * np.clip((0.8 - t) * 3, 0, 1)
-        )
+        total += bell(away[..., 2] * 1e3 / scale, 0, 1.8) * np.clip(t * 6, 0, 1) * np.clip((0.8 - t) * 3, 0, 1)
     stretched = at.point * np.array([0.45, 1, 1]) / scale
     net = np.exp(-np.abs(smooth_noise(stretched, 130, 21)) / 0.16) * (smooth_noise(stretched, 60, 22) > -0.3)
     return np.clip(back * (0.7 * total + 0.8 * ndimage.gaussian_filter(net, 1.5)), 0, 1)

@@ -30,9 +30,7 @@ def sample(i: int, *, hands: int = 1, masks: bool = True) -> Sample:
                 theta=rng.standard_normal((15, 3)),
             )
         )
-    return Sample(
-        key=f"s{i:04d}", source="test", image=image, hands=tuple(labels), K=np.eye(3), complete=bool(i % 2)
-    )
+    return Sample(key=f"s{i:04d}", source="test", image=image, hands=tuple(labels), K=np.eye(3), complete=bool(i % 2))
 
 
 def write(path: Path, samples: list[Sample]) -> Path:

@@ -37,9 +37,7 @@ def to_members(sample: Sample) -> list[tuple[str, bytes]]:
     """The files (suffix, content) of a sample."""
     done, image = cv2.imencode(".jpg", sample.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
-        raise HandscopeError(
-            f"{sample.key}: this picture of shape {sample.image.shape} cannot be written as a JPEG"
-        )
+        raise HandscopeError(f"{sample.key}: this picture of shape {sample.image.shape} cannot be written as a JPEG")
     hands = []
     for hand in sample.hands:
         entry: dict[str, Any] = {"handedness": hand.handedness}
@@ -58,9 +56,7 @@ def to_members(sample: Sample) -> list[tuple[str, bytes]]:
             if hand.mask is not None:
                 over = hand.mask > best
                 index[over], best = i + 1, np.maximum(best, hand.mask)
-        members.append(
-            ("mask.png", cv2.imencode(".png", index, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes())
-        )
+        members.append(("mask.png", cv2.imencode(".png", index, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()))
     return members
 
 
@@ -161,9 +157,7 @@ class ShardReader(Sequence[Sample]):
     def __getitem__(self, i: int) -> Sample:  # type: ignore[override]
         shard, key, members = self._entries[i]
         file = self._descriptor(shard)
-        return from_members(
-            key, {name: os.pread(file, size, offset) for name, (offset, size) in members.items()}
-        )
+        return from_members(key, {name: os.pread(file, size, offset) for name, (offset, size) in members.items()})
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_files": {}, "_process": -1}
@@ -180,10 +174,7 @@ def read_index(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
     if beside.is_file():
         stored = json.loads(beside.read_text())
         if stored["stamp"] == stamp:
-            return {
-                key: {n: (o, s) for n, (o, s) in members.items()}
-                for key, members in stored["samples"].items()
-            }
+            return {key: {n: (o, s) for n, (o, s) in members.items()} for key, members in stored["samples"].items()}
     samples: dict[str, dict[str, tuple[int, int]]] = {}
     try:
         with tarfile.open(path) as tar:
@@ -191,9 +182,7 @@ def read_index(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
                 key, _, suffix = member.name.partition(".")
                 samples.setdefault(key, {})[suffix] = (member.offset_data, member.size)
     except tarfile.TarError as problem:
-        raise HandscopeError(
-            f"{path}: not a readable tar file ({problem}); make the shard again"
-        ) from problem
+        raise HandscopeError(f"{path}: not a readable tar file ({problem}); make the shard again") from problem
     try:
         partial = beside.with_name(f"{beside.name}.{os.getpid()}.part")
         partial.write_text(json.dumps({"stamp": stamp, "samples": samples}, separators=(",", ":")))

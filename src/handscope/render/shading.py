@@ -176,12 +176,7 @@ def sample_map(image, u, v, out):
     fx, fy = x - j, y - i
     wa, wb, wc, wd = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
     for c in range(8):
-        value = (
-            image[i, j, c] * wa
-            + image[i, j + 1, c] * wb
-            + image[i + 1, j, c] * wc
-            + image[i + 1, j + 1, c] * wd
-        )
+        value = image[i, j, c] * wa + image[i, j + 1, c] * wb + image[i + 1, j, c] * wc + image[i + 1, j + 1, c] * wd
         out[c] = value * (1.0 / 255.0)
 
 
@@ -312,10 +307,7 @@ def shade_sample(t, b, c, scene, lights, out):
                 shadow
                 * shine
                 * 0.03
-                * (
-                    (gloss + 8) * exp(gloss * (aligned - 1))
-                    + 0.35 * (4 * gloss + 8) * exp(4 * gloss * (aligned - 1))
-                )
+                * ((gloss + 8) * exp(gloss * (aligned - 1)) + 0.35 * (4 * gloss + 8) * exp(4 * gloss * (aligned - 1)))
             )
         for k in range(3):
             wrap = 0.0 if kind == CLOTH else (0.30 if k == 0 else (0.12 if k == 1 else 0.08))

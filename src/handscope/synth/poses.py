@@ -88,6 +88,8 @@ ANCHORS: dict[str, Angles] = {
     "ok": pose((50, 49, 49, 0), (10, 12, 6, 0), (5, 8, 4, -5), (0, 5, 3, -12), _MEETS),
     "pinch": pose((64, 56, 15, 0), (66, 75, 40, 0), (72, 85, 50, 0), (75, 85, 50, 0), (9, 17, 11, 10, 17)),
     "pinch_open": pose((36, 42, 20, 0), (52, 62, 34, 0), (60, 72, 40, 0), (62, 72, 40, 0), (8, 18, 18, 10, 14)),
+    "pinch_wide": pose((18, 48, 26, 2), (66, 84, 48, 0), (74, 92, 54, 0), (76, 92, 54, 0), (4, 12, 8, 4, 2)),
+    "pinch_straight": pose((6, 10, 5, 2), (72, 88, 50, 0), (78, 94, 55, 0), (78, 94, 55, 0), (-2, 8, 6, 2, -4)),
     "pinch_fan": pose((53, 53, 40, 2), (34, 38, 20, 0), (24, 30, 16, -4), (16, 24, 12, -10), (17, -15, 38, 8, 45)),
     "middle_pinch": pose((5, 10, 5, 6), (51, 71, 29, 0), (20, 20, 10, -4), (10, 15, 8, -12), (18, 6, 19, 17, 8)),
     "tripod": pose((54, 43, 34, 2), (64, 66, 40, 0), (66, 74, 42, 0), (68, 76, 42, 0), (8, 6, 16, 30, 13)),
@@ -136,7 +138,8 @@ gestures, rest.
 COMMON = {
     "five": 3, "spread": 2, "flat": 2, "flat_thumb_out": 2, "four": 2, "three_fingers": 1, "three_thumb": 1,
     "victory": 2, "point": 2, "one_thumb": 1, "thumbs_up": 1.5, "fist": 2, "fist_thumb_side": 2, "loose_fist": 1,
-    "relaxed": 2, "resting": 2, "ok": 1.5, "pinch": 1.5, "pinch_open": 2.5, "pinch_fan": 1, "asl_o": 1.5, "asl_c": 1.5,
+    "relaxed": 2, "resting": 2, "ok": 1.5, "pinch": 1.5, "pinch_open": 2, "pinch_wide": 1.5, "pinch_straight": 1,
+    "pinch_fan": 1, "asl_o": 1.5, "asl_c": 1.5,
     "asl_g": 1, "gather": 0.5, "cup": 0.5, "typing": 0.5, "grasp_cylinder": 1,
 }  # fmt: skip
 """The shapes photographs show most, and how often (weights)."""

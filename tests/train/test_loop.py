@@ -1,15 +1,13 @@
 """The loop on a task small enough to reason about, and on the real one to overfit a batch."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -18,48 +16,9 @@ from torch import nn
 from handscope.errors import AssetError
 from handscope.train import checkpoint
 from handscope.train.loop import LoopConfig, rate_at, train, update_average
+from line_task import CONFIG, LineTask
 
-
-@dataclass
-class Numbers:
-    values: torch.Tensor
-
-    def to(self, device):
-        return Numbers(self.values.to(device))
-
-
-class LineTask:
-    """Fit y = 3 x: draw n is a number made from n."""
-
-    def __init__(self, stop_at: int | None = None):
-        torch.manual_seed(0)
-        self.model = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
-        self.data = self
-        self.draws: list[int] = []
-        self.stop_at = stop_at
-
-    def __getitem__(self, draw: int) -> float:
-        self.draws.append(draw)
-        if self.stop_at is not None and draw >= self.stop_at:
-            raise KeyboardInterrupt
-        return float(np.random.default_rng(draw).normal())
-
-    @staticmethod
-    def collate(values):
-        return Numbers(torch.tensor(values)[:, None])
-
-    def slow_parameters(self):
-        return set(self.model[0].parameters())
-
-    def loss(self, model, batch, step):
-        error = (model(batch.values) - 3 * batch.values).square().mean()
-        return error, {"error": error}
-
-    def validate(self, model):
-        return {"at_one": float(model(torch.ones(1, 1)))}
-
-
-CONFIG = LoopConfig(steps=40, batch=8, rate=1e-2, warm_up=5, checkpoint_minutes=0.0, log_every=10)
+TESTS = str(Path(__file__).parents[1])
 
 
 def tensors(path):
@@ -84,7 +43,7 @@ SCRIPT = """
     import sys, time
     from pathlib import Path
     sys.path.insert(0, {folder!r})
-    from test_loop import CONFIG, LineTask
+    from line_task import CONFIG, LineTask
     from handscope.train.loop import train
 
     class Slow(LineTask):
@@ -100,7 +59,7 @@ def test_a_killed_run_leaves_a_whole_checkpoint_and_goes_on_exactly(tmp_path):
     """kill -9 in the middle, twice; then the end is the same as without."""
     whole = train(LineTask(), CONFIG, tmp_path / "whole", {})
     out = tmp_path / "killed"
-    script = textwrap.dedent(SCRIPT.format(folder=os.path.dirname(__file__), out=str(out)))
+    script = textwrap.dedent(SCRIPT.format(folder=TESTS, out=str(out)))
     path = out / checkpoint.NAME
     for _ in range(2):
         before = checkpoint.load(path).header["step"] if path.exists() else -1

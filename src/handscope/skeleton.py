@@ -30,6 +30,15 @@ MODEL_FINGERS = ("index", "middle", "little", "ring", "thumb")
 MODEL_TO_CANONICAL = np.array([0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20])
 """Index into [16 model joints, then the tips of thumb, index, middle, ring, little] for each canonical joint."""
 
+RHD_TO_CANONICAL = np.array([0, 4, 3, 2, 1, 8, 7, 6, 5, 12, 11, 10, 9, 16, 15, 14, 13, 20, 19, 18, 17])
+"""RHD, each hand: wrist, then thumb to little finger, each from the tip to the base."""
+
+STB_TO_CANONICAL = np.array([0, 17, 18, 19, 20, 13, 14, 15, 16, 9, 10, 11, 12, 5, 6, 7, 8, 1, 2, 3, 4])
+"""STB: PALM centre, then little finger to thumb, each from the base to the tip; joint 0 stays the palm."""
+
+INTERHAND_TO_CANONICAL = np.array([20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16])
+"""InterHand2.6M, each hand: thumb to little finger, each from the tip to the base, then the wrist."""
+
 
 def finger_of(joint: int) -> str | None:
     """The finger a canonical joint belongs to, or None for the wrist."""

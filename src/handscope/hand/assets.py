@@ -7,7 +7,6 @@ allow-list (no chumpy, no code execution); a left hand is mirrored into a right 
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import AssetError
+from handscope.unpickle import BROKEN, ArrayUnpickler
 
 OPEN_HAND = "hand_right.npz"
 MANO_TIPS = (745, 317, 444, 556, 673)
@@ -101,21 +101,6 @@ class _Chumpy:
             self.__dict__.update(state)
 
 
-_ALLOWED = {
-    ("_codecs", "encode"),
-    ("copyreg", "_reconstructor"),
-    ("copy_reg", "_reconstructor"),
-    ("builtins", "object"),
-    ("__builtin__", "object"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-}
-
-
 class _SparseCsc:
     """A scipy sparse matrix without scipy: its state is `data`, `indices`, `indptr`, `_shape`."""
 
@@ -139,17 +124,15 @@ class _SparseCsr(_SparseCsc):
     """The row-wise sibling."""
 
 
-class _ManoUnpickler(pickle.Unpickler):
-    """Reads arrays and nothing else: any name off the allow-list ends the reading."""
+class _ManoUnpickler(ArrayUnpickler):
+    """Reads arrays, and stand-ins for chumpy's and scipy's classes."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module.split(".")[0] == "chumpy":
             return _Chumpy
         if module.startswith("scipy.sparse") and name in ("csc_matrix", "csr_matrix", "csc_array", "csr_array"):
             return _SparseCsr if name.startswith("csr") else _SparseCsc
-        if (module, name) in _ALLOWED:
-            return super().find_class(module, name)
-        raise pickle.UnpicklingError(f"{module}.{name} does not belong in a MANO file")
+        return super().find_class(module, name)
 
 
 def _array(value: Any) -> NDArray[Any]:
@@ -165,19 +148,39 @@ def _array(value: Any) -> NDArray[Any]:
     return np.asarray(value)
 
 
+def _mano_content(path: Path) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            return _ManoUnpickler(file, encoding="latin1").load()
+    except (*BROKEN, OSError) as problem:
+        raise _not_mano(path, problem) from problem
+
+
+def _not_mano(path: Path, problem: Exception) -> AssetError:
+    return AssetError(f"{path}: not an official MANO file ({problem}); download it from the MANO site")
+
+
+def load_mano_mean_pose(path: str | Path) -> NDArray[np.float32]:
+    """The mean pose (15, 3) axis-angle of a MANO file: what `flat_hand_mean=False` adds to a pose."""
+    path = Path(path)
+    try:
+        return _array(_mano_content(path)["hands_mean"]).astype(np.float32).reshape(15, 3)
+    except BROKEN as problem:
+        raise _not_mano(path, problem) from problem
+
+
 def load_mano(path: Path) -> HandAsset:
     """An official MANO file as a right-hand asset; a left hand is mirrored, its shape-sign bug detected and
     mended.
     """
+    content = _mano_content(path)
     try:
-        with open(path, "rb") as file:
-            content = _ManoUnpickler(file, encoding="latin1").load()
         raw = {
             key: _array(content[key]) for key in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f")
         }
         parents = _array(content["kintree_table"]).astype(np.int64)[0]
-    except (pickle.UnpicklingError, KeyError, EOFError, AttributeError, TypeError, ValueError, IndexError) as problem:
-        raise AssetError(f"{path}: not an official MANO file ({problem}); download it from the MANO site") from problem
+    except BROKEN as problem:
+        raise _not_mano(path, problem) from problem
     vertices = raw["v_template"].shape
     if vertices != (778, 3) or raw["J_regressor"].shape != (16, 778) or tuple(parents[1:]) != MANO_PARENTS[1:]:
         raise AssetError(f"{path}: found a template of shape {vertices}, expected MANO's (778, 3) with 16 joints")

@@ -30,8 +30,16 @@ ALLOWED = {
 """(module, name) of all that a pickle may call: what numpy arrays and scalars are made of, in old and new spelling."""
 
 BROKEN = (
-    pickle.UnpicklingError, KeyError, EOFError, AttributeError, TypeError, ValueError, IndexError, ImportError, MemoryError,
-)  # fmt: skip
+    pickle.UnpicklingError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
 """What reading a damaged or strange pickle may raise."""
 
 
@@ -46,7 +54,7 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def load_arrays(path: Path, remedy: str) -> Any:
-    """The content of a pickle of arrays (of Python 2 or 3); AssetError that ends with `remedy` if it is anything else."""
+    """The content of a pickle of arrays, of Python 2 or 3; AssetError with `remedy` if it is anything else."""
     try:
         with open(path, "rb") as file:
             return ArrayUnpickler(file, encoding="latin1").load()

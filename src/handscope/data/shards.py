@@ -82,7 +82,7 @@ def from_members(key: str, members: dict[str, bytes]) -> Sample:
     return Sample(
         key=key,
         source=label["source"],
-        image=np.ascontiguousarray(image[..., ::-1]),
+        image=np.ascontiguousarray(image[..., ::-1], np.uint8),
         hands=tuple(hands),
         K=_array(label["K"], np.float64),
         complete=label["complete"],

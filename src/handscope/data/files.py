@@ -1,0 +1,86 @@
+"""Reading a dataset's files: what is missing, damaged or cut short becomes one sentence that names the path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.errors import AssetError, HandscopeError, ImageError
+
+AGAIN = "the download is incomplete or damaged: fetch and unpack it again"
+ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
+"""How JPEG and PNG begin and what stands near their end: OpenCV reads a JPEG cut short without a word."""
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """A picture as RGB uint8 (H, W, 3)."""
+    return np.ascontiguousarray(_decode(path, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def read_map(path: Path) -> NDArray[np.uint8]:
+    """A picture of one channel (H, W) uint8: a mask, or numbers of parts."""
+    return _decode(path, cv2.IMREAD_GRAYSCALE)
+
+
+def _decode(path: Path, flags: int) -> NDArray[np.uint8]:
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise ImageError(f"{path}: cannot be read ({problem.strerror}); {AGAIN}") from problem
+    end = ENDS.get(data[:2])
+    whole = end is None or end in data[-1024:]
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and whole else None
+    if pixels is None:
+        raise ImageError(f"{path}: found {len(data)} bytes that are not a whole picture; {AGAIN}")
+    return pixels.astype(np.uint8, copy=False)
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as problem:
+        raise AssetError(f"{path}: cannot be read ({problem.strerror}); {AGAIN}") from problem
+    except ValueError as problem:
+        raise AssetError(f"{path}: not whole JSON ({problem}); {AGAIN}") from problem
+
+
+def read_array(path: Path, *shape: int) -> NDArray[np.float64]:
+    """A JSON file of numbers as an array (n, *shape)."""
+    return to_array(read_json(path), path, *shape)
+
+
+def to_array(content: Any, path: Path, *shape: int) -> NDArray[np.float64]:
+    """Nested lists of `path` as an array (n, *shape); AssetError if they are not of that shape."""
+    try:
+        numbers = np.array(content, np.float64)
+        return numbers.reshape(-1, *shape) if numbers.size else numbers.reshape(0, *shape)
+    except (ValueError, TypeError) as problem:
+        wanted = " x ".join(["n", *map(str, shape)])
+        raise AssetError(f"{path}: expected numbers of shape {wanted} ({problem}); {AGAIN}") from problem
+
+
+def in_numbers(path: Path) -> tuple[str, list[int]]:
+    """A sorting key by which image_9 comes before image_10."""
+    digits = "".join(c if c.isdigit() else " " for c in path.stem).split()
+    return str(path.parent), [int(d) for d in digits]
+
+
+def need(root: Path | str, below: str, what: str) -> Path:
+    """`root`/`below`, which must exist; HandscopeError that says `what` the folder should be."""
+    path = Path(root) / below
+    if not path.exists():
+        raise HandscopeError(f"{path}: no such file or folder; give {what}")
+    return path
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """`value` if it is allowed; HandscopeError that lists what is."""
+    if value not in allowed:
+        raise HandscopeError(f"{name} is one of {', '.join(allowed)}, got {value!r}")
+    return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,16 +90,14 @@ class Estimator:
         ]
 
     def refine(self, image: NDArray[np.uint8], first: Estimate) -> Estimate:
-        """Look again, upright and centred on the joints just found, from the side that was seen.
+        """Look again, upright and centred on the joints just found, from both sides; the more plausible one is kept.
 
-        If that look disagrees on the side the other one is tried too, and the surer of the two is kept.
+        Its `right` becomes the share that this side has of the two sides' plausibility.
         """
-        mirrored = first.crop.mirrored == (first.right >= 0.5)
-        (second,) = self(image, [next_crop(first, mirrored=mirrored)])
-        if second.right >= 0.5:
-            return second
-        (third,) = self(image, [next_crop(first, mirrored=not mirrored)])
-        return max(second, third, key=lambda estimate: estimate.right)
+        crops = [next_crop(first, mirrored=mirrored) for mirrored in (False, True)]
+        better, worse = sorted(self(image, crops), key=lambda estimate: -estimate.plausibility)
+        share = better.plausibility / max(better.plausibility + worse.plausibility, 1e-12)
+        return replace(better, right=share)
 
 
 def next_crop(estimate: Estimate, *, mirrored: bool) -> Crop:

@@ -1,6 +1,10 @@
-"""Fixtures shared by the tests of inference and of the command line."""
+"""Fixtures shared by the tests of inference and of the command line; one thread a test process."""
+
+import os
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch or OpenCV
 
 
 @pytest.fixture(scope="session")

@@ -16,20 +16,19 @@ def triangles(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def slow_depth(vertices: np.ndarray, faces: np.ndarray, height: int, width: int, factor: int) -> np.ndarray:
-    """Ray by ray: the nearest plane hit inside a triangle that faces the camera."""
-    depth = np.full((height * factor, width * factor), np.inf)
-    for row in range(height * factor):
-        for column in range(width * factor):
-            x, y = (column + 0.5) / factor - 0.5, (row + 0.5) / factor - 0.5
-            ray = np.array([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], 1.0])
-            for a, b, c in vertices[faces].astype(np.float64):
-                normal = np.cross(b - a, c - a)
-                if normal @ ray >= 0:
-                    continue
-                hit = ray * (normal @ a) / (normal @ ray)
-                sides = [np.cross(q - p, hit - p) @ normal for p, q in ((a, b), (b, c), (c, a))]
-                if min(sides) >= 0:
-                    depth[row, column] = min(depth[row, column], hit[2])
+    """Triangle by triangle, every ray: the nearest plane hit inside a triangle that faces the camera."""
+    row, column = np.mgrid[0 : height * factor, 0 : width * factor]
+    x, y = (column + 0.5) / factor - 0.5, (row + 0.5) / factor - 0.5
+    rays = np.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], np.ones_like(x)], -1)
+    depth = np.full(x.shape, np.inf)
+    for a, b, c in vertices[faces].astype(np.float64):
+        normal = np.cross(b - a, c - a)
+        slant = rays @ normal
+        hit = rays * (normal @ a / slant)[..., None]
+        inside = slant < 0
+        for p, q in ((a, b), (b, c), (c, a)):
+            inside &= np.cross(q - p, hit - p) @ normal >= 0
+        depth = np.where(inside, np.minimum(depth, hit[..., 2]), depth)
     return depth
 
 

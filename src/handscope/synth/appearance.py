@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from handscope.render.raster import JIT
 from handscope.render.shading import SKIN_LENGTH
 
-Float32 = NDArray[np.float32]
+Float32 = NDArray[np.floating]
 
 TONES_SRGB = np.array(
     [[247, 222, 205], [243, 207, 184], [236, 196, 166], [224, 177, 145], [206, 156, 122], [184, 131, 98],
@@ -115,7 +115,7 @@ def sample_skin(rng: np.random.Generator) -> Float32:
     nail = 0.55 * srgb + 0.45 * palm + np.array([0.04, 0.0, 0.0])
     polish = 0.0
     if rng.random() < 0.12:
-        hue = np.uint8([[[rng.integers(180), rng.integers(80, 255), rng.integers(40, 255)]]])
+        hue = np.array([[[rng.integers(180), rng.integers(80, 255), rng.integers(40, 255)]]], np.uint8)
         nail = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0] / 255.0
         polish = rng.uniform(1, 6)
     linear = [np.clip(c, 0.01, 1) ** 2.2 for c in (srgb, palm, nail)]
@@ -268,19 +268,27 @@ def sample_sensor(rng: np.random.Generator) -> Sensor:
     )
 
 
-def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Linear colour (h, w, 3) to the sRGB picture (h, w, 3) that the sensor saves."""
-    height, width = picture.shape[:2]
+def _through_the_lens(scene: Float32, sensor: Sensor) -> Float32:
+    """Blur, motion, resolution and vignette on linear colour (h, w, 3); the result may be smaller."""
+    height, width = scene.shape[:2]
     reach = 2 * int(np.ceil(2.2 * sensor.blur_px)) + 1
-    picture = cv2.GaussianBlur(picture, (reach, reach), sensor.blur_px)
+    picture = np.asarray(cv2.GaussianBlur(scene, (reach, reach), sensor.blur_px), np.float32)
     if sensor.motion_px > 0:
-        picture = cv2.filter2D(picture, -1, _motion_kernel(sensor.motion_px, sensor.motion_angle))
+        kernel = _motion_kernel(sensor.motion_px, sensor.motion_angle)
+        picture = np.asarray(cv2.filter2D(picture, -1, kernel), np.float32)
     if sensor.shrink < 1:
         small = (max(int(width * sensor.shrink), 16), max(int(height * sensor.shrink), 16))
-        picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        picture = np.asarray(cv2.resize(picture, small, interpolation=cv2.INTER_AREA), np.float32)
     if sensor.vignette > 0:
-        picture = picture * _falloff(*picture.shape[:2], sensor.vignette)
-    grain = _grain(rng, *picture.shape[:2])
+        picture = picture * _falloff(picture.shape[0], picture.shape[1], sensor.vignette)
+    return picture
+
+
+def expose(scene: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Linear colour (h, w, 3) to the sRGB picture (h, w, 3) that the sensor saves."""
+    height, width = scene.shape[:2]
+    picture = _through_the_lens(scene, sensor)
+    grain = _grain(rng, picture.shape[0], picture.shape[1])
     if sensor.noise_blur_px:
         grain = cv2.GaussianBlur(grain, (5, 5), sensor.noise_blur_px) * np.float32(1 + 1.6 * sensor.noise_blur_px)
     curve = _tone_curve(sensor.contrast, sensor.gamma)
@@ -302,8 +310,10 @@ def expose(picture: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArra
         saved = cv2.resize(saved, (width, height), interpolation=cv2.INTER_LINEAR)
     if sensor.jpeg < 95:
         _, data = cv2.imencode(".jpg", saved[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, sensor.jpeg])
-        saved = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
-    return np.ascontiguousarray(saved)
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert decoded is not None, "OpenCV reads what it wrote"
+        saved = decoded[..., ::-1]
+    return np.ascontiguousarray(saved, np.uint8)
 
 
 @nb.njit(**JIT)

@@ -13,6 +13,7 @@ import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 LONGEST_PX = 1000
 CHOICE = 24
 KEPT = 2 * CHOICE
-Image = NDArray[np.uint8]
+Image = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Source:
     """A photograph and the rectangles (n, 4) px in it that show hands."""
 
     path: Path
-    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    boxes: tuple[tuple[float, ...], ...] = ()
 
 
 def find_sources(folders: tuple[str, ...] = (), index: str | None = None) -> list[Source]:
@@ -171,7 +172,9 @@ def clouds(
 
 def muted_colour(rng: np.random.Generator) -> NDArray[np.float32]:
     """An RGB colour in [0, 1] as walls, furniture and clothes have them."""
-    hsv = np.uint8([[[rng.integers(180), int(255 * min(rng.beta(1.2, 2.6), 1)), int(255 * rng.uniform(0.15, 0.97))]]])
+    hsv = np.array(
+        [[[rng.integers(180), int(255 * min(rng.beta(1.2, 2.6), 1)), int(255 * rng.uniform(0.15, 0.97))]]], np.uint8
+    )
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32) / 255
 
 
@@ -203,48 +206,48 @@ def pattern(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 
 
 def procedural(rng: np.random.Generator, width: int, height: int) -> Image:
-    """A background without a photograph: light falling over a wall, sky, table or cloth, with blurred
-    things in it.
-    """
-    kind = rng.integers(4)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / max(height, width)
-    if kind == 0:  # gradient, as sky or wall
-        a, b = muted_colour(rng), muted_colour(rng)
-        angle = rng.normal(np.pi / 2, 0.6)
-        t = np.clip((x * np.cos(angle) + y * np.sin(angle))[..., None] + 0.06 * clouds(rng, width, height, 0.5), 0, 1)
-        image = a + (b - a) * t
-    elif kind == 1:  # a patterned surface, seen at some scale
-        tile = pattern(rng, 64)
-        scale = rng.uniform(1, 5)
-        image = cv2.resize(tile, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-        repeats = (-(-height // image.shape[0]), -(-width // image.shape[1]), 1)
-        image = np.tile(image, repeats)[:height, :width]
-    elif kind == 2:  # wood
-        tone = muted_colour(rng) * np.float32([1.0, 0.8, 0.6])
-        turn = rng.uniform(0, np.pi)
-        across = x * np.cos(turn) + y * np.sin(turn)
-        rings = np.sin(60 * across + 2.2 * clouds(rng, width, height, 0.45)[..., 0])
-        image = tone * (1 + 0.12 * rings[..., None] + 0.05 * clouds(rng, width, height, 0.9))
-    else:  # foliage, gravel and the like
-        image = muted_colour(rng) + 0.13 * clouds(rng, width, height, 0.85, 3) @ (np.eye(3) * 0.3 + 0.23).astype(
-            np.float32
-        )
-    image = np.ascontiguousarray(image, np.float32)
-    for _ in range(int(rng.integers(0, 9))):  # things, near and far
-        shape = np.zeros((height, width), np.uint8)
-        centre = rng.uniform([-0.1 * width, -0.1 * height], [1.1 * width, 1.1 * height])
-        size = rng.uniform(0.04, 0.5, 2) * max(width, height)
-        rectangle = (centre, size, rng.choice([0, 90, rng.uniform(0, 180)]))
-        if rng.random() < 0.65:
-            cv2.fillConvexPoly(
-                shape,
-                cv2.boxPoints((*tuple(map(tuple, rectangle[:2])), float(rectangle[2]))).astype(np.int32),
-                255,
-            )
-        else:
-            cv2.ellipse(shape, (*tuple(map(tuple, rectangle[:2])), float(rectangle[2])), 255, -1)
-        soft = cv2.GaussianBlur(shape, (0, 0), rng.uniform(0.6, 6))[..., None].astype(np.float32) / 255
+    """A background without a photograph: light over a wall, sky, table or cloth, with blurred things in it."""
+    image = _surface(rng, width, height)
+    for _ in range(int(rng.integers(0, 9))):
+        soft = _soft_shape(rng, width, height)
         colour = muted_colour(rng) * (1 + 0.12 * clouds(rng, width, height, 0.5))
         image = image * (1 - soft) + colour * soft
     light = 1 + 0.18 * clouds(rng, width, height, 0.25)
     return (np.clip(image * light, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _surface(rng: np.random.Generator, width: int, height: int) -> NDArray[np.floating]:
+    """What fills a procedural background (height, width, 3): a gradient, a pattern, wood, or foliage and gravel."""
+    kind = rng.integers(4)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / max(height, width)
+    if kind == 0:
+        a, b = muted_colour(rng), muted_colour(rng)
+        angle = rng.normal(np.pi / 2, 0.6)
+        t = (x * np.cos(angle) + y * np.sin(angle))[..., None] + 0.06 * clouds(rng, width, height, 0.5)
+        return a + (b - a) * np.clip(t, 0, 1)
+    if kind == 1:
+        scale = rng.uniform(1, 5)
+        tile = cv2.resize(pattern(rng, 64), None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        repeats = (-(-height // tile.shape[0]), -(-width // tile.shape[1]), 1)
+        return np.tile(np.asarray(tile, np.float32), repeats)[:height, :width]
+    if kind == 2:
+        tone = muted_colour(rng) * np.array([1.0, 0.8, 0.6], np.float32)
+        turn = rng.uniform(0, np.pi)
+        across = x * np.cos(turn) + y * np.sin(turn)
+        rings = np.sin(60 * across + 2.2 * clouds(rng, width, height, 0.45)[..., 0])
+        return tone * (1 + 0.12 * rings[..., None] + 0.05 * clouds(rng, width, height, 0.9))
+    mix = np.eye(3) * 0.3 + 0.23  # channels vary mostly together
+    return muted_colour(rng) + 0.13 * clouds(rng, width, height, 0.85, 3) @ mix
+
+
+def _soft_shape(rng: np.random.Generator, width: int, height: int) -> NDArray[np.floating]:
+    """A blurred rectangle or ellipse (height, width, 1) in [0, 1]: a thing near or far."""
+    shape = np.zeros((height, width), np.uint8)
+    x, y = rng.uniform([-0.1 * width, -0.1 * height], [1.1 * width, 1.1 * height])
+    w, h = rng.uniform(0.04, 0.5, 2) * max(width, height)
+    rectangle = ((float(x), float(y)), (float(w), float(h)), float(rng.choice([0, 90, rng.uniform(0, 180)])))
+    if rng.random() < 0.65:
+        cv2.fillConvexPoly(shape, cv2.boxPoints(rectangle).astype(np.int32), 255)
+    else:
+        cv2.ellipse(shape, rectangle, 255, -1)
+    return cv2.GaussianBlur(shape, (0, 0), rng.uniform(0.6, 6))[..., None].astype(np.float32) / 255

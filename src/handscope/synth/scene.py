@@ -32,8 +32,8 @@ BLOCK = 250
 """So many consecutive samples share a small choice of photographs: decoding them is the dearest step
 otherwise.
 """
-LEAST_VISIBLE = 6
-"""A hand-centred picture shows at least so many of its hand's joints."""
+LEAST_SHOWN, LEAST_FOUND = (6, 0.2), (2, 0.04)
+"""So many joints and such a share of its box a hand shows: the centred one, and one labelled in a scene."""
 Array = NDArray[np.floating]
 
 
@@ -92,8 +92,7 @@ def render_sample(config: SynthConfig, seed: int, index: int) -> Sample:
         return _whole_picture(world, rng, f"scene-{seed:06d}-{index:08d}")
     for _ in range(4):
         sample = _hand_picture(world, rng, f"hand-{seed:06d}-{index:08d}")
-        visible = sample.hands[0].visible
-        if visible is not None and visible.sum() >= LEAST_VISIBLE:
+        if _shows(sample.hands[0], *LEAST_SHOWN):
             break
     return sample
 
@@ -178,11 +177,11 @@ def _in_the_way(hand: DressedHand, others: list[DressedHand], K: Array) -> bool:
     return False
 
 
-def _shows(label: HandLabel) -> bool:
-    """Whether enough of a hand shows to ask anybody to find it."""
+def _shows(label: HandLabel, joints: int, share: float) -> bool:
+    """Whether at least so many joints and such a share of the box are visible."""
     assert label.visible is not None and label.mask is not None and label.box is not None
     area = float(np.prod(label.box[2:] - label.box[:2]))
-    return bool(label.visible.sum() >= 2 and (label.mask > 127).sum() >= 0.04 * area)
+    return bool(label.visible.sum() >= joints and (label.mask > 127).sum() >= share * area)
 
 
 def _finish(
@@ -206,5 +205,5 @@ def _finish(
     picture, drawn = draw(behind, parts, lighting, K, len(hands), cast)
     image = expose(picture, sample_sensor(rng), rng)
     labels = [label_hand(hand, i, drawn, K, height, width) for i, hand in enumerate(hands)]
-    kept = tuple(label for i, label in enumerate(labels) if (centred and i == 0) or _shows(label))
+    kept = tuple(label for i, label in enumerate(labels) if (centred and i == 0) or _shows(label, *LEAST_FOUND))
     return Sample(key=key, source="synth", image=image, hands=kept, K=K, complete=True)

@@ -18,6 +18,7 @@ COMMANDS = {
     "synth": ("handscope.apps.synth", "draw labelled pictures of hands into shards"),
     "train": ("handscope.train.command", "train the network by a recipe; resumes by itself"),
     "export": ("handscope.apps.export", "turn a checkpoint into the ONNX files that `--weights` takes"),
+    "data": ("handscope.apps.data", "check a dataset on disk: counts, damage, joint order, unit, side, camera"),
     "bench": ("handscope.apps.bench", "measure accuracy on labelled photographs"),
 }
 """Name, module with `main(arguments)`, and one line of help."""

@@ -31,7 +31,7 @@ PANOPTIC = "hands_v143_14817.json"
 class Labelled(NamedTuple):
     """A hand in a picture: joints (21, 3) as x px, y px, and 1 where x and y are known.
 
-    `head_size`, the length of the person's head in px, is the unit of this set's own PCK; `centre` (2,) px is its box's.
+    `head_size`, the length of the person's head in px, is the unit of this set's own PCK; `centre` (2,) px: of its box.
     """
 
     picture: Path

@@ -1,9 +1,9 @@
 """HIU-Data (Zhang et al., ICCV 2021): photographs with joints and masks.
 
-Its layout was never described; this is a guess. Inferred from third-party loaders: every picture ID.jpg (or .png) has ID.json beside it and perhaps ID_mask.png (or
-.jpg). `pts2d_2hand` (42, 2) px holds the left hand, then the right one (2.0 = missing); `hand_type` says which are
-there; `pts3d_2hand` (42, 3) counts where `pts3d_w_2hand` is positive. No camera is given, and the 3D unit is found from
-the size of the hand. Whatever is missing is unknown.
+Its layout was never described; this is a guess, inferred from third-party loaders. Every picture ID.jpg (or .png) has
+ID.json beside it and perhaps ID_mask.png (or .jpg). `pts2d_2hand` (42, 2) px holds the left hand, then the right one
+(2.0 = missing); `hand_type` says which are there; `pts3d_2hand` (42, 3) counts where `pts3d_w_2hand` is positive. No
+camera is given, and the 3D unit is found from the size of the hand. Whatever is missing is unknown.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Tiny datasets in the real on-disk formats, made of synthesised hands, so that the true answer is known."""

@@ -68,7 +68,8 @@ def crop_example(
     wrong = bool(rng.random() < config.wrong_side)
     is_left = hand.handedness == "left" if hand.handedness else bool(rng.random() < 0.5)
     mirrored = is_left != wrong
-    crop = jittered_crop(hand.joints_2d, rng, config, mirrored)
+    places = np.where(hand.joints_2d_known[:, None], hand.joints_2d, hand.joints_2d[0])  # `usable`: the wrist is known
+    crop = jittered_crop(places, rng, config, mirrored)
     image = crop.extract(sample.image)
     if photometric is not None:
         image = change_light(image, rng, photometric)
@@ -134,7 +135,7 @@ def spatial_labels(sample: Sample, hand: HandLabel, crop: Crop, *, known: bool) 
     view = to_crop_camera(crop, sample.K)
     example["focal"] = np.float32(crop.scale * sample.K[0, 0] / crop.size)  # type: ignore[assignment]
     example["focal_known"] = np.array(True)
-    if hand.joints_3d is not None:
+    if hand.joints_3d is not None and (hand.joints_3d_known is None or hand.joints_3d_known.all()):
         joints = hand.joints_3d @ view.T
         example["joints_3d"] = (joints - joints[:1]).astype(np.float32)
         example["joints_3d_known"] = np.array(True)

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from handscope.data.mixture import CropMixture, Source, collate
+from handscope.data.catalog import open_dataset, open_shards
+from handscope.data.mixture import CropMixture, SampleSource, Source, collate
 from handscope.data.photos import PhotoDataset
-from handscope.data.shards import ShardReader
 from handscope.data.transforms import CropConfig, PhotometricConfig
 from handscope.errors import HandscopeError
 from handscope.evaluation.crops_dev import CropsDev
@@ -31,16 +31,22 @@ from handscope.types import Batch
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """Where pictures come from: a folder of shards, or photographs with labels; drawn with `weight`."""
+    """Where pictures come from: a folder of shards, photographs with labels, or a dataset of the catalog by `name`
+    (with its reader's `options`); drawn with `weight`.
+    """
 
-    kind: Literal["shards", "photos"]
+    kind: Literal["shards", "photos", "dataset"]
     path: str
     weight: float = 1.0
     labels: str | None = None
+    name: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.weight <= 0:
             raise ValueError(f"{self.path}: weight must be positive, got {self.weight}")
+        if (self.kind == "dataset") != (self.name is not None):
+            raise ValueError(f"{self.path}: kind 'dataset' needs a name (freihand, rhd, ...), and only that kind does")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,14 +121,14 @@ def answer(model: nn.Module, crops: Any, *, projected: bool) -> tuple[Any, Any]:
     return places.numpy(), last.mesh.joints_3d.numpy()
 
 
-def open_source(source: SourceConfig) -> ShardReader | PhotoDataset:
+def open_source(source: SourceConfig) -> SampleSource:
     """The samples of one source; HandscopeError if there are none."""
     if source.kind == "photos":
         return PhotoDataset(source.path, source.labels, split="train")
-    paths = sorted(Path(source.path).glob("*.tar"))
-    if not paths:
-        raise HandscopeError(f"{source.path}: no shards (*.tar); make some with `handscope synth --out {source.path}`")
-    return ShardReader(paths)
+    if source.kind == "dataset":
+        assert source.name is not None
+        return open_dataset(source.name, source.path, source.options)
+    return open_shards(source.path)
 
 
 def build(config: NetworkConfig, start: StartConfig | None = None) -> HandNetwork:

@@ -141,5 +141,5 @@ class ExportedDetector(nn.Module):
     def forward(self, image: UInt8[Tensor, "n s s 3"]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Scores (n, g), boxes (n, g, 4), unit directions (n, g, 2), crops (n, g, 3), right (n, g)."""
         found = self.network(image.permute(0, 3, 1, 2).float() / 255)
-        up = found.up / found.up.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+        up = found.up / found.up.norm(dim=-1, keepdim=True).clamp(min=0.05)  # no hand, no direction
         return found.score.sigmoid(), found.boxes, up, found.crops, found.right.sigmoid()

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handscope.evaluation import alignment
+
 
 def joint_errors(predicted: ArrayLike, true: ArrayLike) -> NDArray[np.float64]:
     """Distances (..., j) between corresponding points (..., j, d), in their unit."""
@@ -39,14 +41,7 @@ def area_under_pck(errors: ArrayLike, side: ArrayLike, *, highest: float = 0.2, 
 def align_similarity(source: ArrayLike, target: ArrayLike) -> NDArray[np.float64]:
     """`source` (n, d) turned, scaled and moved (never mirrored) to lie closest to `target` (n, d)."""
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    centre, goal = source.mean(0), target.mean(0)
-    moved, wanted = source - centre, target - goal
-    u, strength, vt = np.linalg.svd(wanted.T @ moved)
-    signs = np.ones(len(strength))
-    signs[-1] = np.sign(np.linalg.det(u) * np.linalg.det(vt)) or 1.0
-    rotation = (u * signs) @ vt
-    scale = (strength * signs).sum() / max((moved**2).sum(), 1e-18)
-    return scale * moved @ rotation.T + goal
+    return alignment.align_similarity(source[None], target[None])[0]
 
 
 def pa_mpjpe(predicted: ArrayLike, true: ArrayLike) -> float:

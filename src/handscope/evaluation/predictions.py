@@ -1,0 +1,135 @@
+"""The file of predictions: made once by `handscope predict-dataset`, scored often by `handscope eval`.
+
+One .npz without pickles. A row is one labelled hand: `keys` (n,) text, "sample key#number of the hand"; `found` (n,)
+bool; `joints_2d` (n, 21, 2) px; `joints_3d` (n, 21, 3) m in the camera frame; perhaps `vertices` (n, V, 3) m; perhaps
+masks as packed bits (`mask_bits`, `mask_offsets` (n + 1,), `mask_shapes` (n, 2)). `header` is JSON: format, dataset,
+the weights' card, how the hands were found. Rows not found hold zeros.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.errors import HandscopeError
+
+FORMAT = "handscope-predictions-1"
+REMEDY = "make it with `handscope predict-dataset`"
+SHAPES = {"joints_2d": (21, 2), "joints_3d": (21, 3), "found": (), "keys": ()}
+
+
+@dataclass(frozen=True)
+class PackedMasks:
+    """Masks of any sizes, eight pixels a byte."""
+
+    bits: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    shapes: NDArray[np.int64]
+
+    @classmethod
+    def pack(cls, masks: Sequence[NDArray[np.bool_]]) -> PackedMasks:
+        """Masks (H, W) each."""
+        parts = [np.packbits(mask) for mask in masks]
+        offsets = np.cumsum([0, *(len(part) for part in parts)])
+        return cls(
+            np.concatenate([np.zeros(0, np.uint8), *parts]),
+            offsets.astype(np.int64),
+            np.array([mask.shape for mask in masks], np.int64).reshape(-1, 2),
+        )
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __getitem__(self, i: int) -> NDArray[np.bool_]:
+        height, width = self.shapes[i]
+        part = self.bits[self.offsets[i] : self.offsets[i + 1]]
+        return np.unpackbits(part, count=height * width).reshape(height, width).astype(bool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """The content of a file of predictions."""
+
+    keys: NDArray[np.str_]
+    found: NDArray[np.bool_]
+    joints_2d: NDArray[np.floating]
+    joints_3d: NDArray[np.floating]
+    vertices: NDArray[np.floating] | None = None
+    masks: PackedMasks | None = None
+    header: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write beside, then move into place."""
+        arrays: dict[str, Any] = {
+            "keys": self.keys,
+            "found": self.found,
+            "joints_2d": self.joints_2d.astype(np.float32),
+            "joints_3d": self.joints_3d.astype(np.float32),
+            "header": np.array(json.dumps({"format": FORMAT} | self.header)),
+        }
+        if self.vertices is not None:
+            arrays["vertices"] = self.vertices.astype(np.float32)
+        if self.masks is not None:
+            arrays |= {f"mask_{k}": getattr(self.masks, k) for k in ("bits", "offsets", "shapes")}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.partial")
+        with beside.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        os.replace(beside, path)
+
+
+def load_predictions(path: Path) -> Predictions:
+    """Read and check a file of predictions; HandscopeError in one sentence if it is none."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file.items())
+        header = json.loads(str(arrays["header"]))
+    except OSError as problem:
+        raise HandscopeError(f"{path}: cannot be read ({problem.strerror or problem}); {REMEDY}") from problem
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as problem:
+        raise HandscopeError(f"{path}: not a file of predictions ({problem}); {REMEDY}") from problem
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        found = header.get("format") if isinstance(header, dict) else header
+        raise HandscopeError(f"{path}: found format {found!r}, expected {FORMAT!r}; {REMEDY}")
+    count = len(np.atleast_1d(arrays.get("keys", [])))
+    for name, shape in SHAPES.items():
+        found = arrays[name].shape if name in arrays else None
+        if found != (count, *shape):
+            raise HandscopeError(f"{path}: {name} has the shape {found}, expected {(count, *shape)}; {REMEDY}")
+    packed = [arrays.get(f"mask_{k}") for k in ("bits", "offsets", "shapes")]
+    return Predictions(
+        keys=arrays["keys"],
+        found=arrays["found"].astype(bool),
+        joints_2d=arrays["joints_2d"].astype(np.float64),
+        joints_3d=arrays["joints_3d"].astype(np.float64),
+        vertices=arrays.get("vertices"),
+        masks=None if any(part is None for part in packed) else PackedMasks(*packed),  # type: ignore[arg-type]
+        header=header,
+    )
+
+
+def export_freihand(predictions: Predictions, path: Path) -> None:
+    """FreiHAND's submission: pred.json, `[xyz, verts]` in metres, in a zip for the server if `path` ends in .zip.
+
+    The server wants the evaluation set in its order, 3,960 hands; the caller sees to that. Without vertices, or with
+    others than MANO's 778, the script scores joints only, so a single point stands in for each mesh.
+    """
+    vertices = predictions.vertices
+    if vertices is None or vertices.shape[1] != 778:
+        vertices = np.zeros((len(predictions.keys), 1, 3))
+    content = json.dumps([np.round(a.astype(np.float64), 6).tolist() for a in (predictions.joints_3d, vertices)])
+    beside = path.with_name(f".{path.name}.partial")
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("pred.json", content)
+    else:
+        beside.write_text(content)
+    os.replace(beside, path)

@@ -1,0 +1,169 @@
+"""Every published way of scoring, under its own name: what is compared, how it is aligned, over which thresholds.
+
+Numbers of different variants are not comparable, which is why each has a name. docs/evaluation.md explains them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from handscope.evaluation import alignment as rules
+from handscope.evaluation.curves import Thresholds
+from handscope.skeleton import MIDDLE_MCP, TIPS
+
+Quantity = Literal["joints_3d", "joints_2d", "vertices", "f_score", "surface", "mask"]
+Unit = Literal["mm", "px", "px of the 256 px crop", "box sides", "0.7 head sizes", "share"]
+ZEROTH = {"wrist": None, "palm, half-way to the middle knuckle": 9, "palm, half-way to the ring knuckle": 13}
+"""What joint 0 stands for, and the joint half-way to which it is moved from the wrist (RHD's palm, STB's palm)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One way of scoring. `root` and `aligned` say in words what `align` does; `origin` says whose way it is."""
+
+    name: str
+    quantity: Quantity
+    origin: str
+    unit: Unit = "mm"
+    root: str = "none"
+    aligned: str = "nothing"
+    align: Callable[..., rules.Points] = field(default=rules.unaligned, repr=False)
+    at: Thresholds | None = None
+    joints: tuple[int, ...] = tuple(range(21))
+    zeroth: str = "wrist"
+    visible_only: bool = False
+    least_known: int = 1
+    """Hands with fewer known joints among `joints` are left out."""
+    limit_m: float = 0.0
+    """The F-score's distance."""
+
+
+FREIHAND = "lmb-freiburg/freihand eval.py"
+HAMER = "geopavlakos/hamer utils/pose_utils.py"
+HAND3D = "lmb-freiburg/hand3d eval_full.py, utils/general.py"
+MINIMAL = "MengHao666/Minimal-Hand-pytorch utils/align.py, train_detnet.py"
+BOUKHAYMA = "Boukhayma et al., CVPR 2019"
+TO_50 = Thresholds(low=0, high=50, steps=100)
+HAND3D_50 = Thresholds(low=0, high=50, steps=20)
+HAND3D_20_50 = Thresholds(low=0, high=50, steps=20, skip=8)
+MM_20_50 = Thresholds(low=20, high=50, steps=31)
+STEPS_15 = Thresholds(low=20, high=50, steps=15)
+PX_30 = Thresholds(low=0, high=30, steps=20)
+
+OFFICIAL = {"align": rules.align_w_scale, "aligned": "similarity, reflections allowed (official)", "root": "centroid"}
+CORRECTED = {"align": rules.align_similarity, "aligned": "similarity, no reflection", "root": "centroid"}
+
+
+def _freihand() -> list[Variant]:
+    variants = []
+    for ending, origin, how in (("", FREIHAND, {}), ("_al", FREIHAND, OFFICIAL), ("_pa", HAMER, CORRECTED)):
+        variants += [
+            Variant(name=f"freihand_xyz{ending}", quantity="joints_3d", origin=origin, at=TO_50, **how),
+            Variant(name=f"freihand_mesh{ending}", quantity="vertices", origin=origin, at=TO_50, **how),
+        ]
+        for mm in (5, 15):
+            name = f"freihand_f{mm}{ending}"
+            variants.append(
+                Variant(name=name, quantity="f_score", origin=origin, unit="share", limit_m=mm / 1000, **how)
+            )
+    surface = {**CORRECTED, "aligned": "similarity of the joints, no reflection"}
+    return [*variants, Variant(name="freihand_surface_pa", quantity="surface", origin="this project", **surface)]
+
+
+def _hand3d_like(dataset: str, palm: str) -> list[Variant]:
+    """The 3D variants that the field has used on RHD and STB."""
+    palm_bone = {
+        "align": rules.align_root_and_bone(0, (9, 10)),
+        "aligned": "root; scale by the bone middle MCP-PIP",
+        "root": "palm",
+        "zeroth": palm,
+    }
+    knuckle_bone = {
+        "align": rules.align_root_and_bone(MIDDLE_MCP, (0, MIDDLE_MCP)),
+        "aligned": "root; scale by the bone wrist-middle MCP",
+        "root": "middle MCP",
+    }
+    seen = {"visible_only": dataset == "rhd"}
+    rows = [
+        ("hand3d", HAND3D, HAND3D_20_50, palm_bone | seen),
+        ("hand3d_full", HAND3D, HAND3D_50, palm_bone | seen),
+        ("1mm", BOUKHAYMA + " (axis; root and scale as hand3d)", MM_20_50, palm_bone),
+        ("1mm_root", "1-mm axis, root only", MM_20_50,
+         {"align": rules.align_root(0), "aligned": "root", "root": "palm", "zeroth": palm}),
+        ("15steps", MINIMAL, STEPS_15, knuckle_bone),
+    ]  # fmt: skip
+    return [
+        Variant(name=f"{dataset}_{name}", quantity="joints_3d", origin=origin, at=at, **how)
+        for name, origin, at, how in rows
+    ]
+
+
+def _dexter_object() -> list[Variant]:
+    rows = [
+        ("minimal_hand", MINIMAL, STEPS_15, rules.align_centroid_and_radius,
+         "valid tips' centroid; scale by their mean radius", "tips' centroid", 2),
+        ("root_depth", "Mueller et al. 2018, Iqbal et al. 2018; tips' mean depth for the unlabelled root",
+         Thresholds(low=0, high=100, steps=101), rules.align_depth, "true depth given, pixels kept",
+         "tips' mean depth", 1),
+        ("1mm", BOUKHAYMA + " (axis)", MM_20_50, rules.align_centroid, "valid tips' centroid", "tips' centroid", 1),
+    ]  # fmt: skip
+    return [
+        Variant(name=f"dexter_object_{name}", quantity="joints_3d", origin=origin, at=at, align=align, aligned=aligned,
+                root=root, least_known=least, joints=TIPS)
+        for name, origin, at, align, aligned, root, least in rows
+    ]  # fmt: skip
+
+
+def _flat() -> list[Variant]:
+    def strict(low: float, high: float, steps: int) -> Thresholds:
+        return Thresholds(low=low, high=high, steps=steps, inclusive=False, area="mean")
+
+    mmpose_auc = Thresholds(low=0, high=28.5, steps=20, inclusive=False, area="left sum")
+    rows: list[tuple[str, str, Unit, Thresholds]] = [
+        ("2d_hand3d", HAND3D, "px of the 256 px crop", PX_30),
+        ("2d_box", "this project's default: AUC from 0 to 0.2", "box sides", Thresholds(low=0, high=0.2, steps=101)),
+        ("cmu_px", BOUKHAYMA + ": 0-30 px", "px", PX_30),
+        ("cmu_pckh", "Simon et al., CVPR 2017: PCKh", "0.7 head sizes", Thresholds(low=0, high=1, steps=101)),
+        ("cmu_mmpose_pck", "mmpose PCKAccuracy, norm bbox: 0.2 is the last threshold", "box sides",
+         strict(0, 0.2, 3)),
+        ("cmu_mmpose_auc", "mmpose AUC, norm_factor 30, 20 thresholds", "px", mmpose_auc),
+        ("cmu_nsrm", "NSRMhand: mean PCK at 0.04, 0.06, 0.08, 0.10, 0.12", "box sides",
+         Thresholds(low=0.04, high=0.12, steps=5, area="mean")),
+        ("cmu_hint", "HaMeR EvaluatorPCK on HInt: PCK at 0.05, 0.10, 0.15", "box sides", strict(0.05, 0.15, 3)),
+    ]  # fmt: skip
+    return [
+        Variant(name=name, quantity="joints_2d", origin=origin, unit=unit, at=at, visible_only=name == "2d_hand3d")
+        for name, origin, unit, at in rows
+    ]
+
+
+MASKS = Variant(
+    name="mask_iou", quantity="mask", origin="this project; the paper's Figure 8 gives no definition", unit="share",
+    at=Thresholds(low=0, high=1, steps=101),
+)  # fmt: skip
+
+VARIANTS: dict[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        *_freihand(),
+        *_hand3d_like("rhd", "palm, half-way to the middle knuckle"),
+        *_hand3d_like("stb", "palm, half-way to the ring knuckle"),
+        *_dexter_object(),
+        *_flat(),
+        MASKS,
+    )
+}
+FLAT = ("2d_hand3d", "2d_box")
+PROTOCOLS: dict[str, tuple[str, ...]] = {
+    "freihand": (*(name for name in VARIANTS if name.startswith("freihand")), *FLAT),
+    "rhd": (*(name for name in VARIANTS if name.startswith("rhd")), *FLAT, "mask_iou"),
+    "stb": (*(name for name in VARIANTS if name.startswith("stb")), *FLAT),
+    "dexter_object": tuple(name for name in VARIANTS if name.startswith("dexter_object")),
+    "cmu": (*(name for name in VARIANTS if name.startswith("cmu")), *FLAT),
+    "2d": FLAT,
+    "mask": ("mask_iou",),
+    "all": tuple(VARIANTS),
+}
+"""Groups of variants by the dataset they belong to; those for which a truth or a prediction lacks are refused."""

@@ -13,3 +13,17 @@ def toy_weights(tmp_path_factory):
     from toy_networks import save_networks
 
     return save_networks(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory):
+    """Every dataset in its real format: name -> its folder, and the truth of its first five pictures."""
+    from importlib import import_module
+
+    from dataset_fixtures import NAMES
+
+    made = {}
+    for name in NAMES:
+        root = tmp_path_factory.mktemp(name)
+        made[name] = root, import_module(f"dataset_fixtures.{name}").write(root)
+    return made

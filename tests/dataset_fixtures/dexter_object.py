@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,8 @@ def write(root: Path, *, sign: float = -1.0) -> list[Sample]:
         folder = root / "data" / sequence
         flat, spatial = [], []
         for n, sample in enumerate(samples):
-            save(folder / f"color/image_{n + 8}_rgb.png", sample.image)
+            if sequence == do.SEQUENCES[0]:
+                save(folder / f"color/image_{n + 8}_rgb.png", sample.image)
             tips = (sample.hands[0].joints_3d[list(TIPS)] - do.SHIFT_M) @ np.linalg.inv(do.TO_COLOUR).T
             pixels = np.round(project(tips, do.K_DEPTH))
             tips = tips * [sign, sign, 1] * 1e3
@@ -34,6 +37,8 @@ def write(root: Path, *, sign: float = -1.0) -> list[Sample]:
             flat.append(" ".join(f"{u:g}, {v:g};" for u, v in [*pixels, (1, 2), (3, 4), (5, 6)]))
             spatial.append(" ".join(f"{x:.4f}, {y:.4f}, {z:.4f};" for x, y, z in [*tips, (1, 2, 3)]))
         (folder / "annotations").mkdir(parents=True, exist_ok=True)
+        if sequence != do.SEQUENCES[0]:
+            shutil.copytree(root / "data" / do.SEQUENCES[0] / "color", folder / "color", copy_function=os.link)
         (folder / f"annotations/{sequence}2D.txt").write_text("\n".join(flat) + "\n")
         (folder / f"annotations/{sequence}3D.txt").write_text("\n".join(spatial) + "\n")
     return samples

@@ -6,7 +6,10 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,9 +26,15 @@ from handscope.skeleton import BONES, finger_of
 from handscope.types import HandLabel, Sample
 from handscope.viz import DARK, FINGER_COLOURS, SIDE_COLOURS
 
+if TYPE_CHECKING:
+    from handscope.data.mixture import SampleSource
+
 TILE = 280
 SHOWN_ERRORS = 8
+MASKS_KEPT = 2000
+"""Masks are judged in so many pictures at most: all of a large set would not fit into memory."""
 WHITE = (245, 245, 245)
+KNOWN = {"2D": "joints_2d", "3D": "joints_3d", "mask": "mask", "model": "theta", "visibility": "visible"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,41 +70,58 @@ def main(arguments: Sequence[str]) -> int:
     return check(options, console)
 
 
+@dataclass
+class Reading:
+    """What was read of a dataset: samples without their pixels, tiles of the sheet, errors, counts."""
+
+    samples: list[Sample] = field(default_factory=list)
+    tiles: list[NDArray[np.uint8]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
 def check(options: argparse.Namespace, console: Console) -> int:
     """Read, judge, draw, print; 0 if all is well."""
     if any("=" not in pair for pair in options.set):
         raise HandscopeError(f"--set takes OPTION=VALUE, got {' '.join(options.set)}")
     dataset = open_dataset(options.name, options.folder, dict(pair.split("=", 1) for pair in options.set))
     total = len(dataset)
-    wanted = total if options.limit <= 0 else min(options.limit, total)
-    shown = set(_spread(total, min(options.tiles, wanted)))
-    chosen = sorted(shown | set(_spread(total, wanted)))
-    light, tiles, errors = [], [], []
+    chosen = _spread(total, total if options.limit <= 0 else min(options.limit, total))
+    reading = _read(dataset, chosen, options.tiles)
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    say(f"{options.name}: {total} pictures, {len(chosen)} read, {len(reading.errors)} of them unreadable")
+    for error in reading.errors[:SHOWN_ERRORS]:
+        say(f"  {error}", style="red")
+    if len(reading.errors) > SHOWN_ERRORS:
+        say(f"  and {len(reading.errors) - SHOWN_ERRORS} more")
+    say(f"  {', '.join(f'{count} {what}' for what, count in reading.counts.items() if count)}")
+    laws = findings(reading.samples)
+    console.print(_table(laws))
+    broken = [law for law in laws if not law.ok]
+    for law in broken:
+        say(f"WRONG? {law.name}: {law.value:.3g}. {law.hint}", style="red")
+    if reading.tiles:
+        sheet = options.sheet or Path(f"{options.name}-check.png")
+        _save(sheet, reading.tiles)
+        say(f"contact sheet: {sheet}")
+    return 1 if broken or reading.errors or not reading.samples else 0
+
+
+def _read(dataset: SampleSource, chosen: Sequence[int], tiles: int) -> Reading:
+    reading = Reading()
+    shown = {chosen[n] for n in _spread(len(chosen), tiles)}
+    with_masks = {chosen[n] for n in _spread(len(chosen), MASKS_KEPT)}
     for i in track(chosen, "reading", console=Console(stderr=True), transient=True):
         try:
             sample = dataset[i]
         except HandscopeError as problem:
-            errors.append(str(problem))
+            reading.errors.append(str(problem))
             continue
         if i in shown:
-            tiles.append(tile(sample))
-        light.append(_without_pixels(sample))
-    console.print(f"{options.name}: {total} pictures, {len(chosen)} read, {len(errors)} of them unreadable")
-    for error in errors[:SHOWN_ERRORS]:
-        console.print(f"  {error}", style="red", highlight=False, soft_wrap=True)
-    if len(errors) > SHOWN_ERRORS:
-        console.print(f"  and {len(errors) - SHOWN_ERRORS} more")
-    console.print(_counts(light), highlight=False)
-    laws = findings(light)
-    console.print(_table(laws))
-    broken = [law for law in laws if not law.ok]
-    for law in broken:
-        console.print(f"WRONG? {law.name}: {law.value:.3g}. {law.hint}", style="red", highlight=False, soft_wrap=True)
-    if tiles:
-        sheet = options.sheet or Path(f"{options.name}-check.png")
-        _save(sheet, tiles)
-        console.print(f"contact sheet: {sheet}", highlight=False, soft_wrap=True)
-    return 1 if broken or errors or not light else 0
+            reading.tiles.append(tile(sample))
+        reading.counts.update(_counts(sample))
+        reading.samples.append(_without_pixels(sample, keep_masks=i in with_masks))
+    return reading
 
 
 def _spread(total: int, count: int) -> list[int]:
@@ -103,27 +129,21 @@ def _spread(total: int, count: int) -> list[int]:
     return np.unique(np.linspace(0, total - 1, count).round().astype(int)).tolist() if count > 0 and total else []
 
 
-def _without_pixels(sample: Sample) -> Sample:
+def _without_pixels(sample: Sample, *, keep_masks: bool) -> Sample:
     """The sample with an image that takes no memory: a view of one pixel in the same shape."""
-    blank = np.broadcast_to(np.zeros(1, np.uint8), sample.image.shape)
-    return Sample(
-        key=sample.key, source=sample.source, image=blank, hands=sample.hands, K=sample.K, complete=sample.complete
-    )
+    hands = sample.hands if keep_masks else tuple(replace(hand, mask=None) for hand in sample.hands)
+    return replace(sample, image=np.broadcast_to(np.zeros(1, np.uint8), sample.image.shape), hands=hands)
 
 
-def _counts(samples: Sequence[Sample]) -> str:
-    hands = [hand for sample in samples for hand in sample.hands]
-    sides = Counter(hand.handedness or "unknown side" for hand in hands)
-    has = {
-        name: sum(getattr(hand, field) is not None for hand in hands)
-        for name, field in (
-            ("2D", "joints_2d"), ("3D", "joints_3d"), ("mask", "mask"), ("model", "theta"), ("visibility", "visible")
-        )
-    }  # fmt: skip
-    cameras = sum(sample.K is not None for sample in samples)
-    parts = [f"{len(hands)} hands", *(f"{count} {side}" for side, count in sides.items())]
-    parts += [f"{count} with {name}" for name, count in has.items() if count]
-    return f"  {', '.join(parts)}; {cameras} pictures with a camera"
+def _counts(sample: Sample) -> dict[str, int]:
+    """How many hands a picture has, and with what known; whether it has a camera."""
+    counts = Counter({"hands": len(sample.hands)})
+    for hand in sample.hands:
+        counts[hand.handedness or "of unknown side"] += 1
+        for what, key in KNOWN.items():
+            counts[f"with {what}"] += getattr(hand, key) is not None
+    counts["pictures with a camera"] += sample.K is not None
+    return dict(counts)
 
 
 def _table(laws: Sequence[Finding]) -> Table:

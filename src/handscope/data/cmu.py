@@ -19,12 +19,12 @@ from handscope.errors import AssetError, HandscopeError
 from handscope.types import Sample
 
 PARTS = {
-    "manual_train": ("hand_labels/manual_train", "manual_train"),
-    "manual_test": ("hand_labels/manual_test", "manual_test"),
+    "manual_train": ("hand_labels/manual_train", "manual_train", ""),
+    "manual_test": ("hand_labels/manual_test", "manual_test", ""),
     "synth": ("hand_labels_synth", ""),
     "panopticdb": ("hand143_panopticdb", ""),
 }
-"""Each part's folder below the common one, and below its own archive."""
+"""Each part's folder below the one that holds all, below its own archive, and itself."""
 PANOPTIC = "hands_v143_14817.json"
 
 

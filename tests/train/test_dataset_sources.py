@@ -1,0 +1,48 @@
+"""A recipe may draw from any dataset of the catalog: pictures on disk to a loss with gradients."""
+
+import pytest
+import torch
+
+from handscope.data.mixture import CropMixture, Source, collate
+from handscope.data.transforms import CropConfig
+from handscope.errors import HandscopeError
+from handscope.hand.assets import load_asset
+from handscope.hand.layer import HandLayer
+from handscope.losses.objective import ObjectiveConfig, objective
+from handscope.nn.encoder import PyramidConfig
+from handscope.nn.network import HandNetwork, NetworkConfig
+from handscope.train.estimator import SourceConfig, open_source
+
+TINY = NetworkConfig(
+    crop=64,
+    stem=(4, 8),
+    channels=8,
+    pyramid=PyramidConfig(channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1)),
+    first="pyramid",
+    regressor=(8, 16),
+    regressor_hidden=16,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("freihand", {"variant": "gs"}), ("rhd", {"root_joint": "wrist"}), ("cmu", {"part": "synth"})]
+)
+def test_a_dataset_feeds_one_training_step(sets, name: str, options: dict[str, str]) -> None:
+    source = SourceConfig(kind="dataset", name=name, path=str(sets[name][0]), options=options)
+    samples = open_source(source)
+    mixture = CropMixture([Source(name=name, samples=samples, weight=1.0)], CropConfig(size=64, mask_size=32), None, 0)
+    batch = collate([mixture[n] for n in range(2)])
+    network = HandNetwork(TINY, HandLayer(load_asset()))
+    total, terms = objective(network(batch.image), batch, network.hand.silhouette_faces, ObjectiveConfig(), 0)
+    total.backward()
+    assert torch.isfinite(total) and terms["coordinates"] > 0
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+def test_a_source_says_what_it_lacks(tmp_path) -> None:
+    with pytest.raises(ValueError, match="needs a name"):
+        SourceConfig(kind="dataset", path=str(tmp_path))
+    with pytest.raises(ValueError, match="only that kind"):
+        SourceConfig(kind="shards", name="rhd", path=str(tmp_path))
+    with pytest.raises(HandscopeError, match="no dataset is called"):
+        open_source(SourceConfig(kind="dataset", name="rdh", path=str(tmp_path)))

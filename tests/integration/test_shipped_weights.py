@@ -52,7 +52,7 @@ def test_what_is_said_of_a_hand_agrees_with_itself(path, model):
         assert np.isfinite(hand.vertices).all() and np.linalg.det(hand.R) == pytest.approx(1, abs=1e-3)
         assert 0.1 < hand.T[2] < 10
         off = np.linalg.norm(project(hand.joints_3d, hand.K) - hand.joints_2d, axis=1)
-        assert off.mean() < 0.15 * side
+        assert off.mean() < 0.06 * side
         assert 0 <= hand.score <= 1 and hand.joint_scores.min() >= 0 and hand.joint_scores.max() <= 1
 
 

@@ -16,9 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from handscope.errors import HandscopeError
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import FILL, Crop, crop_around
-from handscope.hand.assets import load_asset
+from handscope.hand.assets import HandAsset, load_asset
 from handscope.infer.detector import Detector, box_iou
 from handscope.infer.estimator import Estimate, Estimator
+from handscope.infer.fitting import fit
 from handscope.infer.images import to_rgb_array
 from handscope.infer.lifting import lift, settle
 from handscope.infer.weights import open_network
@@ -31,10 +32,11 @@ SMALLEST_PX = 16
 class Pipeline:
     """Call it with a picture for its hands, best first."""
 
-    def __init__(self, estimator: Estimator, detector: Detector, faces: NDArray[np.integer]) -> None:
+    def __init__(self, estimator: Estimator, detector: Detector, asset: HandAsset) -> None:
         self.estimator = estimator
         self.detector = detector
-        self.faces = faces
+        self.asset = asset
+        self.faces = np.asarray(asset.faces)
 
     def __call__(
         self, image: object, K: ArrayLike | None = None, boxes: ArrayLike | None = None
@@ -81,7 +83,17 @@ class Pipeline:
     ) -> Hand:
         crop = estimate.crop
         joints = estimate.joints_2d
-        lifted = lift(estimate.hand, estimate.focal, crop, K, width)
+        fitted = fit(
+            self.asset,
+            estimate.beta,
+            estimate.theta,
+            estimate.hand,
+            estimate.focal,
+            estimate.joints,
+            estimate.joint_scores,
+            crop.size,
+        )
+        lifted = lift(fitted.hand, estimate.focal, crop, K, width)
         lifted = settle(lifted, joints, estimate.joint_scores, K, mirrored=crop.mirrored)
         limits = np.array([width - 1, height - 1])
         return Hand(
@@ -94,7 +106,7 @@ class Pipeline:
             joints_3d=lifted.joints_3d,
             vertices=lifted.vertices,
             faces=self.faces[:, ::-1] if crop.mirrored else self.faces,
-            theta=estimate.theta,
+            theta=fitted.theta,
             beta=estimate.beta,
             R=lifted.R,
             T=lifted.T,
@@ -127,7 +139,7 @@ def load(
             f"{estimator.network.path}: gives {count} vertices, but the hand model {asset.name} has "
             f"{len(asset.template)}; pass the hand model it was trained with"
         )
-    return Pipeline(estimator, detector, np.asarray(asset.faces))
+    return Pipeline(estimator, detector, asset)
 
 
 def check_intrinsics(K: ArrayLike) -> NDArray[np.float64]:

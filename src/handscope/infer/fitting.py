@@ -1,0 +1,152 @@
+"""The mesh follows the heat-maps: a few Gauss-Newton steps from what the regressor heads say to what the 2D
+joints say.
+
+The paper asks both to agree in training (section 3.3); here they are made to agree for the hand at hand. The
+unknowns are three angles at each of the 15 joints, the orientation and T; each costs what it moves away from
+the network's answer, fingers bending most easily. Depth comes from the network, places in the picture from the
+heat-maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from handscope.hand.assets import HandAsset
+from handscope.hand.model import pose_hand
+from handscope.infer.lifting import PosedHand
+from handscope.skeleton import MODEL_FINGERS, MODEL_TO_CANONICAL
+
+PIXEL = 1.5
+"""Standard deviation of a sure joint's place, px of a 128 px crop."""
+BEND, SPREAD, TWIST = 0.35, 0.20, 0.05
+"""Standard deviations in radians about the axes of flexion, abduction and twist at a finger's first joint."""
+STIFF = 0.03
+"""The same for abduction and twist at the other joints, which hinge."""
+TURN, SHIFT, DEPTH = 0.20, 0.05, 0.04
+"""Standard deviations of the orientation (radians) and of T across and along the view (metres)."""
+STEPS = 4
+TIP_OWNERS = tuple(3 * MODEL_FINGERS.index(finger) + 3 for finger in ("thumb", "index", "middle", "ring", "little"))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Joint rotations `theta` (15, 3) axis-angle and the hand posed by them, in the crop's camera."""
+
+    theta: NDArray[np.floating]
+    hand: PosedHand
+
+
+def fit(
+    asset: HandAsset,
+    beta: NDArray[np.floating],
+    theta: NDArray[np.floating],
+    hand: PosedHand,
+    focal: float,
+    joints_2d: NDArray[np.floating],
+    scores: NDArray[np.floating],
+    size: int,
+) -> Fitted:
+    """Move `theta` (15, 3), R and T so that the joints project to `joints_2d` (21, 2) crop px, as far as
+    `scores` (21,) trust them.
+
+    `focal` in crop px; the principal point is the crop's centre, its side is `size`.
+    """
+    chain = _Chain(asset, beta, theta, hand)
+    sigma = _deviations()
+    weight = np.repeat(np.sqrt(np.clip(scores, 0, 1)) / (PIXEL * size / 128), 2)
+    target = (joints_2d - (size - 1) / 2).ravel()
+    moved = np.zeros(51)
+    for _ in range(STEPS):
+        joints, jacobian = chain.joints(moved)
+        depth = np.maximum(joints[:, 2], 0.02)
+        seen = joints[:, :2] / depth[:, None] * focal
+        to_pixel = np.zeros((21, 2, 3))
+        to_pixel[:, 0, 0] = to_pixel[:, 1, 1] = focal / depth
+        to_pixel[:, :, 2] = -seen / depth[:, None]
+        slope = np.einsum("jpc,jcd->jpd", to_pixel, jacobian).reshape(42, 51) * weight[:, None]
+        gap = (target - seen.ravel()) * weight
+        # robust: a joint far off counts as much as its distance, not its square
+        far = np.sqrt(np.clip(3.0 / np.maximum(np.abs(gap), 1e-9), None, 1.0))
+        slope, gap = slope * far[:, None], gap * far
+        normal = slope.T @ slope + np.diag(1 / sigma**2)
+        moved = moved + np.linalg.solve(normal, slope.T @ gap - moved / sigma**2)
+    local, R, T = chain.parts(moved)
+    angles = matrix_to_axis_angle(local)
+    posed = pose_hand(asset, beta[None], angles[None], R[None], T[None])
+    return Fitted(angles, PosedHand(R=R, T=T, joints_3d=posed.joints[0], vertices=posed.vertices[0]))
+
+
+def _deviations() -> NDArray[np.float64]:
+    """Standard deviations (51,) of the unknowns: 15 x (flexion, abduction, twist), orientation, T."""
+    angles = np.tile([BEND, STIFF, STIFF], (15, 1))
+    angles[::3] = BEND, SPREAD, TWIST
+    angles[12] = BEND, BEND, SPREAD  # the thumb's saddle joint
+    return np.concatenate([angles.ravel(), [TURN] * 3, [SHIFT, SHIFT, DEPTH]])
+
+
+class _Chain:
+    """Forward kinematics about the network's answer: joints (21, 3) and how they move with the 51 unknowns."""
+
+    def __init__(
+        self, asset: HandAsset, beta: NDArray[np.floating], theta: NDArray[np.floating], hand: PosedHand
+    ) -> None:
+        rest = asset.joints.astype(np.float64) + asset.joint_dirs.astype(np.float64) @ beta
+        self.rest, self.parents = rest - rest[0], asset.parents
+        self.local = axis_angle_to_matrix(np.asarray(theta, np.float64))
+        self.R, self.T = np.asarray(hand.R, np.float64), np.asarray(hand.T, np.float64)
+        self.axes = np.tile(np.eye(3), (15, 1, 1)) if asset.axes is None else asset.axes.astype(np.float64)
+        turned, placed = self._pose(self.local, self.R, self.T)
+        tips = np.asarray(hand.joints_3d, np.float64)[[4, 8, 12, 16, 20]]
+        owners = list(TIP_OWNERS)
+        self.tips = np.einsum("tba,tb->ta", turned[owners], tips - placed[owners])  # in their bone's frame
+        self.below = self._descendants()
+
+    def _descendants(self) -> NDArray[np.bool_]:
+        """(15, 21): which of [16 joints, 5 tips] move when joint j + 1 turns."""
+        out = np.zeros((16, 21), bool)
+        for i in range(1, 16):
+            j = i
+            while j > 0:
+                out[j, i] = True
+                j = int(self.parents[j])
+        for t, owner in enumerate(TIP_OWNERS):
+            out[:, 16 + t] = out[:, owner]
+        return out[1:]
+
+    def _pose(self, local: NDArray, R: NDArray, T: NDArray) -> tuple[NDArray, NDArray]:
+        turned, placed = np.empty((16, 3, 3)), np.empty((16, 3))
+        turned[0], placed[0] = R, T
+        for j in range(1, 16):
+            p = self.parents[j]
+            placed[j] = placed[p] + turned[p] @ (self.rest[j] - self.rest[p])
+            turned[j] = turned[p] @ local[j - 1]
+        return turned, placed
+
+    def parts(self, moved: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
+        """Joint rotations (15, 3, 3), R and T after the unknowns have moved."""
+        angles = np.einsum("jk,jka->ja", moved[:45].reshape(15, 3), self.axes)
+        local = self.local @ axis_angle_to_matrix(angles)
+        return local, axis_angle_to_matrix(moved[45:48]) @ self.R, self.T + moved[48:]
+
+    def joints(self, moved: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Canonical joints (21, 3) in the camera and their derivative (21, 3, 51), exact where an angle has not
+        moved.
+        """
+        local, R, T = self.parts(moved)
+        turned, placed = self._pose(local, R, T)
+        owners = list(TIP_OWNERS)
+        points = np.concatenate([placed, placed[owners] + np.einsum("tab,tb->ta", turned[owners], self.tips)])
+        slope = np.zeros((21, 3, 51))
+        spin = np.einsum("jab,jkb->jka", turned[1:], self.axes)  # (15, 3 axes, 3) in the camera
+        arm = points[None] - placed[1:, None]  # (15, 21, 3) from the turning joint
+        moves = np.cross(spin[:, None], arm[:, :, None])  # (15, 21, 3 axes, 3)
+        moves *= self.below[:, :, None, None]
+        slope[:, :, :45] = moves.transpose(1, 3, 0, 2).reshape(21, 3, 45)
+        for k in range(3):
+            slope[:, :, 45 + k] = np.cross(np.eye(3)[k], points - T)
+            slope[:, k, 48 + k] = 1
+        return points[MODEL_TO_CANONICAL], slope[MODEL_TO_CANONICAL]

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_fixtures import NAMES, cmu, ho3d, interhand, stb
+from dataset_fixtures import NAMES, cmu, ho3d, interhand, rhd, stb
 from handscope.data.catalog import DATASETS, open_dataset
 from handscope.data.freihand import FreiHAND
 from handscope.data.mixture import CropMixture, Source, collate
-from handscope.data.transforms import CropConfig, usable
+from handscope.data.transforms import CropConfig, crop_example, usable
 from handscope.errors import HandscopeError
 from handscope.geometry.camera import project
 from handscope.hand.assets import load_asset
@@ -142,6 +142,27 @@ def test_rhd_gives_both_hands_the_palm_and_parts(sets) -> None:
     parts = dataset.parts(0)
     left = next(hand for hand in dataset[0].hands if hand.handedness == "left")
     assert set(np.unique(parts[left.mask > 0])) <= set(range(2, 18)) and (parts == 1).any()
+
+
+def test_a_mirrored_picture_mirrors_all_labels_and_crops(sets, tmp_path) -> None:
+    truth = rhd.write(tmp_path, mirror=True)
+    dataset, twin = open_dataset("rhd", sets["rhd"][0]), open_dataset("rhd", tmp_path)
+    crop = CropConfig(size=64, mask_size=32, wrong_side=0)
+    for i in range(2):
+        agree(twin[i], truth[i])
+        for hand in dataset[i].hands:
+            other = next(h for h in twin[i].hands if h.handedness != hand.handedness)
+            np.testing.assert_allclose(other.joints_2d * [-1, 1] + [319, 0], hand.joints_2d, atol=1e-3)
+            assert (other.mask[:, ::-1] != hand.mask).mean() < 2e-3  # where hands touch, the file keeps one
+            straight, turned = (
+                crop_example(
+                    sample, label, np.random.default_rng(4), replace(crop, turn_deg=0, any_turn=0, shift=0), None
+                )
+                for sample, label in ((dataset[i], hand), (twin[i], other))
+            )
+            for key in ("joints_2d", "joints_3d", "focal"):
+                np.testing.assert_allclose(straight[key], turned[key], atol=1e-3, err_msg=key)
+            assert np.abs(straight["mask"] - turned["mask"]).mean() < 0.01
 
 
 @pytest.mark.parametrize("camera", ["sk", "bb_left"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_fixtures.truth import canonical_to, hands, save, seen_by
+from dataset_fixtures.truth import canonical_to, hands, mirrored, save, seen_by
 from handscope.skeleton import RHD_TO_CANONICAL
 from handscope.types import Sample
 
@@ -18,8 +18,8 @@ def truth() -> list[Sample]:
     return [seen_by(s, np.diag([2.0, 2, 1]) @ s.K, SIZE, SIZE) for s in hands("both")]
 
 
-def write(root: Path) -> list[Sample]:
-    samples = truth()
+def write(root: Path, *, mirror: bool = False) -> list[Sample]:
+    samples = [mirrored(sample) for sample in truth()] if mirror else truth()
     order = canonical_to(RHD_TO_CANONICAL)
     for split in ("training", "evaluation"):
         rows = {}

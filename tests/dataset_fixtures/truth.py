@@ -62,6 +62,20 @@ def _seen_by(hand: HandLabel, K: NDArray, warp) -> HandLabel:
     return replace(hand, joints_2d=joints, box=box, mask=warp(hand.mask, cv2.BORDER_CONSTANT))
 
 
+def mirrored(sample: Sample) -> Sample:
+    """The picture mirrored left to right, and everything in it: left hands become right ones."""
+    width = sample.image.shape[1]
+    K = sample.K * [[1, 1, -1], [1, 1, 1], [1, 1, 1]] + [[0, 0, width - 1], [0, 0, 0], [0, 0, 0]]
+    hands = []
+    for hand in sample.hands:
+        joints = hand.joints_3d * [-1, 1, 1]
+        side = "left" if hand.handedness == "right" else "right"
+        flat, mask = project(joints, K), np.ascontiguousarray(hand.mask[:, ::-1])
+        box = np.concatenate([flat.min(0), flat.max(0)])
+        hands.append(replace(hand, joints_3d=joints, joints_2d=flat, mask=mask, handedness=side, box=box))
+    return replace(sample, image=np.ascontiguousarray(sample.image[:, ::-1]), K=K, hands=tuple(hands))
+
+
 def save(path, image: NDArray, quality: int = 97) -> None:
     """An RGB picture or a map to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,9 @@ COMMANDS = {
     "train": ("handscope.train.command", "train the network by a recipe; resumes by itself"),
     "export": ("handscope.apps.export", "turn a checkpoint into the ONNX files that `--weights` takes"),
     "data": ("handscope.apps.data", "check a dataset on disk: counts, damage, joint order, unit, side, camera"),
+    "predict-dataset": ("handscope.apps.predict", "keep a model's answers for every hand of a dataset"),
+    "eval": ("handscope.apps.evaluate", "score such answers under the protocols of the field"),
+    "compare": ("handscope.apps.compare", "several results in one table, with confidence intervals"),
     "bench": ("handscope.apps.bench", "measure accuracy on labelled photographs"),
 }
 """Name, module with `main(arguments)`, and one line of help."""
@@ -61,7 +64,7 @@ def _run_command(name: str, arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of `handscope PATH...`."""
-    commands = "\n".join(f"  {name:8}{text}" for name, (_, text) in COMMANDS.items())
+    commands = "\n".join(f"  {name:17}{text}" for name, (_, text) in COMMANDS.items())
     result = argparse.ArgumentParser(
         prog="handscope",
         usage="handscope [options] PATH...\n       handscope COMMAND ...",

@@ -89,7 +89,7 @@ class Predictions:
 def load_predictions(path: Path) -> Predictions:
     """Read and check a file of predictions; HandscopeError in one sentence if it is none."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = dict(file.items())
         header = json.loads(str(arrays["header"]))
     except OSError as problem:

@@ -176,33 +176,34 @@ def _score_mesh(variant: Variant, predictions: Predictions, truth: Truth, order:
     if predictions.vertices is None:
         raise Refusal("the predictions have no vertices; export them with `handscope predict-dataset --vertices`")
     predicted, true = predictions.vertices[order].astype(np.float64), truth.vertices
-    found, everything = predictions.found[order], np.ones(true.shape[:2], bool)
-    if variant.quantity != "surface":
-        if predicted.shape[1] != true.shape[1]:
-            raise Refusal(
-                f"vertices do not correspond: {predicted.shape[1]} predicted, {true.shape[1]} true (MANO has "
-                f"{MANO_VERTICES}); freihand_surface_pa compares surfaces instead, and is not MPVPE"
-            )
+    found = predictions.found[order]
+    if variant.quantity == "surface":
+        trafo = alignment.similarity(predictions.joints_3d[order], truth.joints_3d, truth.known_3d, reflections=False)
+        moved = trafo.apply(predicted)
+    elif predicted.shape[1] == true.shape[1] or (variant.quantity == "f_score" and variant.root == "none"):
         moved = variant.align(predicted, true)
-        if variant.quantity == "vertices":
-            errors = 1000 * np.linalg.norm(moved - true, axis=-1)
-            return error_result(variant, errors, everything, found)
-        values = [f_scores(p, t, [variant.limit_m])[0] for p, t in zip(moved, true, strict=True)]
-        return _mean_result(variant, np.where(found, values, 0.0))
-    trafo = alignment.similarity(
-        predictions.joints_3d[order], truth.joints_3d, truth.known_3d, reflections=False
-    )
-    pairs = zip(trafo.apply(predicted), true, strict=True)
+    else:
+        raise Refusal(
+            f"vertices do not correspond: {predicted.shape[1]} predicted, {true.shape[1]} true (MANO has "
+            f"{MANO_VERTICES}); the freihand_surface variants compare surfaces instead, and are not MPVPE"
+        )
+    if variant.quantity == "vertices":
+        errors = 1000 * np.linalg.norm(moved - true, axis=-1)
+        return error_result(variant, errors, np.ones(true.shape[:2], bool), found)
+    pairs = zip(moved, true, strict=True)
+    if variant.limit_m > 0:
+        scores = np.array([f_scores(p, t, [variant.limit_m])[0] for p, t in pairs])
+        return _mean_result(variant, np.where(found, scores, 0.0), found)
     distances = 1000 * np.array([nearest_vertex_distance(p, t) for p, t in pairs])
-    return _mean_result(variant, np.where(found, distances, np.inf))
+    return _mean_result(variant, np.where(found, distances, np.inf), found)
 
 
-def _mean_result(variant: Variant, values: Floats) -> Result:
+def _mean_result(variant: Variant, values: Floats, found: Flags) -> Result:
     """A variant whose only figure is the mean of one value (n,) a hand."""
     finite = values[np.isfinite(values)]
     figures = {
         "hands": float(len(values)),
-        "found": len(finite) / max(len(values), 1),
+        "found": float(found.mean()),
         "mean": float(finite.mean()) if len(finite) else float("nan"),
     }
     return Result(variant=variant, values=values[:, None], figures=figures)

@@ -37,7 +37,7 @@ class Variant:
     least_known: int = 1
     """Hands with fewer known joints among `joints` are left out."""
     limit_m: float = 0.0
-    """The F-score's distance."""
+    """The F-score's distance; 0 for another quantity."""
 
 
 FREIHAND = "lmb-freiburg/freihand eval.py"
@@ -69,7 +69,12 @@ def _freihand() -> list[Variant]:
                 Variant(name=name, quantity="f_score", origin=origin, unit="share", limit_m=mm / 1000, **how)
             )
     surface = {**CORRECTED, "aligned": "similarity of the joints, no reflection"}
-    return [*variants, Variant(name="freihand_surface_pa", quantity="surface", origin="this project", **surface)]
+    variants.append(Variant(name="freihand_surface_pa", quantity="surface", origin="this project", **surface))
+    for mm in (5, 15):
+        name = f"freihand_surface_f{mm}_pa"
+        how = {"unit": "share", "limit_m": mm / 1000, "origin": "this project"} | surface
+        variants.append(Variant(name=name, quantity="surface", **how))
+    return variants
 
 
 def _hand3d_like(dataset: str, palm: str) -> list[Variant]:

@@ -1,0 +1,68 @@
+"""`handscope eval`: a file of predictions against the labels of a dataset, under the protocols of the field."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from handscope.apps.options import read_options
+from handscope.data.catalog import open_dataset
+from handscope.errors import HandscopeError
+from handscope.evaluation.predictions import load_predictions
+from handscope.evaluation.report import as_markdown, write_report
+from handscope.evaluation.scoring import evaluate
+from handscope.evaluation.truth import read_truth
+from handscope.evaluation.variants import PROTOCOLS, VARIANTS
+
+
+def parser() -> argparse.ArgumentParser:
+    """Which predictions, what truth, which protocols, where to."""
+    out = argparse.ArgumentParser(prog="handscope eval", description=(__doc__ or "").split(": ", 1)[1])
+    out.add_argument("predictions", type=Path, metavar="NPZ", help="what `handscope predict-dataset` wrote")
+    out.add_argument(
+        "--protocol",
+        action="append",
+        metavar="NAME",
+        help=f"{', '.join(PROTOCOLS)}, or one variant; repeat for more (default: that of the dataset)",
+    )
+    out.add_argument("--truth", nargs=2, required=True, metavar=("NAME", "DIR"), help="a dataset and its folder")
+    out.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="the reader's own options")
+    out.add_argument("--out", type=Path, metavar="DIR", help="folder for scores.{csv,json,md}, pck.png, values.npz")
+    return out
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Score as the command line says, and print the table."""
+    options = parser().parse_args(arguments)
+    name, folder = options.truth
+    variants = chosen(options.protocol or [name if name in PROTOCOLS else "2d"])
+    predictions = load_predictions(options.predictions)
+    dataset = open_dataset(name, folder, read_options(options.set))
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("reading the truth", total=len(dataset))
+        truth = read_truth(
+            dataset,
+            limit=predictions.header.get("limit"),
+            progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    results, refused = evaluate([VARIANTS[v] for v in variants], predictions, truth)
+    if options.out is not None:
+        write_report(options.out, results, refused, predictions.header | {"truth": name})
+    print(as_markdown(results, refused), end="")
+    return 0 if results else 1
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """Variants of the protocols `names`, each once."""
+    variants: list[str] = []
+    for name in names:
+        if name not in PROTOCOLS and name not in VARIANTS:
+            known = ", ".join([*PROTOCOLS, *(v for v in VARIANTS if v not in PROTOCOLS)])
+            raise HandscopeError(f"no protocol or variant is called {name!r}; there are {known}")
+        variants += [v for v in PROTOCOLS.get(name, (name,)) if v not in variants]
+    return variants

@@ -1,0 +1,61 @@
+"""`handscope predict-dataset`: a model's answers for every labelled hand of a dataset, in one file to score often."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from handscope.apps.options import read_options
+from handscope.data.catalog import DATASETS, open_dataset
+from handscope.evaluation.export import predict
+from handscope.evaluation.predictions import export_freihand
+from handscope.infer.pipeline import load
+
+
+def parser() -> argparse.ArgumentParser:
+    """Which dataset, which weights, where to."""
+    out = argparse.ArgumentParser(prog="handscope predict-dataset", description=(__doc__ or "").split(": ", 1)[1])
+    out.add_argument("name", help=", ".join(DATASETS))
+    out.add_argument("folder", type=Path, metavar="DIR")
+    out.add_argument("--out", type=Path, required=True, metavar="NPZ", help="file of predictions to write")
+    out.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="the reader's own options")
+    out.add_argument("--oracle-boxes", action="store_true", help="give the true boxes instead of detecting hands")
+    out.add_argument("--vertices", action="store_true", help="keep meshes (needed for F-scores and surfaces)")
+    out.add_argument("--masks", action="store_true", help="keep masks (needed for IoU)")
+    out.add_argument("--limit", type=int, help="only the first so many pictures")
+    out.add_argument("--freihand", type=Path, metavar="ZIP", help="also FreiHAND's pred.json, or a .zip of it")
+    out.add_argument("--weights", help="folder with estimator.onnx and detector.onnx")
+    out.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    return out
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Predict as the command line says."""
+    options = parser().parse_args(arguments)
+    settings = read_options(options.set)
+    dataset = open_dataset(options.name, options.folder, settings)
+    model = load(options.weights, threads=options.threads)
+    card = {network: getattr(model, network).network.card for network in ("estimator", "detector")}
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("predicting", total=len(dataset))
+        predictions = predict(
+            dataset,
+            model,
+            oracle_boxes=options.oracle_boxes,
+            vertices=options.vertices or options.freihand is not None,
+            masks=options.masks,
+            limit=options.limit,
+            header={"dataset": options.name, "options": settings, "weights": card},
+            progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    predictions.save(options.out)
+    if options.freihand is not None:
+        export_freihand(predictions, options.freihand)
+    found, unreadable = int(predictions.found.sum()), predictions.header["unreadable"]
+    print(f"{options.out}: {len(predictions.keys)} labelled hands, {found} found, {unreadable} unreadable pictures")
+    return 1 if unreadable else 0

@@ -1,0 +1,100 @@
+"""Run a model over a dataset once and keep its answer for every labelled hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.errors import HandscopeError
+from handscope.evaluation.predictions import PackedMasks, Predictions
+from handscope.evaluation.protocols import FOUND_IOU, best_match
+from handscope.evaluation.truth import SampleList, targets
+from handscope.types import FloatArray, Hand, HandLabel, Sample
+
+Model = Callable[[NDArray[np.uint8], FloatArray | None, FloatArray | None], Sequence[Hand]]
+"""From a picture, its intrinsics (3, 3) or None, and boxes (n, 4) or None (find the hands yourself), to hands."""
+
+
+@dataclass
+class _Rows:
+    keys: list[str] = field(default_factory=list)
+    hands: list[Hand | None] = field(default_factory=list)
+    masks: list[NDArray[np.bool_]] = field(default_factory=list)
+
+
+def predict(
+    dataset: SampleList,
+    model: Model,
+    *,
+    oracle_boxes: bool = False,
+    vertices: bool = False,
+    masks: bool = False,
+    limit: int | None = None,
+    header: dict[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """The model's answer for each labelled hand of the first `limit` pictures.
+
+    With `oracle_boxes` the label's box is given; otherwise the predicted hand that overlaps it most is taken, if by
+    IoU 0.3 at least (without any box to compare with: the best hand). An unreadable picture has no rows.
+    """
+    rows, unreadable = _Rows(), 0
+    total = len(dataset) if limit is None else min(limit, len(dataset))
+    for i in range(total):
+        try:
+            sample = dataset[i]
+        except HandscopeError:
+            unreadable += 1
+            continue
+        hands = None if oracle_boxes else list(model(sample.image, sample.K, None))
+        for key, label in targets(sample):
+            hand = _with_box(model, sample, label) if hands is None else _answer(hands, label)
+            rows.keys.append(key)
+            rows.hands.append(hand)
+            if masks:
+                rows.masks.append(np.zeros(sample.image.shape[:2], bool) if hand is None else hand.mask)
+        if progress is not None:
+            progress(i + 1, total)
+    about = {"oracle_boxes": oracle_boxes, "limit": limit, "unreadable": unreadable, "pictures": total}
+    return _stack(rows, vertices=vertices, masks=masks, header=(header or {}) | about)
+
+
+def _with_box(model: Model, sample: Sample, label: HandLabel) -> Hand | None:
+    """The hand in the label's box; None if there is no box, or one outside the picture."""
+    if label.box is None:
+        raise HandscopeError(f"{sample.key}: its label has no box to give; leave --oracle-boxes out")
+    try:
+        found = model(sample.image, sample.K, np.asarray(label.box, np.float64)[None])
+    except HandscopeError:
+        return None
+    return found[0] if found else None
+
+
+def _answer(hands: Sequence[Hand], label: HandLabel) -> Hand | None:
+    if label.box is not None:
+        return best_match(hands, label.box, iou=FOUND_IOU)
+    return max(hands, key=lambda hand: hand.score, default=None)
+
+
+def _stack(rows: _Rows, *, vertices: bool, masks: bool, header: dict[str, Any]) -> Predictions:
+    first = next((hand for hand in rows.hands if hand is not None), None)
+    size = 0 if first is None else len(first.vertices)
+
+    def column(name: str, *shape: int) -> NDArray[np.float32]:
+        empty = np.zeros(shape, np.float32)
+        values = [empty if hand is None else getattr(hand, name) for hand in rows.hands]
+        return np.array(values, np.float32).reshape(-1, *shape)
+
+    return Predictions(
+        keys=np.array(rows.keys, dtype=np.str_),
+        found=np.array([hand is not None for hand in rows.hands], bool),
+        joints_2d=column("joints_2d", 21, 2),
+        joints_3d=column("joints_3d", 21, 3),
+        vertices=column("vertices", size, 3) if vertices else None,
+        masks=PackedMasks.pack(rows.masks) if masks else None,
+        header=header,
+    )

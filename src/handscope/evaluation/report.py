@@ -1,0 +1,159 @@
+"""Results as files: CSV, JSON, a Markdown table, PCK plots as the paper's Figures 7 and 8, and the values themselves.
+
+`values.npz` keeps every hand's errors, from which `handscope compare` draws its bootstrap.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handscope.evaluation.scoring import Result
+from handscope.evaluation.variants import Variant
+
+FIGURES = ("hands", "found", "mean", "median", "auc")
+INK = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
+LABELS = {"mm": "Error threshold (mm)", "px": "Error threshold (px)", "share": "IoU threshold"}
+Y_LABELS = {"joints_3d": "3D PCK", "joints_2d": "2D PCK", "vertices": "3D PCK of vertices", "mask": "IoU PCK"}
+
+Curve = tuple[str, Sequence[float], Sequence[float], float]
+"""Label, thresholds, shares and AUC of one line in a plot."""
+
+
+def write_report(
+    folder: Path, results: Mapping[str, Result], refused: Mapping[str, str], header: Mapping[str, Any]
+) -> None:
+    """scores.csv, scores.json, scores.md, values.npz and pck.png in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    replace(folder / "scores.csv", lambda path: path.write_text(as_csv(results)))
+    content = as_json(results, refused, header)
+    replace(folder / "scores.json", lambda path: path.write_text(json.dumps(content, indent=1) + "\n"))
+    replace(folder / "scores.md", lambda path: path.write_text(as_markdown(results, refused)))
+    values: dict[str, Any] = {name: result.values.astype(np.float32) for name, result in results.items()}
+    values |= {f"{name}/keys": result.keys for name, result in results.items() if len(result.keys)}
+    replace(folder / "values.npz", lambda path: _save_arrays(path, values))
+    curves = {
+        name: (result.variant, [_line(header.get("name") or "Handscope", result)])
+        for name, result in results.items()
+        if result.curve is not None
+    }
+    if curves:
+        replace(folder / "pck.png", lambda path: plot(curves, path))
+
+
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """`write` beside, then move into place."""
+    beside = path.with_name(f".partial-{path.name}")
+    write(beside)
+    os.replace(beside, path)
+
+
+def as_csv(results: Mapping[str, Result]) -> str:
+    """One line a variant and figure: variant, figure, value, unit and how it was measured."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["variant", "figure", "value", "unit", "root", "aligned", "thresholds", "origin"])
+    for name, result in results.items():
+        v = result.variant
+        for figure, value in result.figures.items():
+            unit = v.unit if figure in ("mean", "median") else "share"
+            writer.writerow([name, figure, f"{value:.6g}", unit, v.root, v.aligned, v.at or "", v.origin])
+    return text.getvalue()
+
+
+def as_json(
+    results: Mapping[str, Result], refused: Mapping[str, str], header: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything but the values of single hands."""
+    return {
+        "predictions": dict(header),
+        "variants": {name: _describe(result.variant) | _numbers(result) for name, result in results.items()},
+        "refused": dict(refused),
+    }
+
+
+def _describe(v: Variant) -> dict[str, Any]:
+    return {
+        "quantity": v.quantity,
+        "unit": v.unit,
+        "root": v.root,
+        "aligned": v.aligned,
+        "joint_0": v.zeroth,
+        "joints": list(v.joints),
+        "visible_only": v.visible_only,
+        "thresholds": None if v.at is None else str(v.at),
+        "origin": v.origin,
+    }
+
+
+def _numbers(result: Result) -> dict[str, Any]:
+    figures = {k: value if math.isfinite(value) else None for k, value in result.figures.items()}
+    if result.curve is None or result.variant.at is None:
+        return {"figures": figures}
+    return {"figures": figures, "thresholds_at": result.variant.at.values.tolist(), "curve": result.curve.tolist()}
+
+
+def as_markdown(results: Mapping[str, Result], refused: Mapping[str, str]) -> str:
+    """One row a variant, then the reasons of refusals."""
+    lines = ["| variant | hands | found | mean | median | AUC | unit | aligned by | AUC over |", "|---|" + "---|" * 8]
+    for name, result in results.items():
+        v, cells = result.variant, [_cell(result.figures.get(figure)) for figure in FIGURES]
+        lines.append(f"| {name} | {' | '.join(cells)} | {v.unit} | {v.aligned} | {v.at or ''} |")
+    extras = [
+        f"- {name}: " + ", ".join(f"{k} {value:.4g}" for k, value in result.figures.items() if k not in FIGURES)
+        for name, result in results.items()
+        if set(result.figures) - set(FIGURES)
+    ]
+    reasons = [
+        f"- not scored: {', '.join(name for name, why in refused.items() if why == reason)}: {reason}"
+        for reason in dict.fromkeys(refused.values())
+    ]
+    return "\n".join([*lines, *([""] if extras or reasons else []), *extras, *reasons]) + "\n"
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or not math.isfinite(value) else f"{value:.4g}"
+
+
+def _line(label: str, result: Result) -> Curve:
+    assert result.curve is not None and result.variant.at is not None
+    return label, result.variant.at.values.tolist(), result.curve.tolist(), result.figures["auc"]
+
+
+def plot(panels: Mapping[str, tuple[Variant, Sequence[Curve]]], path: Path) -> None:
+    """One panel a variant, four a row, as in Figures 7 and 8: share of correct keypoints, AUC in the legend."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = min(4, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.6 * columns, 3.1 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, (name, (variant, lines)) in zip(axes, panels.items(), strict=False):
+        for number, (label, at, shares, area) in enumerate(lines):
+            axis.plot(at, shares, color=INK[number % len(INK)], linewidth=1.6, label=f"{label} (AUC={area:.3f})")
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel(LABELS.get(variant.unit, f"Error threshold ({variant.unit})"), fontsize=8)
+        axis.set_ylabel(Y_LABELS[variant.quantity], fontsize=8)
+        axis.set_xlim(lines[0][1][0], lines[0][1][-1])
+        axis.set_ylim(0, 1.01)
+        axis.grid(alpha=0.35, linestyle="--")
+        axis.tick_params(labelsize=7)
+        axis.legend(fontsize=7, loc="lower left" if variant.quantity == "mask" else "lower right")
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    figure.savefig(path, dpi=110, format="png")
+
+
+def _save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)

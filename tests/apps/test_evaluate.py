@@ -1,0 +1,149 @@
+"""`handscope predict-dataset`, `eval` and `compare`, end to end; the worked example of docs/evaluation.md."""
+
+import csv
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from handscope.apps.cli import main
+from handscope.evaluation.predictions import Predictions, load_predictions
+from toy_networks import blobs, paint, toy_joints
+
+K = np.array([[480.0, 0, 112], [0, 480, 112], [0, 0, 1]])
+RIGHT = np.array([1.0, 0, 0])
+
+
+def octahedron() -> np.ndarray:
+    """Joints 0-5 at +-1/32 m in x and y and +-1/64 m in z; the others in the middle, half a metre away."""
+    joints = np.zeros((21, 3))
+    joints[:6] = np.repeat(np.diag([1 / 32, 1 / 32, 1 / 64]), 2, 0) * np.array([[1], [-1]] * 3)
+    return joints + np.array([0, 0, 0.5])
+
+
+def write_freihand(root: Path, joints: list[np.ndarray], pictures: list[np.ndarray]) -> Path:
+    """An evaluation set in FreiHAND's layout."""
+    (root / "evaluation/rgb").mkdir(parents=True)
+    for n, picture in enumerate(pictures):
+        cv2.imwrite(str(root / f"evaluation/rgb/{n:08d}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 98])
+    labels = {"K": [K.tolist()] * len(joints), "xyz": [j.tolist() for j in joints], "scale": [0.03] * len(joints)}
+    labels["verts"] = [np.resize(j, (778, 3)).tolist() for j in joints]
+    for name, values in labels.items():
+        (root / f"evaluation_{name}.json").write_text(json.dumps(values))
+    return root
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> tuple[Path, Path]:
+    """The folder of the truth and the file of predictions of the worked example."""
+    true = octahedron()
+    root = write_freihand(tmp_path / "freihand", [true] * 4, [np.zeros((224, 224, 3), np.uint8)] * 4)
+    moved = [true + mm / 1000 * RIGHT for mm in (10, 20, 30)]
+    flat = (true @ K.T)[:, :2] / true[:, 2:]
+    predictions = Predictions(
+        keys=np.array([f"evaluation/{n:08d}#0" for n in range(4)]),
+        found=np.ones(4, bool),
+        joints_2d=np.stack([flat + px * RIGHT[:2] for px in (5.7, 0.9, 0.9, 0.9)]),
+        joints_3d=np.stack([*moved, true * [-1, 1, 1]]),
+        vertices=np.full((4, 1609, 3), 0.5),
+        header={"dataset": "freihand"},
+    )
+    predictions.save(tmp_path / "preds.npz")
+    return root, tmp_path / "preds.npz"
+
+
+def run_eval(file: Path, root: Path, out: Path, *more: str) -> int:
+    truth = ["--truth", "freihand", str(root), "--set", "split=evaluation"]
+    return main(["eval", str(file), *truth, "--out", str(out), *more])
+
+
+def figures(folder: Path) -> dict[tuple[str, str], float]:
+    with (folder / "scores.csv").open() as file:
+        return {(row["variant"], row["figure"]): float(row["value"]) for row in csv.DictReader(file)}
+
+
+def test_the_worked_example(example, tmp_path, capsys) -> None:
+    root, file = example
+    assert run_eval(file, root, tmp_path / "out") == 0
+    found = figures(tmp_path / "out")
+    about = lambda value: pytest.approx(value, rel=1e-4)  # noqa: E731
+    assert found["freihand_xyz", "mean"] == about((2 * (60 + 62.5) / 4 + 19 * 60 / 4) / 21) == about(16.4881)
+    assert found["freihand_xyz", "auc"] == about((2 * 178.5 + 19 * 277.5) / 396 / 21) == about(0.676948)
+    assert found["freihand_xyz_al", "mean"] == pytest.approx(0, abs=1e-4)
+    assert 98.5 / 99 - 1e-5 <= found["freihand_xyz_al", "auc"] <= 1
+    assert found["freihand_xyz_pa", "mean"] == about((4 * 250 / 36 + 2 * 250 / 9) / 21 / 4) == about(0.992063)
+    assert found["2d_box", "mean"] == about((0.095 + 3 * 0.015) / 4) == about(0.035)
+    assert found["2d_box", "auc"] == about((52.5 + 3 * 92.5) / 400) == about(0.825)
+    text = capsys.readouterr().out
+    assert "not scored: freihand_mesh," in text and "vertices do not correspond: 1609 predicted, 778 true" in text
+    assert ("freihand_surface_pa", "mean") in found and ("freihand_f5_al", "mean") not in found
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "pck.png", "scores.csv", "scores.json", "scores.md", "values.npz",
+    ]  # fmt: skip
+
+
+def test_two_results_are_compared_on_the_same_hands(example, tmp_path, capsys) -> None:
+    root, file = example
+    better = load_predictions(file)
+    replace(better, joints_3d=np.stack([octahedron()] * 4) + 0.001).save(tmp_path / "better.npz")
+    for name in ("preds", "better"):
+        run_eval(tmp_path / f"{name}.npz", root, tmp_path / name, "--protocol", "freihand_xyz")
+    capsys.readouterr()
+    results = [f"first={tmp_path / 'preds'}", str(tmp_path / "better")]
+    assert main(["compare", *results, "--out", str(tmp_path / "both"), "--resamples", "200"]) == 0
+    text = (tmp_path / "both/compare.md").read_text()
+    assert text == capsys.readouterr().out and "| first | better |" in text
+    assert "16.49 [" in text and "| 1.732 [1.732, 1.732] |" in text
+    assert cv2.imread(str(tmp_path / "both/compare.png")) is not None
+
+
+def test_predicting_a_dataset_and_scoring_it(toy_weights, tmp_path, capsys) -> None:
+    hands = [blobs((112, 112), 70, angle, "right") for angle in (0.2, -0.4)]
+    flat = [toy_joints(*hand) for hand in hands]
+    true = [np.column_stack([(points - 112) / 480, np.ones(21)]) * 0.5 for points in flat]
+    root = write_freihand(tmp_path / "freihand", true, [paint(224, 224, [hand]) for hand in hands])
+    where = ["freihand", str(root), "--set", "split=evaluation", "--weights", str(toy_weights)]
+    for boxes in ([], ["--oracle-boxes"]):
+        zipped = tmp_path / "pred.zip"
+        out = tmp_path / "p.npz"
+        code = main(["predict-dataset", *where, "--out", str(out), "--masks", "--freihand", str(zipped), *boxes])
+        assert code == 0 and "2 labelled hands, 2 found, 0 unreadable" in capsys.readouterr().out
+        predictions = load_predictions(out)
+        np.testing.assert_allclose(predictions.joints_2d, flat, atol=1.5)
+        assert predictions.header["weights"]["estimator"]["version"] == "toy" and predictions.masks is not None
+        assert len(predictions.masks) == 2 and predictions.masks[0].any()
+        joints, vertices = json.loads(zipfile.ZipFile(zipped).read("pred.json"))
+        np.testing.assert_allclose(joints, predictions.joints_3d, atol=1e-6)
+        assert len(vertices) == 2
+        assert run_eval(out, root, tmp_path / "scores", "--protocol", "2d", "--protocol", "mask") == 0
+        assert "not scored: mask_iou: the truth has no masks" in capsys.readouterr().out
+        assert figures(tmp_path / "scores")["2d_box", "mean"] < 0.02
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "keys", "pickle"])
+def test_damaged_predictions_are_one_sentence(example, tmp_path, capsys, damage) -> None:
+    root, file = example
+    if damage == "text":
+        file.write_text("hello")
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:-400])
+    elif damage == "pickle":
+        np.savez(file, header=np.array([{}], dtype=object))
+    else:
+        whole = load_predictions(file)
+        replace(whole, keys=np.array([f"other/{n}" for n in range(4)])).save(file)
+    assert run_eval(file, root, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("handscope: ") and "Traceback" not in error and "predict-dataset" in error
+
+
+def test_unknown_protocols_and_other_hands_are_told(example, tmp_path, capsys) -> None:
+    root, file = example
+    assert run_eval(file, root, tmp_path / "out", "--protocol", "nonsense") == 2
+    assert "there are freihand, rhd" in capsys.readouterr().err
+    assert main(["compare", str(tmp_path / "nowhere")]) == 2
+    assert "handscope eval --out" in capsys.readouterr().err

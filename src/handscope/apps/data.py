@@ -150,7 +150,7 @@ def _table(laws: Sequence[Finding]) -> Table:
     table = Table("law", "value", "range", "over", "")
     for law in laws:
         verdict = "[green]ok" if law.ok else "[red]WRONG?"
-        table.add_row(law.name, f"{law.value:.3g}", f"{law.low:g} to {law.high:g}", str(law.count), verdict)
+        table.add_row(law.name, f"{law.value:.3g}", f"{law.low:.3g} to {law.high:.3g}", str(law.count), verdict)
     return table
 
 

@@ -87,7 +87,7 @@ def _stack(rows: _Rows, *, vertices: bool, masks: bool, header: dict[str, Any]) 
     def column(name: str, *shape: int) -> NDArray[np.float32]:
         empty = np.zeros(shape, np.float32)
         values = [empty if hand is None else getattr(hand, name) for hand in rows.hands]
-        return np.array(values, np.float32).reshape(-1, *shape)
+        return np.array(values, np.float32).reshape(len(values), *shape)
 
     return Predictions(
         keys=np.array(rows.keys, dtype=np.str_),

@@ -1,0 +1,66 @@
+"""Every dataset feeds one evaluation: its own truth, taken for a prediction, is without error under its protocol."""
+
+import numpy as np
+import pytest
+
+from dataset_fixtures import NAMES
+from handscope.data.catalog import open_dataset
+from handscope.evaluation.export import predict
+from handscope.evaluation.predictions import Predictions
+from handscope.evaluation.scoring import evaluate
+from handscope.evaluation.truth import read_truth
+from handscope.evaluation.variants import PROTOCOLS, VARIANTS
+from posed_hands import posed_hand
+
+REFUSED = {"cmu": {"cmu_pckh"}}
+"""What may lack a label: nobody's head need be measured."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_truth_is_without_error(sets, name) -> None:
+    truth = read_truth(open_dataset(name, sets[name][0]), limit=5)
+    perfect = Predictions(
+        keys=truth.keys,
+        found=np.ones(len(truth), bool),
+        joints_2d=truth.joints_2d,
+        joints_3d=truth.joints_3d,
+        vertices=truth.vertices,
+        masks=truth.masks,
+    )
+    variants = [VARIANTS[v] for v in PROTOCOLS.get(name, PROTOCOLS["2d"])]
+    results, refused = evaluate(variants, perfect, truth)
+    assert set(refused) <= REFUSED.get(name, set()), refused
+    for variant, result in results.items():
+        best = 1.0 if result.variant.unit == "share" else 0.0
+        assert result.figures["mean"] == pytest.approx(best, abs=1e-4), variant
+        assert 1 <= result.figures["hands"] <= len(truth), variant
+
+
+def test_rhd_tells_the_dominant_hand(sets) -> None:
+    truth = read_truth(open_dataset("rhd", sets["rhd"][0]), limit=5)
+    pictures = [key.split("#")[0] for key in truth.keys]
+    assert truth.dominant.sum() == len(set(pictures)) and truth.masks is not None
+    for picture in set(pictures):
+        rows = [i for i, other in enumerate(pictures) if other == picture]
+        areas = [truth.masks[i].sum() for i in rows]
+        assert truth.dominant[rows[int(np.argmax(areas))]]
+
+
+def test_a_label_takes_the_hand_that_overlaps_it_and_misses_are_kept(sets) -> None:
+    dataset = open_dataset("freihand", sets["freihand"][0])
+    elsewhere = posed_hand(224, 224, centre=(5.0, 5.0, 0.45))
+
+    def model(image, K, boxes):
+        assert boxes is None and K.shape == (3, 3)
+        return [elsewhere]
+
+    missed = predict(dataset, model, limit=2, masks=True, vertices=True)
+    assert not missed.found.any() and len(missed.keys) == len(missed.masks) == 2 and missed.header["limit"] == 2
+    results, _ = evaluate([VARIANTS["freihand_xyz"]], missed, read_truth(dataset, limit=2))
+    assert results["freihand_xyz"].figures["auc"] == 0 and np.isnan(results["freihand_xyz"].figures["mean"])
+
+    def told(image, K, boxes):
+        assert boxes.shape == (1, 4)
+        return [elsewhere]
+
+    assert predict(dataset, told, limit=2, oracle_boxes=True).found.all()

@@ -14,6 +14,7 @@ import resource
 import time
 
 import numpy as np
+
 from handscope.evaluation.scoring import score_joints_3d
 from handscope.evaluation.variants import PROTOCOLS, VARIANTS
 

@@ -84,10 +84,10 @@ def _stack(rows: _Rows, *, vertices: bool, masks: bool, header: dict[str, Any]) 
     first = next((hand for hand in rows.hands if hand is not None), None)
     size = 0 if first is None else len(first.vertices)
 
-    def column(name: str, *shape: int) -> NDArray[np.float32]:
+    def column(name: str, *shape: int) -> NDArray[np.float64]:
         empty = np.zeros(shape, np.float32)
         values = [empty if hand is None else getattr(hand, name) for hand in rows.hands]
-        return np.array(values, np.float32).reshape(len(values), *shape)
+        return np.array(values, np.float64).reshape(len(values), *shape)
 
     return Predictions(
         keys=np.array(rows.keys, dtype=np.str_),

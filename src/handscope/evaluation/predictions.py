@@ -60,8 +60,8 @@ class Predictions:
 
     keys: NDArray[np.str_]
     found: NDArray[np.bool_]
-    joints_2d: NDArray[np.floating]
-    joints_3d: NDArray[np.floating]
+    joints_2d: NDArray[np.float64]
+    joints_3d: NDArray[np.float64]
     vertices: NDArray[np.floating] | None = None
     masks: PackedMasks | None = None
     header: dict[str, Any] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """Pictures a second a core of `handscope synth`, everything included up to the encoded shard members.
 
-    python benchmarks/synthesis.py --backgrounds ../shared/data/backgrounds
+    OMP_NUM_THREADS=1 python benchmarks/synthesis.py --backgrounds ../shared/data/backgrounds
 
 CPU time of this process counts, not the wall's; the first pictures (compilation, decoding backgrounds) are left out.
 """

@@ -28,7 +28,7 @@ PANELS = {
     "detector": {
         "loss": ["loss"],
         "terms": ["score", "box", "crop", "up", "right"],
-        "joints-dev and held-out photographs": ["validation/joints_dev_found", "validation/photos_found"],
+        "joints-dev and held-out photographs": ["validation/joints-dev/found", "validation/photos/found"],
     },
 }
 

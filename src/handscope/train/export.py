@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
+import onnx.helper
+import onnx.numpy_helper
 import onnxruntime
 import torch
 from jaxtyping import Float, UInt8
@@ -110,6 +113,9 @@ def load_network(kind: Literal["estimator", "detector"], path: Path) -> tuple[nn
     except RuntimeError as problem:
         reason = str(problem).splitlines()[0]
         raise HandscopeError(f"{path}: not a checkpoint of the {kind} ({reason})") from problem
+    with torch.no_grad():
+        for parameter in network.parameters():  # stored as float16, so checked as such
+            parameter.copy_(parameter.half().float())
     return wrap(network).eval(), checkpoint.header
 
 
@@ -157,6 +163,30 @@ def write_graph(network: Any, size: int, name: str, path: Path) -> None:
         external_data=False,
         verbose=False,
     )
+    halve(path)
+
+
+def halve(path: Path) -> None:
+    """Store every constant that float16 holds exactly as float16, cast back when the file is opened.
+
+    Those are the weights that no batch norm was folded into: the trunk's, most of the file.
+    """
+    model = onnx.load(path)
+    kept, casts = [], []
+    for constant in model.graph.initializer:
+        value = onnx.numpy_helper.to_array(constant)
+        half = value.astype(np.float16) if value.dtype == np.float32 and value.size > 64 else None
+        if half is None or not np.array_equal(half.astype(np.float32), value):
+            kept.append(constant)
+            continue
+        kept.append(onnx.numpy_helper.from_array(half, f"{constant.name}.half"))
+        to_float = {"to": onnx.TensorProto.FLOAT}
+        casts.append(onnx.helper.make_node("Cast", [kept[-1].name], [constant.name], **to_float))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.initializer[:], model.graph.node[:]
+    model.graph.initializer.extend(kept)
+    model.graph.node.extend(nodes)
+    onnx.save(model, path)
 
 
 def largest_difference(network: Any, size: int, path: Path) -> dict[str, float]:

@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,17 +153,19 @@ def export(kind: Literal["estimator", "detector"], checkpoint: Path, out: Path, 
 def write_graph(network: Any, size: int, name: str, path: Path) -> None:
     """The ONNX file: one uint8 input (n, size, size, 3), any n."""
     example = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
-    torch.onnx.export(
-        network,
-        (example,),
-        str(path),
-        input_names=[name],
-        output_names=list(network.NAMES),
-        dynamic_shapes=({0: torch.export.Dim("n", min=1, max=64)},),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of the exporter's own insides
+        torch.onnx.export(
+            network,
+            (example,),
+            str(path),
+            input_names=[name],
+            output_names=list(network.NAMES),
+            dynamic_shapes=({0: torch.export.Dim("n", min=1, max=64)},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     halve(path)
 
 

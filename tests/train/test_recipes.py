@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,6 @@ def gmac(name: str) -> float:
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_recipe_is_read_and_survives_the_checkpoint(name):
-    import dataclasses
-
     config = recipe(name, "--loop.steps", "7")
     assert config.loop.steps == 7
     assert from_dict(dataclasses.asdict(config)) == config

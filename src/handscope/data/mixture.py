@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
@@ -97,7 +98,5 @@ class DrawSampler(Sampler[int]):
 
 def worker_init(_: Any) -> None:
     """One thread a worker: the cores belong to the training processes."""
-    import cv2
-
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

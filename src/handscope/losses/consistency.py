@@ -10,6 +10,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from handscope.geometry.heatmaps import gaussian_maps
 from handscope.losses.supervised import silhouette_iou
 
 
@@ -36,8 +37,6 @@ def heatmap_confidence(
     heatmaps: Float[Tensor, "b 21 h w"], read_px: Float[Tensor, "b 21 2"], sigma: float
 ) -> Float[Tensor, "b 21"]:
     """Share of a heat-map's mass within about two sigmas of the place read from it; `read_px` in map pixels."""
-    from handscope.geometry.heatmaps import gaussian_maps
-
     probability = heatmaps.flatten(2).softmax(-1)
     near = gaussian_maps(read_px, heatmaps.shape[-1], 2 * sigma).flatten(2)
     return (probability * near).sum(-1)

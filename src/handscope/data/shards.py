@@ -56,7 +56,7 @@ def to_members(sample: Sample) -> list[tuple[str, bytes]]:
             if hand.mask is not None:
                 over = hand.mask > best
                 index[over], best = i + 1, np.maximum(best, hand.mask)
-        members.append(("mask.png", cv2.imencode(".png", index, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()))
+        members.append(("mask.png", cv2.imencode(".png", index, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()))
     return members
 
 

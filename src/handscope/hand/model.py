@@ -36,17 +36,18 @@ def pose_hand(
     """
     beta, theta = np.asarray(beta, np.float32), np.asarray(theta, np.float32)
     b = beta.shape[0]
-    vertices = asset.template + np.einsum("vck,bk->bvc", asset.shapedirs, beta, optimize=False)
-    joints = asset.joints + np.einsum("jck,bk->bjc", asset.joint_dirs, beta)
+    count = len(asset.template)
+    joints = asset.joints + (beta @ asset.joint_dirs.reshape(48, -1).T).reshape(b, 16, 3)
     local = axis_angle_to_matrix(theta)
     feature = (local - np.eye(3, dtype=np.float32)).reshape(b, 135)
-    count = len(asset.template)
-    vertices = vertices + (feature @ asset.posedirs.reshape(count * 3, 135).T).reshape(b, count, 3)
+    moved = beta @ asset.shapedirs.reshape(count * 3, -1).T + feature @ asset.posedirs.reshape(count * 3, 135).T
+    vertices = asset.template + moved.reshape(b, count, 3)
     rotation, position = _chain(joints, local)
     shift = position - (rotation @ joints[..., None])[..., 0]
     transform = np.concatenate([rotation.reshape(b, 16, 9), shift], -1)
     blended = asset.weights @ transform  # (b, V, 12)
-    vertices = np.einsum("bvij,bvj->bvi", blended[..., :9].reshape(b, count, 3, 3), vertices) + blended[..., 9:]
+    turn = blended[..., :9].reshape(b, count, 3, 3)
+    vertices = (turn @ vertices[..., None])[..., 0] + blended[..., 9:]
     all_joints = np.concatenate([position, vertices[:, asset.tips]], 1)[:, MODEL_TO_CANONICAL]
     wrist = joints[:, :1]
     vertices, all_joints = vertices - wrist, all_joints - wrist

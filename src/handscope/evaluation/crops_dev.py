@@ -28,7 +28,7 @@ class CropsDev:
     def __init__(self, root: Path | str, *, size: int, every: int = 3, batch: int = 32) -> None:
         source = JointsDev(root)
         self.batch = batch
-        self.crops, self.to_picture, images, joints_2d, joints_3d = [], [], [], [], []
+        self.crops, images, joints_2d, joints_3d = [], [], [], []
         for i in range(0, len(source), every):
             sample = source[i]
             (hand,) = sample.hands

@@ -1,1 +1,1 @@
-"""Arithmetic of rotations, cameras, crops, heat-maps and alignment."""
+"""Arithmetic of rotations, cameras, crops and heat-maps."""

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.crops import Crop
+from handscope.geometry.rotations import rotation_between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ def lift(hand: PosedHand, focal_crop_px: float, crop: Crop, K: NDArray[np.floati
     ray = _ray(centre, K)
     in_plane = np.eye(3)
     in_plane[:2, :2] = linear.T / crop.scale  # crop axes -> picture axes
-    turn = _rotation_onto(ray) @ in_plane
+    turn = rotation_between([0.0, 0.0, 1.0], ray) @ in_plane
 
     wrist_crop = np.asarray(hand.T, np.float64)
     focal_px = np.sqrt(K[0, 0] * K[1, 1]) * crop.scale / ray[2] ** 1.5
@@ -79,13 +80,6 @@ def _ray(pixel: NDArray, K: NDArray) -> NDArray[np.float64]:
     """Unit direction (3,) that projects to `pixel` (2,)."""
     direction = np.linalg.solve(K, [*pixel, 1.0])
     return direction / np.linalg.norm(direction)
-
-
-def _rotation_onto(direction: NDArray) -> NDArray[np.float64]:
-    """The smallest rotation (3, 3) that takes the optical axis (0, 0, 1) to the unit `direction`, z > 0."""
-    x, y, z = direction
-    cross = np.array([[0.0, 0.0, x], [0.0, 0.0, y], [-x, -y, 0.0]])  # of axis x direction
-    return np.eye(3) + cross + cross @ cross / (1.0 + z)
 
 
 def settle(

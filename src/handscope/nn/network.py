@@ -55,11 +55,6 @@ class NetworkConfig:
         if self.crop % 32:
             raise ValueError(f"crop must be a multiple of 32, got {self.crop}")
 
-    @property
-    def map_size(self) -> int:
-        """Side of heat-maps and mask."""
-        return self.crop // 4 * self.upsample
-
 
 class MTLBlock(nn.Module):
     """A shared encoder, three task decoders and what brings their features together."""

@@ -84,6 +84,8 @@ class Hand:
     T: FloatArray
     K: FloatArray
     extras: dict[str, float] = field(default_factory=dict)
+    track: int | None = None
+    """Which hand of a video this is; None in a single picture."""
 
     def __repr__(self) -> str:
         x0, y0, x1, y1 = (round(float(v)) for v in self.box)

@@ -53,7 +53,7 @@ class Pipeline:
         if min(height, width) < SMALLEST_PX:
             return []
         found = self._from_detector(picture) if checked is None else self._from_boxes(picture, checked)
-        hands = [self._to_hand(estimate, score, intrinsics, height, width) for estimate, score in found]
+        hands = [self.to_hand(estimate, score, intrinsics, height, width) for estimate, score in found]
         return drop_repeated(hands)
 
     def _from_detector(self, image: NDArray[np.uint8]) -> list[tuple[Estimate, float]]:
@@ -78,9 +78,10 @@ class Pipeline:
             found.append((estimate, estimate.trust))
         return found
 
-    def _to_hand(
+    def to_hand(
         self, estimate: Estimate, score: float, K: NDArray[np.floating], height: int, width: int
     ) -> Hand:
+        """What the network says of a crop, fitted and lifted to the camera `K` of a picture `height` x `width`."""
         crop = estimate.crop
         joints = estimate.joints_2d
         fitted = fit(

@@ -70,13 +70,13 @@ def image_box(joints: Array, K: Array) -> Array:
 def dress(
     rng: np.random.Generator, config: SynthConfig, body: HandBody, backgrounds: Backgrounds, placed: Placed,
     K: Array, picture: tuple[int, int], index: int, *, like: DressedHand | None = None,
-    left: bool | None = None,
+    left: bool | None = None, arm: ArmShape | None = None,
 ) -> DressedHand | None:  # fmt: skip
     """Give a hand everything that goes with it; None if its arm would block the view.
 
-    `like` is the same person's other hand and lends its skin and sleeve; `left` is drawn by lot if None.
+    `like` is the same person's other hand and lends its skin and sleeve; `left` and `arm` are drawn by lot if None.
     """
-    arm = sample_arm(rng, placed, body, K, picture)
+    arm = sample_arm(rng, placed, body, K, picture) if arm is None else arm
     if arm is None:
         return None
     skin = like.part.surfaces[0].look if like is not None else sample_skin(rng)

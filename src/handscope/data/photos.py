@@ -15,14 +15,24 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from handscope.data.held_out import is_held_out
 from handscope.errors import HandscopeError, ImageError
-from handscope.skeleton import TIPS
+from handscope.skeleton import MIDDLE_MCP, TIPS, WRIST
 from handscope.types import HandLabel, Sample
 
 Split = Literal["train", "held-out"]
 
+THUMB_CMC = 1
 THUMB_TIP, INDEX_TIP = TIPS[:2]
+
+KNUCKLE_TO_WRIST = {5: 0.07, 9: 0.065, 13: 0.07, 17: 0.03}
+"""How far the teacher's knuckles must move towards its wrist, as shares of the way, to lie where the hand model's
+do: measured on rendered pictures, where the latter are known (docs/synthesis.md)."""
+WRIST_TO_KNUCKLE = 0.055
+"""How far the wrist must move towards the middle knuckle: the rest of what makes the teacher's metacarpals 15 % longer
+than published bones (docs/hand-model.md)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class PhotoDataset:
     """Map-style: `len(photos)`, `photos[i]` -> Sample; pictures are read when asked for.
 
     `root` is the folder that holds photos/index.jsonl. Without `labels` only boxes and human fingertips are
-    known, and every picture counts as "train". `split` and `sources` choose.
+    known. `split` (held_out.json says which is which) and `sources` choose.
     """
 
     def __init__(
@@ -107,13 +117,17 @@ def _photo(row: dict[str, Any], taught: dict[str, Any] | None) -> Photo:
         if name in row
     ]
     labels = tuple(_hand(hand, tips if i == 0 else []) for i, hand in enumerate(hands))
-    return Photo(row["file"], row["source"], taught["split"] if taught else "train", labels)
+    split = "held-out" if is_held_out(row["source"], row["file"]) else "train"
+    return Photo(row["file"], row["source"], split, labels)
 
 
 def _hand(hand: dict[str, Any], tips: list[tuple[int, list[float]]]) -> HandLabel:
     """A hand's label; `tips` are (joint, px) marked by people."""
     joints = np.array(hand.get("joints_2d", np.zeros((21, 2))), np.float32)
     known = np.array(hand.get("known", np.zeros(21)), bool)
+    if known.any():
+        joints = to_hand_model(joints)
+        known[THUMB_CMC] = False
     for joint, point in tips:
         joints[joint], known[joint] = point, True
     return HandLabel(
@@ -122,3 +136,14 @@ def _hand(hand: dict[str, Any], tips: list[tuple[int, list[float]]]) -> HandLabe
         joints_2d=joints if known.any() else None,
         joints_2d_known=known if known.any() else None,
     )
+
+
+def to_hand_model(joints: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The teacher's joints (21, 2) px with wrist and knuckles where the hand model has them (the thumb's saddle
+    joint, which differs by view, stays and should not be trusted).
+    """
+    moved = np.array(joints, np.float32)
+    for knuckle, share in KNUCKLE_TO_WRIST.items():
+        moved[knuckle] += share * (joints[WRIST] - joints[knuckle])
+    moved[WRIST] += WRIST_TO_KNUCKLE * (joints[MIDDLE_MCP] - joints[WRIST])
+    return moved

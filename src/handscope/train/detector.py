@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
+from handscope.data.catalog import open_shards
 from handscope.data.detection import CanvasConfig, DetectionMixture, Part, Pictures
 from handscope.data.photos import PhotoDataset
-from handscope.data.shards import ShardReader
-from handscope.errors import HandscopeError
 from handscope.evaluation.detector_dev import DetectorDev
 from handscope.losses.detection import HandTable, detection_terms
 from handscope.nn.detector import STRIDE, DetectorConfig, ExportedDetector, HandDetector, cell_centres
+from handscope.train.checkpoint import load
 from handscope.train.loop import LoopConfig, train
 
 TABLE = tuple(HandTable._fields)
@@ -33,15 +33,19 @@ TABLE = tuple(HandTable._fields)
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorSources:
-    """Where pictures come from: scene shards, photographs with labels, pictures without hands."""
+    """Where pictures come from: scene shards, photographs with labels, pictures without hands; `hands` are the
+    estimator's shards, whose hands fill the picture.
+    """
 
     scenes: str
+    hands: str | None = None
     photos: str
     labels: str
     backgrounds: str
     weights: dict[str, float] = field(
         default_factory=lambda: {
             "scenes": 4.0,
+            "hands": 2.0,
             "ti1k": 0.7,
             "dwivedi": 1.4,
             "subhih": 1.2,
@@ -64,7 +68,10 @@ class TermWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorRun:
-    """A whole run. `sizes` px are drawn at random, one a step: small ones are fast, several teach scale."""
+    """A whole run. `sizes` px are drawn at random, one a step: small ones are fast, several teach scale.
+
+    It starts from the averaged weights of an earlier run (`checkpoint`), or from a landmark trunk's (`trunk`).
+    """
 
     sources: DetectorSources
     network: DetectorConfig = field(default_factory=DetectorConfig)
@@ -73,6 +80,7 @@ class DetectorRun:
     loop: LoopConfig = field(default_factory=LoopConfig)
     sizes: list[int] = field(default_factory=lambda: [160, 192, 224, 256])
     trunk: str | None = None
+    checkpoint: str | None = None
     out: str = "runs/detector"
 
     def __post_init__(self) -> None:
@@ -107,6 +115,8 @@ class DetectorTask:
         self.network = HandDetector(run.network)
         if run.trunk:
             self.network.start_from(run.trunk)
+        if run.checkpoint:
+            self.network.load_state_dict(load(Path(run.checkpoint)).groups["average"])
         self.model: nn.Module = self.network
         self.data: Dataset[Any] = open_mixture(run)
         self.collate: Callable[[list[Any]], Any] = collate
@@ -151,17 +161,16 @@ def resized(batch: DetectorBatch, size: int) -> tuple[Tensor, HandTable]:
 def open_mixture(run: DetectorRun) -> DetectionMixture:
     """The sources as one stream of canvases; HandscopeError if there are no scenes."""
     where = run.sources
-    paths = sorted(Path(where.scenes).glob("*.tar"))
-    if not paths:
-        raise HandscopeError(
-            f"{where.scenes}: no shards (*.tar); `handscope synth --scenes --out {where.scenes}` makes some"
-        )
     backgrounds = Pictures(where.backgrounds)
-    samples: dict[str, Any] = {"scenes": ShardReader(paths), "backgrounds": backgrounds}
+    samples: dict[str, Any] = {"scenes": open_shards(where.scenes), "backgrounds": backgrounds}
+    if where.hands is not None:
+        samples["hands"] = open_shards(where.hands)
     for source in ("ti1k", "dwivedi", "subhih", "sign-digits"):
         samples[source] = PhotoDataset(where.photos, where.labels, split="train", sources=(source,))
     parts = [
-        Part(samples[name], weight, pasted=name == "sign-digits") for name, weight in where.weights.items()
+        Part(samples[name], weight, pasted=name == "sign-digits")
+        for name, weight in where.weights.items()
+        if name != "hands" or where.hands is not None
     ]
     return DetectionMixture(parts, backgrounds, run.canvas, run.loop.seed)
 

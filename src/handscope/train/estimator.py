@@ -51,8 +51,8 @@ class SourceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StartConfig:
-    """What the weights start from: a trunk's file, or the averaged weights of an earlier run; early trunk
-    blocks may stay as they are.
+    """What the weights start from: a trunk's file, or the averaged weights of an earlier run (cut to fit, if this
+    network is narrower); early trunk blocks may stay as they are.
     """
 
     trunk: str | None = None
@@ -144,8 +144,23 @@ def build(config: NetworkConfig, start: StartConfig | None = None) -> HandNetwor
     elif start.trunk:
         raise HandscopeError(f"start.trunk {start.trunk}: the network has no trunk; set network.first")
     if start.checkpoint:
-        network.load_state_dict(load(Path(start.checkpoint)).groups["average"])
+        network.load_state_dict(narrowed(load(Path(start.checkpoint)).groups["average"], network.state_dict()))
     return network
+
+
+def narrowed(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """`given` weights cut to the shapes of `wanted`: a narrower network starts from a wider one's first channels.
+
+    Raises HandscopeError if names differ, or if a shape cannot be cut out of the given one.
+    """
+    if odd := sorted(given.keys() ^ wanted.keys()):
+        raise HandscopeError(f"start.checkpoint: not the weights of such a network: {odd[0]} is in one of them only")
+    cut = {name: given[name][tuple(slice(n) for n in value.shape)] for name, value in wanted.items()}
+    for name, value in wanted.items():
+        if cut[name].shape != value.shape:
+            found, needed = tuple(given[name].shape), tuple(value.shape)
+            raise HandscopeError(f"start.checkpoint: {name} is {found}, too small for this network's {needed}")
+    return cut
 
 
 def run(config: EstimatorConfig, *, resume: bool = True) -> Path:

@@ -23,8 +23,8 @@ def axis_angle_to_matrix(rotvec: ArrayLike) -> NDArray[np.floating]:
     return (np.eye(3) + a * skew + b * (skew @ skew)).astype(rotvec.dtype)
 
 
-def matrix_to_axis_angle(matrix: ArrayLike) -> NDArray[np.floating]:
-    """Matrices (..., 3, 3) to axis-angle (..., 3), angles in [0, pi]; by quaternions, so stable near pi."""
+def matrix_to_quaternion(matrix: ArrayLike) -> NDArray[np.float64]:
+    """Matrices (..., 3, 3) to unit quaternions (..., 4) as w, x, y, z with w >= 0; stable near half turns."""
     m = np.asarray(matrix, np.float64)
     trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
     diagonal = np.stack([trace, m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], -1)
@@ -43,7 +43,12 @@ def matrix_to_axis_angle(matrix: ArrayLike) -> NDArray[np.floating]:
         candidates.append(row)
     quaternion = np.take_along_axis(np.stack(candidates, -2), largest[..., None, None], -2)[..., 0, :]
     quaternion = quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True)
-    quaternion = np.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+    return np.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+
+
+def matrix_to_axis_angle(matrix: ArrayLike) -> NDArray[np.floating]:
+    """Matrices (..., 3, 3) to axis-angle (..., 3), angles in [0, pi]; by quaternions, so stable near pi."""
+    quaternion = matrix_to_quaternion(matrix)
     sine = np.linalg.norm(quaternion[..., 1:], axis=-1, keepdims=True)
     angle = 2 * np.arctan2(sine, quaternion[..., :1])
     factor = np.where(sine < 1e-9, 2.0, angle / np.where(sine < 1e-9, 1, sine))

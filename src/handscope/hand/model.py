@@ -35,29 +35,62 @@ def pose_hand(
     camera, T being the wrist. Without them the wrist is at the origin of the model's own frame.
     """
     beta, theta = np.asarray(beta, np.float32), np.asarray(theta, np.float32)
-    b = beta.shape[0]
-    count = len(asset.template)
-    joints = asset.joints + (beta @ asset.joint_dirs.reshape(48, -1).T).reshape(b, 16, 3)
+    joints = rest_joints(asset, beta)
     local = axis_angle_to_matrix(theta)
-    feature = (local - np.eye(3, dtype=np.float32)).reshape(b, 135)
-    moved = beta @ asset.shapedirs.reshape(count * 3, -1).T + feature @ asset.posedirs.reshape(count * 3, 135).T
-    vertices = asset.template + moved.reshape(b, count, 3)
     rotation, position = _chain(joints, local)
-    shift = position - (rotation @ joints[..., None])[..., 0]
-    transform = np.concatenate([rotation.reshape(b, 16, 9), shift], -1)
-    blended = asset.weights @ transform  # (b, V, 12)
-    turn = blended[..., :9].reshape(b, count, 3, 3)
-    vertices = (turn @ vertices[..., None])[..., 0] + blended[..., 9:]
+    vertices = _skinned(asset, slice(None), beta, local, joints, rotation, position)
     all_joints = np.concatenate([position, vertices[:, asset.tips]], 1)[:, MODEL_TO_CANONICAL]
     wrist = joints[:, :1]
-    vertices, all_joints = vertices - wrist, all_joints - wrist
+    return Posed(_placed(vertices - wrist, R, T), _placed(all_joints - wrist, R, T))
+
+
+def pose_joints(
+    asset: HandAsset, beta: ArrayLike, theta: ArrayLike, R: ArrayLike | None = None, T: ArrayLike | None = None
+) -> NDArray[np.floating]:
+    """The joints (b, 21, 3) of `pose_hand` alone, in the precision of `beta`: of the mesh only the tips are posed."""
+    beta = np.asarray(beta)
+    joints = rest_joints(asset, beta)
+    local = axis_angle_to_matrix(np.asarray(theta, beta.dtype))
+    rotation, position = _chain(joints, local)
+    tips = _skinned(asset, asset.tips, beta, local, joints, rotation, position)
+    both = np.concatenate([position, tips], 1)[:, MODEL_TO_CANONICAL]
+    return _placed(both - joints[:, :1], R, T)
+
+
+def rest_joints(asset: HandAsset, beta: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Joints (b, 16, 3) in metres of the open hands of shapes `beta` (b, 10), in the model's own frame."""
+    return asset.joints + (beta @ asset.joint_dirs.reshape(48, -1).T).reshape(-1, 16, 3)
+
+
+def _skinned(
+    asset: HandAsset,
+    chosen: slice | NDArray[np.integer],
+    beta: NDArray[np.floating],
+    local: NDArray[np.floating],
+    joints: NDArray[np.floating],
+    rotation: NDArray[np.floating],
+    position: NDArray[np.floating],
+) -> NDArray[np.floating]:
+    """The `chosen` vertices (b, c, 3) posed by linear blend skinning (Eqs. 3 and 4)."""
+    b = beta.shape[0]
+    template = asset.template[chosen]
+    count = len(template)
+    feature = (local - np.eye(3, dtype=local.dtype)).reshape(b, 135)
+    moved = beta @ asset.shapedirs[chosen].reshape(count * 3, -1).T
+    moved = moved + feature @ asset.posedirs[chosen].reshape(count * 3, 135).T
+    vertices = template + moved.reshape(b, count, 3)
+    shift = position - (rotation @ joints[..., None])[..., 0]
+    transform = np.concatenate([rotation.reshape(b, 16, 9), shift], -1)
+    blended = asset.weights[chosen] @ transform  # (b, c, 12)
+    turn = blended[..., :9].reshape(b, count, 3, 3)
+    return (turn @ vertices[..., None])[..., 0] + blended[..., 9:]
+
+
+def _placed(points: NDArray[np.floating], R: ArrayLike | None, T: ArrayLike | None) -> NDArray[np.floating]:
+    """Points (b, n, 3) relative to the wrist, turned by `R` (b, 3, 3) and moved by `T` (b, 3) where given."""
     if R is not None:
-        turn = np.asarray(R, np.float32).transpose(0, 2, 1)
-        vertices, all_joints = vertices @ turn, all_joints @ turn
-    if T is not None:
-        place = np.asarray(T, np.float32)[:, None]
-        vertices, all_joints = vertices + place, all_joints + place
-    return Posed(vertices, all_joints)
+        points = points @ np.asarray(R, points.dtype).transpose(0, 2, 1)
+    return points if T is None else points + np.asarray(T, points.dtype)[:, None]
 
 
 def _chain(joints: NDArray[np.floating], local: NDArray[np.floating]) -> tuple[NDArray, NDArray]:

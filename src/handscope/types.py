@@ -65,8 +65,8 @@ class Hand:
     `joints_2d` (21, 2) px of the input; `joint_scores` (21,) in [0, 1]; `mask` (H, W) bool; `joints_3d` (21, 3)
     and `vertices` (V, 3) metres in the camera frame; `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and
     `T` (3,) place the right-hand model so that x_cam = R (x - wrist) + T (for a left hand: the mirrored
-    picture's); `K` (3, 3) the intrinsics used; `box` (x0, y0, x1, y1) px; `score` in [0, 1]; `faces` (F, 3)
-    triangles, counter-clockwise seen from outside.
+    picture's); `K` (3, 3) the intrinsics used; `box` (x0, y0, x1, y1) px around joints and visible
+    hand; `score` in [0, 1]; `faces` (F, 3) triangles, counter-clockwise seen from outside.
     """
 
     handedness: Handedness

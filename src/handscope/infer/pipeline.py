@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -96,11 +97,10 @@ class Pipeline:
         )
         lifted = lift(fitted.hand, estimate.focal, crop, K, width)
         lifted = settle(lifted, joints, estimate.joint_scores, K, mirrored=crop.mirrored)
-        limits = np.array([width - 1, height - 1])
         return Hand(
             handedness="left" if crop.mirrored else "right",
             score=score,
-            box=np.concatenate([joints.min(0).clip(0, limits), joints.max(0).clip(0, limits)]),
+            box=box_of(joints, estimate.mask, crop).clip(0, [width - 1, height - 1, width - 1, height - 1]),
             joints_2d=joints,
             joint_scores=estimate.joint_scores,
             mask=paste_mask(estimate.mask, crop, height, width),
@@ -191,6 +191,19 @@ def paste_mask(mask: NDArray[np.floating], crop: Crop, height: int, width: int) 
         window = Crop(np.column_stack([crop.matrix[:, :2], shift]), crop.size)
         full[y0:y1, x0:x1] = window.paste(mask.astype(np.float32), int(y1 - y0), int(x1 - x0)) > 0.5
     return full
+
+
+def box_of(joints: NDArray[np.floating], mask: NDArray[np.floating], crop: Crop) -> NDArray[np.float64]:
+    """Box (4,) px around what is seen of a hand: joints (21, 2) px and the largest piece of the crop's mask (m, m)."""
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats((mask > 0.5).astype(np.uint8))
+    points = np.asarray(joints, np.float64)
+    if len(stats) > 1:
+        rows, columns = np.nonzero(pieces == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+        cell = crop.size / len(mask)
+        centres = crop.invert((np.column_stack([columns, rows]) + 0.5) * cell - 0.5)
+        half = cell / 2 / crop.scale
+        points = np.concatenate([points, centres - half, centres + half])
+    return np.concatenate([points.min(0), points.max(0)])
 
 
 def drop_repeated(hands: Sequence[Hand], *, iou: float = 0.6, closeness: float = 0.15) -> list[Hand]:

@@ -52,13 +52,10 @@ SIDE_CERTAIN = 0.8
 PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 """The joints from which MediaPipe takes the next frame's view."""
 
-# By place or person: a room of ti1k, two of subhih, a run of dwivedi's people, 21 students.
-HELD_OUT_FILES = {
-    "ti1k": (531, 650),
-    "subhih": (868, 971),
-    "dwivedi": (455, 513),
-    "sign-digits": (4193, 4402),
-}
+HELD_OUT = json.loads(
+    (Path(__file__).parents[1] / "src" / "handscope" / "data" / "held_out.json").read_text()
+)
+"""By place or person; handscope.data.held_out reads the same file."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +197,7 @@ def label(row: dict[str, Any], root: Path, hands: Any, landmarks: Landmarks) -> 
         found = digit(row, image, hands, landmarks)
     else:
         found = photograph(row, image, hands, landmarks)
-    first, last = HELD_OUT_FILES[row["source"]]
+    first, last = HELD_OUT[row["source"]]["files"]
     split = "held-out" if first <= number_of(row) <= last else "train"
     return {"file": row["file"], "source": row["source"], "split": split, "hands": found}
 

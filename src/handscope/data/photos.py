@@ -49,7 +49,7 @@ class PhotoDataset:
     """Map-style: `len(photos)`, `photos[i]` -> Sample; pictures are read when asked for.
 
     `root` is the folder that holds photos/index.jsonl. Without `labels` only boxes and human fingertips are
-    known. `split` (held_out.json says which is which) and `sources` choose.
+    known. `split` (as the labels say, else held_out.json) and `sources` choose.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ def _photo(row: dict[str, Any], taught: dict[str, Any] | None) -> Photo:
     ]
     labels = tuple(_hand(hand, tips if i == 0 else []) for i, hand in enumerate(hands))
     split = "held-out" if is_held_out(row["source"], row["file"]) else "train"
-    return Photo(row["file"], row["source"], split, labels)
+    return Photo(row["file"], row["source"], taught["split"] if taught else split, labels)
 
 
 def _hand(hand: dict[str, Any], tips: list[tuple[int, list[float]]]) -> HandLabel:

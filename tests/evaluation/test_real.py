@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from handscope.data.dev_sets import JointsDev
 from handscope.evaluation import protocols
 from handscope.evaluation.crops_dev import CropsDev
-from handscope.evaluation.real import bench, report, spread
+from handscope.evaluation.real import Column, Model, report, spread
+from handscope.evaluation.real import bench as bench_columns
 from handscope.geometry.camera import project
 from handscope.types import Hand, HandLabel, Sample
 
@@ -53,6 +55,11 @@ def make_hand(joints: np.ndarray, *, shift_px: float = 0.0, score: float = 0.9) 
     )
 
 
+def bench(data: Path, model: Model, **options: Any) -> dict[str, protocols.Scores]:
+    """The scores of one model by set."""
+    return bench_columns(data, [Column("model", model)], sets=("joints-dev", "masks-dev"), **options)["model"]
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Two pictures of joints-dev, two of masks-dev, two photographs."""
@@ -82,8 +89,30 @@ def test_a_perfect_model_has_perfect_scores(data: Path, tmp_path: Path) -> None:
     assert joints["error_px256_mean"] == pytest.approx(0, abs=1e-9)
     assert joints["pa_error_mm_mean"] == pytest.approx(0, abs=1e-9)
     assert masks["found"] == 1 and masks["iou_mean"] > 0.97
-    assert json.loads((tmp_path / "out" / "scores.json").read_text())["joints-dev"]["found"] == 1
-    assert "| joints-dev | found | 1 |" in report(results)
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["model"]["joints-dev"]["found"] == 1
+
+
+def test_columns_see_the_same_pictures_and_what_one_has_not_is_a_dash(data: Path) -> None:
+    seen: dict[str, list[bytes]] = {"a": [], "b": []}
+
+    def watching(name: str) -> Model:
+        def model(image: np.ndarray) -> list[Hand]:
+            seen[name].append(image.tobytes())
+            return [make_hand(hand_joints())]
+
+        return model
+
+    columns = [
+        Column("a", watching("a")),
+        Column("b", watching("b"), sets=["joints-dev"], without=["projected_error_px256_mean"]),
+    ]
+    results = bench_columns(data, columns, sets=("joints-dev", "masks-dev"))
+    assert len(seen["a"]) == 4 and seen["a"][:2] == seen["b"]
+    table = report(results)
+    assert table.startswith("| set | measure | a | b |")
+    assert "|  | hands found | 100.0 % | 100.0 % |" in table
+    assert "|  | 2D error of the mesh's joints, mean, px of 256 | 0.00 | - |" in table
+    assert "| masks-dev | pictures | 2 | - |" in table
 
 
 def test_a_shift_is_seen_in_2d_and_not_in_3d(data: Path) -> None:
@@ -129,7 +158,7 @@ def test_photographs_count_finds_and_false_alarms() -> None:
     known[[4, 8]] = True
     label = HandLabel(box=box, joints_2d=hand.joints_2d + np.array([5, 0]), joints_2d_known=known)
     sample = Sample(key="x", source="photos/ti1k", image=np.zeros((SIZE, SIZE, 3), np.uint8), hands=(label,))
-    away = replace(hand, joints_2d=hand.joints_2d + 200)
+    away = replace(hand, joints_2d=hand.joints_2d + 200, box=hand.box + 200)
     scores = protocols.score_photos([sample, sample], [[hand, away], []])
     assert scores["found"] == 0.5 and scores["false_alarms_per_picture"] == 0.5
     side = max(box[2:] - box[:2])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from handscope.evaluation.masks import Confusion, confusion, iou_pck, iou_pck_area, total
+from handscope.evaluation.masks import Confusion, confusion, iou_pck, iou_pck_area, mesh_mask, total
 from handscope.evaluation.surface import f_scores, nearest_vertex_distance
+from handscope.types import Hand
 
 
 def brute_f(predicted: np.ndarray, true: np.ndarray, limit: float) -> float:
@@ -53,3 +54,37 @@ def test_confusions_add_up_over_the_set() -> None:
     everything = np.ones((10, 10), bool)
     both = total([one, confusion(everything, everything)])
     assert both.hand_iou == pytest.approx(104 / 112) and both.mean_iou == pytest.approx((104 / 112 + 4 / 12) / 2)
+
+
+def hand_of(vertices: np.ndarray, faces: np.ndarray, f: float, centre: float) -> Hand:
+    zero = np.zeros(0)
+    K = np.array([[f, 0, centre], [0, f, centre], [0, 0, 1.0]])
+    return Hand(
+        handedness="right", score=1.0, box=zero, joints_2d=zero, joint_scores=zero, mask=np.zeros((40, 60), bool),
+        joints_3d=zero, vertices=vertices, faces=faces, theta=zero, beta=zero, R=np.eye(3), T=zero, K=K,
+    )  # fmt: skip
+
+
+def test_a_mesh_covers_the_pixels_inside_its_outline() -> None:
+    """Against point-in-triangle at every pixel's samples, for triangles that overlap and leave the picture."""
+    rng = np.random.default_rng(3)
+    vertices = np.column_stack([rng.uniform(-0.4, 0.6, (24, 2)), rng.uniform(0.9, 1.1, 24)])
+    faces = np.arange(24).reshape(8, 3)
+    hand = hand_of(vertices, faces, 50.0, 20.0)
+    corners = (vertices[:, :2] / vertices[:, 2:] * 50 + 20)[faces]
+    x, y = np.meshgrid((np.arange(60 * 8) + 0.5) / 8 - 0.5, (np.arange(40 * 8) + 0.5) / 8 - 0.5)
+    inside = np.zeros(x.shape, bool)
+    for a, b, c in corners:
+        turns = [(q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0]) for p, q in ((a, b), (b, c), (c, a))]
+        inside |= (np.min(turns, 0) >= 0) | (np.max(turns, 0) <= 0)
+    share = inside.reshape(40, 8, 60, 8).mean((1, 3))
+    drawn = mesh_mask(hand, 40, 60)
+    assert drawn[share > 0.6].all() and not drawn[share < 0.2].any()
+    assert 0 <= int(drawn.sum()) - share.sum() < 0.05 * share.sum()  # OpenCV fills the outline too: 1/8 px
+
+
+def test_no_mesh_and_a_mesh_elsewhere_cover_nothing() -> None:
+    nothing = hand_of(np.zeros((0, 3)), np.zeros((0, 3), int), 50.0, 20.0)
+    assert not mesh_mask(nothing, 40, 60).any()
+    away = hand_of(np.array([[5.0, 0, 1], [6, 0, 1], [5, 1, 1]]), np.array([[0, 1, 2]]), 50.0, 20.0)
+    assert not mesh_mask(away, 40, 60).any()

@@ -1,4 +1,5 @@
-"""Mask scores: IoU-PCK, whose full area is the mean IoU, and mIoU from a confusion accumulated over the set.
+"""Mask scores: IoU-PCK, whose full area is the mean IoU, and mIoU from a confusion accumulated over the set; and the
+mask that a mesh would have.
 
 No reference code for the paper's "IoU PCK" (Figure 8) was found; the definition here is the natural one.
 """
@@ -8,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from handscope.geometry.camera import project
+from handscope.types import Hand
+
+SAMPLES = 4
+"""The mesh is drawn with so many samples a pixel, each way."""
+_SHIFT = 4
+_NEAREST_M = 0.01
 
 
 def iou_pck(ious: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
@@ -60,3 +70,28 @@ def confusion(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> Confusio
 def total(confusions: Iterable[Confusion]) -> Confusion:
     """The confusion accumulated over a set."""
     return sum(confusions, start=Confusion())
+
+
+def mesh_mask(hand: Hand, height: int, width: int) -> NDArray[np.bool_]:
+    """The picture's pixels (height, width) that the projected mesh of `hand` covers by half or more.
+
+    Every triangle is filled, whichever way it faces, `SAMPLES` times enlarged; triangles nearer than a centimetre
+    are left out.
+    """
+    mask = np.zeros((height, width), np.bool_)
+    if len(hand.vertices) == 0:
+        return mask
+    seen = project(hand.vertices, hand.K)
+    low = np.floor(seen.min(0)).clip(0, (width, height)).astype(int)
+    high = (np.ceil(seen.max(0)) + 1).clip(0, (width, height)).astype(int)
+    if (high <= low).any():
+        return mask
+    columns, rows = (high - low).tolist()
+    fine = np.zeros((rows * SAMPLES, columns * SAMPLES), np.uint8)
+    points = np.round(((seen - low + 0.5) * SAMPLES - 0.5) * (1 << _SHIFT)).astype(np.int32)
+    before = (hand.vertices[:, 2] > _NEAREST_M)[hand.faces].all(1)
+    for triangle in points[hand.faces[before]]:
+        cv2.fillConvexPoly(fine, triangle, 255, cv2.LINE_8, _SHIFT)
+    share = cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
+    mask[low[1] : high[1], low[0] : high[0]] = share >= 128
+    return mask

@@ -1,9 +1,9 @@
-"""`handscope bench real`: a model on real photographs, as in protocols.py.
+"""`handscope bench real`: models on real photographs, side by side, as in protocols.py.
 
-    bench(Path("../shared/data"), model, out=Path("out/bench"))
+    bench(Path("../shared/data"), [Column("handscope", model)], out=Path("out/bench"))
 
-writes scores.json and predictions' overlays (if asked for) and returns the scores; `report` makes them a
-table.
+scores every model over the same pictures, writes scores.json, report.md and overlays (if asked for) and returns the
+scores by column and set; `report` makes them one table.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +35,44 @@ SETS = ("joints-dev", "masks-dev", "photos held-out")
 SOURCES = ("ti1k", "dwivedi", "subhih")
 """Photographs with human boxes."""
 
+MEASURES = {
+    "pictures": ("pictures", "{:.0f}", 1),
+    "hands": ("labelled hands", "{:.0f}", 1),
+    "found": ("hands found", "{:.1f} %", 100),
+    "false_alarms_per_picture": ("false alarms a picture", "{:.3f}", 1),
+    "error_px256_mean": ("2D error, mean, px of 256", "{:.2f}", 1),
+    "error_px256_median": ("2D error, median, px of 256", "{:.2f}", 1),
+    "projected_error_px256_mean": ("2D error of the mesh's joints, mean, px of 256", "{:.2f}", 1),
+    "pck_0.1": ("PCK@0.1 of the box side", "{:.1f} %", 100),
+    "pck_0.2": ("PCK@0.2 of the box side", "{:.1f} %", 100),
+    "pa_error_mm_mean": ("PA 3D error, mm", "{:.2f}", 1),
+    "handedness": ("left or right", "{:.1f} %", 100),
+    "mesh_mask_iou": ("IoU of rendered mesh and estimated mask", "{:.3f}", 1),
+    "iou_mean": ("mean IoU in the joints' box, without forearm", "{:.3f}", 1),
+    "iou_median": ("median IoU in the joints' box, without forearm", "{:.3f}", 1),
+    "iou_in_front_mean": ("mean IoU of everything in front of the wrist", "{:.3f}", 1),
+    "iou_at_least_0.5": ("IoU at least 0.5", "{:.1f} %", 100),
+    "thumb_tip_error": ("thumb tip error, of the box side", "{:.4f}", 1),
+    "index_tip_error": ("index tip error, of the box side", "{:.4f}", 1),
+    "ms_per_picture": ("time a picture, ms", "{:.0f}", 1),
+}
+"""What each score is called in a report, how it is written and its factor."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A model and what it can be scored on: some of `SETS`, less the measures `without`."""
+
+    name: str
+    model: Model
+    sets: Sequence[str] = SETS
+    without: Sequence[str] = ()
+
+
+MEDIAPIPE_SETS = ("joints-dev", "photos held-out")
+MEDIAPIPE_WITHOUT = ("projected_error_px256_mean", "mesh_mask_iou")
+"""MediaPipe Hands has no mask, no mesh and no camera."""
+
 
 class SampleList(Protocol):
     """Anything map-style that yields samples."""
@@ -46,7 +84,7 @@ class SampleList(Protocol):
 
 def bench(
     data: Path,
-    model: Model,
+    columns: Sequence[Column],
     *,
     out: Path | None = None,
     labels: Path | None = None,
@@ -54,35 +92,39 @@ def bench(
     sets: Sequence[str] = SETS,
     draw: Draw | None = None,
     progress: Progress | None = None,
-) -> dict[str, Scores]:
-    """Scores of `model` on joints-dev, masks-dev and the held-out photographs under `data`.
+) -> dict[str, dict[str, Scores]]:
+    """Scores, by column and set, on joints-dev, masks-dev and the held-out photographs under `data`.
 
-    `limit` takes that many pictures of each of the `sets`, evenly spread. `labels` is the pseudo-label file,
-    which says which photographs are held out; without it the photographs are left out. With `draw` and `out`,
-    every picture's overlay goes to out/overlays/<set>/.
+    `limit` takes that many pictures of each of the `sets`, evenly spread. `labels`, a file of pseudo-labels, is
+    not needed: it adds hands that nobody boxed. With `draw` and `out`, every picture with the first column's hands
+    goes to out/overlays/<set>/.
     """
-    results = {}
+    results: dict[str, dict[str, Scores]] = {column.name: {} for column in columns}
     for name in sets:
-        if name == "photos held-out" and labels is None:
-            continue
         samples, score = open_set(name, data, labels)
+        active = [column for column in columns if name in column.sets]
         chosen = spread(len(samples), limit)
-        pictures, predictions, seconds = [], [], 0.0
+        pictures: list[Sample] = []
+        hands: dict[str, list[list[Hand]]] = {column.name: [] for column in active}
+        seconds = dict.fromkeys(hands, 0.0)
         for done, i in enumerate(chosen):
             sample = samples[i]
-            start = time.perf_counter()
-            predictions.append(list(model(sample.image)))
-            seconds += time.perf_counter() - start
+            for column in active:
+                start = time.perf_counter()
+                hands[column.name].append(list(column.model(sample.image)))
+                seconds[column.name] += time.perf_counter() - start
             pictures.append(without_pixels(sample))
-            if draw is not None and out is not None:
-                save_overlay(out / "overlays" / name, sample, draw(sample.image, predictions[-1]))
+            if draw is not None and out is not None and active:
+                save_overlay(out / "overlays" / name, sample, draw(sample.image, hands[active[0].name][-1]))
             if progress is not None:
                 progress(name, done + 1, len(chosen))
-        results[name] = score(pictures, predictions) | {
-            "ms_per_picture": 1000 * seconds / max(len(chosen), 1)
-        }
+        for column in active:
+            scores = score(pictures, hands[column.name])
+            scores["ms_per_picture"] = 1000 * seconds[column.name] / max(len(chosen), 1)
+            results[column.name][name] = {key: v for key, v in scores.items() if key not in column.without}
     if out is not None:
-        write_json(out / "scores.json", results)
+        write_text(out / "scores.json", json.dumps(results, indent=1) + "\n")
+        write_text(out / "report.md", report(results) + "\n")
     return results
 
 
@@ -110,12 +152,23 @@ def spread(total: int, limit: int | None) -> list[int]:
     return np.linspace(0, total - 1, count).round().astype(int).tolist()
 
 
-def report(results: dict[str, Scores]) -> str:
-    """The scores as a Markdown table."""
-    lines = ["| set | measure | value |", "|---|---|---|"]
-    for name, scores in results.items():
-        lines += [f"| {name} | {measure} | {value:.4g} |" for measure, value in scores.items()]
+def report(results: dict[str, dict[str, Scores]]) -> str:
+    """The scores as one Markdown table, a column a model; "-" where a model does not say."""
+    names = list(results)
+    lines = [f"| set | measure | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+    for group in dict.fromkeys(group for scores in results.values() for group in scores):
+        found = [results[name].get(group, {}) for name in names]
+        for i, key in enumerate(dict.fromkeys(key for scores in found for key in scores)):
+            cells = [written(key, scores[key]) if key in scores else "-" for scores in found]
+            title = MEASURES[key][0] if key in MEASURES else key
+            lines.append(f"| {'' if i else group} | {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def written(measure: str, value: float) -> str:
+    """A score as a reader wants it, in its unit."""
+    _, form, factor = MEASURES.get(measure, ("", "{:.4g}", 1))
+    return form.format(factor * value)
 
 
 def save_overlay(folder: Path, sample: Sample, picture: NDArray[np.uint8]) -> None:
@@ -126,9 +179,9 @@ def save_overlay(folder: Path, sample: Sample, picture: NDArray[np.uint8]) -> No
     cv2.imwrite(str(folder / f"{source}-{name}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 
-def write_json(path: Path, value: object) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write beside, then move into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(value, indent=1) + "\n")
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text)
     os.replace(temporary, path)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from handscope.data.photos import PhotoDataset
+from handscope.data.photos import PhotoDataset, to_hand_model
 from handscope.errors import HandscopeError
 
 
@@ -86,3 +86,25 @@ def test_missing_files_are_one_sentence(root: Path, labels: Path, tmp_path: Path
     (tmp_path / "bad.jsonl.gz").write_bytes(b"no gzip")
     with pytest.raises(HandscopeError, match="bad"):
         PhotoDataset(root, tmp_path / "bad.jsonl.gz")
+
+
+def test_the_teachers_metacarpals_get_the_published_length() -> None:
+    """DESIGN.md, section 3: wrist to middle knuckle 9.8 cm where 8.05 is published, of fingers of the right length."""
+    joints = np.zeros((21, 2))
+    joints[:, 1] = 5.0
+    joints[[0, 9, 10, 11, 12], 1] = [0.0, -9.8, -13.7, -16.7, -19.4]
+    moved = to_hand_model(joints)
+    total = moved[0, 1] - moved[12, 1]
+    assert (moved[0, 1] - moved[9, 1]) / total == pytest.approx(80.5 / 182.8, abs=0.035)
+    assert np.array_equal(moved[10:13], joints[10:13].astype(np.float32))
+
+
+def test_moving_the_teachers_joints_keeps_similarity() -> None:
+    joints = np.random.default_rng(0).normal(0, 50, (21, 2))
+    turn = 3 * np.array([[0.6, -0.8], [0.8, 0.6]])
+    assert np.allclose(to_hand_model(joints @ turn + 7), to_hand_model(joints) @ turn + 7, atol=1e-2)
+
+
+def test_the_thumbs_saddle_joint_of_the_teacher_is_not_trusted(root: Path, labels: Path) -> None:
+    (hand,) = PhotoDataset(root, labels)[0].hands
+    assert hand.joints_2d_known is not None and not hand.joints_2d_known[1]

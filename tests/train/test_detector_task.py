@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -58,9 +59,14 @@ def test_every_source_is_drawn_from(sources: DetectorSources) -> None:
     assert sum(int(mixture[n]["present"].sum()) for n in range(10)) > 0
 
 
+def test_hand_filled_shards_join_the_scenes(sources: DetectorSources) -> None:
+    mixture = open_mixture(DetectorRun(sources=replace(sources, hands=sources.scenes)))
+    assert len(mixture.whole) == 6
+
+
 def test_no_scenes_is_one_sentence(sources: DetectorSources, tmp_path: Path) -> None:
     (tmp_path / "scenes" / "train-000000.tar").unlink()
-    with pytest.raises(HandscopeError, match="handscope synth --scenes"):
+    with pytest.raises(HandscopeError, match=r"no shards .* `handscope synth \[--scenes\]"):
         open_mixture(DetectorRun(sources=sources))
 
 

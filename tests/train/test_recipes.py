@@ -8,7 +8,7 @@ from handscope.errors import HandscopeError
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
 from handscope.nn.network import HandNetwork, multiply_accumulates
-from handscope.train.estimator import EstimatorTask, build
+from handscope.train.estimator import EstimatorTask, build, narrowed
 from handscope.train.recipe import from_arguments, from_dict
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -47,7 +47,7 @@ def test_what_ships_is_a_cascade_with_everything_in_it():
 
 
 def test_frozen_blocks_do_not_learn_and_a_trunk_needs_its_place():
-    config = recipe("small", "--start.trunk", "null", "--start.frozen_blocks", "4")
+    config = recipe("small", "--start.checkpoint", "null", "--start.frozen_blocks", "4")
     trunk = build(config.network, config.start).blocks[0].encoder.trunk
     assert not any(p.requires_grad for p in trunk.stem.parameters())
     assert not any(p.requires_grad for p in trunk.blocks[2].parameters())
@@ -63,3 +63,13 @@ def test_no_shards_is_one_clear_sentence(tmp_path):
     config = recipe("small", "--start.trunk", "null", "--sources", sources, "--dev", "null")
     with pytest.raises(HandscopeError, match="handscope synth"):
         EstimatorTask(config)
+
+
+def test_a_narrower_network_starts_from_the_first_channels_of_a_wider_one():
+    wide = {"a": torch.arange(12.0).view(3, 4), "b": torch.arange(3.0)}
+    cut = narrowed(wide, {"a": torch.zeros(2, 3), "b": torch.zeros(3)})
+    assert cut["a"].tolist() == [[0, 1, 2], [4, 5, 6]] and cut["b"].tolist() == [0, 1, 2]
+    with pytest.raises(HandscopeError, match=r"a is \(3, 4\), too small for this network's \(4, 4\)"):
+        narrowed(wide, {"a": torch.zeros(4, 4), "b": torch.zeros(3)})
+    with pytest.raises(HandscopeError, match="b is in one of them only"):
+        narrowed(wide, {"a": wide["a"], "c": wide["b"]})

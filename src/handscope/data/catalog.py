@@ -37,7 +37,7 @@ def open_shards(root: Path | str) -> ShardReader:
     """All shards of a folder."""
     paths = sorted(Path(root).glob("*.tar"))
     if not paths:
-        raise HandscopeError(f"{root}: no shards (*.tar); make some with `handscope synth --out {root}`")
+        raise HandscopeError(f"{root}: no shards (*.tar); make some with `handscope synth [--scenes] --out {root}`")
     return ShardReader(paths)
 
 

@@ -1,0 +1,281 @@
+"""Hands over time: one look a hand and frame, and each hand keeps its name.
+
+The detector runs when a hand was lost, and now and then for new ones. Otherwise a hand's crop comes from its joints
+in the last frame, moved on by its velocity, upright, and mirrored by the side that the track is locked to. The side
+is decided by evidence summed over frames: both sides are looked at until it suffices, and again when it wanes.
+A hand that is not seen keeps its place for a while, so that a gap does not end it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from handscope.geometry.camera import default_intrinsics
+from handscope.geometry.crops import Crop, crop_around, upright_frame
+from handscope.infer.detector import Detection, box_iou
+from handscope.infer.estimator import Estimate
+from handscope.infer.pipeline import SMALLEST_PX, Pipeline, check_intrinsics
+from handscope.infer.smoothing import HandSmoother, SmoothingConfig
+from handscope.types import Hand
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingConfig:
+    """When to search, when a hand is lost, when its side is sure.
+
+    `search_every_s`: seconds between searches while every hand is seen; `longest_gap_s`: so long a hand that is not
+    seen lives on; `least_trust`: mean joint score under which a look shows no hand (nothing but background scores
+    about 0.05); `sure`: evidence (sum of log odds, leaking by `leak` a look) from which one side alone is looked at;
+    `turnover`: evidence for the other side at which the track changes sides. `smoothing` None: none.
+    """
+
+    search_every_s: float = 0.5
+    longest_gap_s: float = 0.5
+    least_trust: float = 0.2
+    most_hands: int = 8
+    sure: float = 4.0
+    turnover: float = 1.5
+    leak: float = 0.1
+    velocity_share: float = 0.5
+    smoothing: SmoothingConfig | None = field(default_factory=SmoothingConfig)
+
+    def __post_init__(self) -> None:
+        if self.search_every_s < 0 or self.longest_gap_s < 0 or self.most_hands < 1:
+            raise ValueError(f"times must not be negative and most_hands at least 1, got {self}")
+
+
+@dataclass
+class Side:
+    """Left or right, by evidence: log odds of a right hand, summed and leaking, with hysteresis."""
+
+    config: TrackingConfig
+    evidence: float = 0.0
+    right: bool = True
+    looks: int = 0
+
+    @property
+    def sure(self) -> bool:
+        """Whether one side alone need be looked at."""
+        return (self.evidence if self.right else -self.evidence) >= self.config.sure
+
+    def hear(self, log_odds: float) -> None:
+        """One more look's log odds of a right hand."""
+        heard = float(np.clip(log_odds, -2.5, 2.5))
+        most = 2 * self.config.sure  # so that a sure track can be brought round in a few frames
+        self.evidence = float(np.clip((1 - self.config.leak) * self.evidence + heard, -most, most))
+        against = -self.evidence if self.right else self.evidence
+        if self.looks == 0 or against > self.config.turnover:
+            self.right = self.evidence >= 0
+        self.looks += 1
+
+
+@dataclass
+class Track:
+    """One hand over time. `estimate` is its last look, `velocity` (2,) px/s that of the joints' middle."""
+
+    number: int
+    side: Side
+    smoother: HandSmoother | None
+    presence: float
+    estimate: Estimate
+    seen: float
+    velocity: Array = field(default_factory=lambda: np.zeros(2))
+    hand: Hand | None = None
+
+    @property
+    def handedness(self) -> str:
+        """The side as the word of a `Hand`."""
+        return "right" if self.side.right else "left"
+
+    def joints_at(self, time: float) -> Array:
+        """Joints (21, 2) px expected at `time`; a hand out of sight for long is expected to stand still."""
+        return self.estimate.joints_2d + self.velocity * min(time - self.seen, 0.15)
+
+
+class Tracker:
+    """Call it with the frames of a video, in order, for the hands of each.
+
+    A hand carries its `track`; `extras["unseen_s"]` says for how long it has not been seen: such a hand is the last
+    one seen, with a falling score.
+    """
+
+    def __init__(self, pipeline: Pipeline, config: TrackingConfig | None = None) -> None:
+        self.pipeline = pipeline
+        self.config = config or TrackingConfig()
+        self.tracks: list[Track] = []
+        self._numbers = count()
+        self._searched = -np.inf
+
+    def __call__(self, image: NDArray[np.uint8], time: float, K: ArrayLike | None = None) -> list[Hand]:
+        """Hands in `image` RGB uint8 (H, W, 3), taken at `time` seconds with the intrinsics `K` (3, 3), by track."""
+        height, width = image.shape[:2]
+        if min(height, width) < SMALLEST_PX:
+            return []
+        intrinsics = default_intrinsics(width, height) if K is None else check_intrinsics(K)
+        seen = self._follow(image, time)
+        lost = [track for track in self.tracks if track.number not in seen]
+        if lost or not self.tracks or time - self._searched >= self.config.search_every_s:
+            seen |= self._search(image, time, lost)
+        self.tracks = [t for t in self.tracks if t.number in seen or time - t.seen <= self.config.longest_gap_s]
+        return [self._hand(t, seen.get(t.number), time, intrinsics, image.shape[:2]) for t in self.tracks]
+
+    def _follow(self, image: NDArray[np.uint8], time: float) -> dict[int, Estimate]:
+        """Looks where the tracks should be, all in one batch; hands found, by track number."""
+        plans = [(t, t.joints_at(time)) for t in self.tracks]
+        crops = [self._crops(t.side, *upright_frame(joints), last=t.estimate.crop) for t, joints in plans]
+        looks = self._look(image, crops)
+        found = {t.number: _judge(t.side, looked) for (t, _), looked in zip(plans, looks, strict=True)}
+        found = {n: e for n, e in found.items() if self._is_hand(e, image.shape)}
+        expected = {t.number: joints for t, joints in plans}
+        for number in _thieves(found, expected):
+            del found[number]
+        for track, _ in plans:
+            if track.number in found:
+                self._update(track, found[track.number], time)
+        return found
+
+    def _search(self, image: NDArray[np.uint8], time: float, lost: Sequence[Track]) -> dict[int, Estimate]:
+        """Runs the detector: finds lost tracks again and begins new ones; hands found, by track number."""
+        self._searched = time
+        detections = self.pipeline.detector(image)
+        owners = assign(detections, self.tracks, time)
+        found: dict[int, Estimate] = {}
+        for detection, track in zip(detections, owners, strict=True):
+            if track is not None:
+                track.presence += 0.5 * (detection.score - track.presence)
+            if track in lost or (track is None and len(self.tracks) < self.config.most_hands):
+                side = Side(self.config) if track is None else track.side
+                estimate = self._approach(image, detection, side)
+                if not self._is_hand(estimate, image.shape) or self._is_known(estimate, found, time, track):
+                    continue
+                if track is None:
+                    track = self._begin(side, detection, estimate, time)
+                else:
+                    self._update(track, estimate, time, moved=False)
+                found[track.number] = estimate
+        return found
+
+    def _approach(self, image: NDArray[np.uint8], detection: Detection, side: Side) -> Estimate:
+        """A look by the detector's crop for where the joints are, and one upright by these."""
+        mirrored = not side.right if side.looks else detection.right < 0.5
+        size = self.pipeline.estimator.size
+        rough = crop_around(detection.centre, detection.side, detection.up, size=size, mirrored=mirrored)
+        (first,) = self.pipeline.estimator(image, [rough])
+        crops = self._crops(side, *upright_frame(first.joints_2d), last=rough)
+        return _judge(side, self._look(image, [crops])[0])
+
+    def _begin(self, side: Side, detection: Detection, estimate: Estimate, time: float) -> Track:
+        smoothing = self.config.smoothing
+        smoother = None if smoothing is None else HandSmoother(self.pipeline.target or self.pipeline.asset, smoothing)
+        track = Track(next(self._numbers), side, smoother, detection.score, estimate, time)
+        self.tracks.append(track)
+        return track
+
+    def _update(self, track: Track, estimate: Estimate, time: float, *, moved: bool = True) -> None:
+        """The track has been seen; unless `moved`, where it was before says nothing of its velocity."""
+        seconds = time - track.seen
+        if moved and seconds > 0:
+            step = (estimate.joints_2d - track.estimate.joints_2d).mean(0) / seconds
+            track.velocity = track.velocity + self.config.velocity_share * (step - track.velocity)
+        elif seconds > 0:
+            track.velocity = np.zeros(2)
+        track.estimate, track.seen = estimate, time
+
+    def _crops(self, side: Side, centre: Array, length: float, up: Array, *, last: Crop) -> list[Crop]:
+        """The upright crop of the side, at most 2.5 times larger or smaller than the last; both while unsure."""
+        before = last.size / last.scale
+        length = min(max(length, before / 2.5), before * 2.5)
+        sides = [not side.right] if side.sure else [False, True]
+        return [crop_around(centre, length, up, size=last.size, mirrored=mirrored) for mirrored in sides]
+
+    def _look(self, image: NDArray[np.uint8], crops: Sequence[Sequence[Crop]]) -> list[list[Estimate]]:
+        """Estimates in the groups of the crops, by one batch."""
+        flat = iter(self.pipeline.estimator(image, [crop for group in crops for crop in group]))
+        return [[next(flat) for _ in group] for group in crops]
+
+    def _is_hand(self, estimate: Estimate, shape: tuple[int, ...]) -> bool:
+        """Whether the look shows a hand, at least half of whose joints' box is inside the picture."""
+        joints = estimate.joints_2d
+        low, high = joints.min(0), joints.max(0)
+        inside = np.clip(np.minimum(high, [shape[1], shape[0]]) - np.maximum(low, 0), 0, None).prod()
+        return estimate.trust >= self.config.least_trust and inside >= 0.3 * max((high - low).prod(), 1.0)
+
+    def _is_known(self, estimate: Estimate, found: dict[int, Estimate], time: float, own: Track | None) -> bool:
+        """Whether another track that is seen in this frame is this very hand."""
+        others = [t.estimate for t in self.tracks if t is not own and (t.seen == time or t.number in found)]
+        return any(same_hand(estimate.joints_2d, other.joints_2d) for other in others)
+
+    def _hand(
+        self, track: Track, estimate: Estimate | None, time: float, K: Array, shape: tuple[int, int]
+    ) -> Hand:
+        if estimate is None and track.hand is not None:
+            left = max(0.0, 1 - (time - track.seen) / max(self.config.longest_gap_s, 1e-9))
+            score = float(np.sqrt(track.presence * track.estimate.trust)) * left
+            return replace(track.hand, score=score, extras={**track.hand.extras, "unseen_s": time - track.seen})
+        estimate = estimate or track.estimate
+        hand = self.pipeline.to_hand(estimate, float(np.sqrt(track.presence * estimate.trust)), K, *shape)
+        if track.smoother is not None:
+            hand = track.smoother(hand, time)
+        track.hand = replace(hand, track=track.number, extras={**hand.extras, "unseen_s": 0.0})
+        return track.hand
+
+
+def _judge(side: Side, looks: Sequence[Estimate]) -> Estimate:
+    """Weighs the looks from one side or both as evidence and returns that of the side decided on."""
+    tiny = 1e-6
+    if len(looks) == 2:
+        plain, mirrored = looks
+        side.hear(float(np.log((plain.plausibility + tiny) / (mirrored.plausibility + tiny))))
+        return plain if side.right else mirrored
+    (only,) = looks
+    odds = float(np.log((only.right + tiny) / (1 - only.right + tiny))) * only.trust
+    side.hear(-odds if only.crop.mirrored else odds)
+    return only
+
+
+def same_hand(one: Array, two: Array) -> bool:
+    """Whether two sets of joints (21, 2) px lie on each other: nearer in the mean than 0.15 of the larger box."""
+    size = max(float(np.ptp(joints, axis=0).max()) for joints in (one, two))
+    return bool(np.linalg.norm(one - two, axis=1).mean() < 0.15 * size)
+
+
+def _thieves(found: dict[int, Estimate], expected: dict[int, Array]) -> set[int]:
+    """Of tracks that found the same hand, all but the one that expected it nearest to there."""
+    strayed = {n: float(np.linalg.norm(e.joints_2d - expected[n], axis=1).mean()) for n, e in found.items()}
+    kept: list[int] = []
+    for number in sorted(found, key=lambda n: strayed[n]):
+        if not any(same_hand(found[number].joints_2d, found[other].joints_2d) for other in kept):
+            kept.append(number)
+    return set(found) - set(kept)
+
+
+def assign(detections: Sequence[Detection], tracks: Sequence[Track], time: float) -> list[Track | None]:
+    """The track each detection belongs to, or None: greedily by least cost.
+
+    The cost is the distance of the boxes' centres in box sides, less half their IoU, plus a third where the
+    detector is sure of the other side than the track is.
+    """
+    costs = []
+    for i, detection in enumerate(detections):
+        for track in tracks:
+            joints = track.joints_at(time)
+            box = np.concatenate([joints.min(0), joints.max(0)])
+            sides = [float((b[2:] - b[:2]).max()) for b in (box, detection.box)]
+            middles = [(b[:2] + b[2:]) / 2 for b in (box, detection.box)]
+            apart = float(np.hypot(*(middles[0] - middles[1]))) / max(*sides, 1.0)
+            if apart > 0.6 or min(sides) < 0.4 * max(sides):
+                continue
+            other_side = abs(detection.right - float(track.side.right)) if track.side.sure else 0.0
+            costs.append((apart - 0.5 * box_iou(box, detection.box) + other_side / 3, i, track))
+    owners: list[Track | None] = [None] * len(detections)
+    for _, i, track in sorted(costs, key=lambda c: c[:2]):
+        if owners[i] is None and track not in owners:
+            owners[i] = track
+    return owners

@@ -1,0 +1,246 @@
+"""Identity, side and survival of tracks, around a stand-in pipeline that knows where the hands are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from handscope.geometry.crops import upright_frame
+from handscope.infer.detector import Detection
+from handscope.infer.estimator import Estimate
+from handscope.infer.lifting import PosedHand
+from handscope.infer.tracking import Side, Tracker, TrackingConfig
+from posed_hands import posed_hand
+
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+SHAPE = posed_hand(640, 480).joints_2d
+SHAPE = (SHAPE - SHAPE.mean(0)) / np.ptp(SHAPE, axis=0).max()  # about one unit large
+
+
+def joints_at(x, y, size=100.0):
+    return SHAPE * size + (x, y)
+
+
+class Stage:
+    """A pipeline over scripted hands: `hands` is a list of (joints (21, 2), is right), `blind` hides them from the
+    detector, `looks` counts the estimator's crops.
+    """
+
+    def __init__(self):
+        self.hands, self.blind = [], False
+        self.looks = self.searches = 0
+        self.doubt = lambda: 0.0  # log odds added to what a look says of the side
+        self.asset = self.target = None
+        self.estimator = _Callable(self.look, size=128)
+
+    def detector(self, image):
+        self.searches += 1
+        found = []
+        for joints, right in [] if self.blind else self.hands:
+            centre, side, up = upright_frame(joints)
+            box = np.concatenate([joints.min(0), joints.max(0)])
+            if any(np.hypot(*(centre - d.centre)) < 0.2 * side for d in found):
+                continue  # as non-maximum suppression does
+            up = up / np.hypot(*up)
+            found.append(Detection(box=box, up=up, centre=centre, side=side, right=float(right), score=0.9))
+        return found
+
+    def look(self, image, crops):
+        return [self._see(crop) for crop in crops]
+
+    def _see(self, crop):
+        self.looks += 1
+        middle = np.full(2, (crop.size - 1) / 2)
+        nearest = min(self.hands, key=lambda h: np.hypot(*(crop.apply(h[0].mean(0)) - middle)), default=None)
+        if nearest is None or np.hypot(*(crop.apply(nearest[0].mean(0)) - middle)) > 0.5 * crop.size:
+            joints, shown, trust = np.tile(middle, (21, 1)) + SHAPE, 0.5, 0.05
+        else:
+            joints, right = nearest
+            odds = (4.0 + self.doubt()) * (1 if right != crop.mirrored else -1)
+            joints, shown, trust = crop.apply(joints), 1 / (1 + np.exp(-odds)), 0.8
+        return Estimate(
+            crop=crop, joints=joints, joint_scores=np.full(21, trust), mask=np.zeros((4, 4)), right=float(shown),
+            theta=np.zeros((15, 3)), beta=np.zeros(10), focal=200.0,
+            hand=PosedHand(R=np.eye(3), T=np.zeros(3), joints_3d=np.zeros((21, 3)), vertices=np.zeros((1, 3))),
+        )  # fmt: skip
+
+    def to_hand(self, estimate, score, K, height, width):
+        joints = estimate.joints_2d
+        side = "left" if estimate.crop.mirrored else "right"
+        box = np.concatenate([joints.min(0), joints.max(0)])
+        return replace(posed_hand_once(), handedness=side, score=score, joints_2d=joints, box=box, extras={})
+
+
+class _Callable:
+    def __init__(self, function, **names):
+        self.function = function
+        self.__dict__.update(names)
+
+    def __call__(self, *arguments):
+        return self.function(*arguments)
+
+
+_hand = []
+
+
+def posed_hand_once():
+    if not _hand:
+        _hand.append(posed_hand(640, 480))
+    return _hand[0]
+
+
+@pytest.fixture
+def stage():
+    return Stage()
+
+
+def tracker_of(stage, **config):
+    return Tracker(stage, TrackingConfig(smoothing=None, **config))
+
+
+def test_a_moving_hand_keeps_its_name_by_one_look_a_frame(stage):
+    tracker = tracker_of(stage, search_every_s=100.0)
+    for frame in range(60):
+        stage.hands = [(joints_at(100 + 6 * frame, 200 + 40 * np.sin(frame / 9)), True)]
+        (hand,) = tracker(IMAGE, frame / 30)
+        assert hand.track == 0 and hand.handedness == "right" and hand.extras["unseen_s"] == 0
+        np.testing.assert_allclose(hand.joints_2d, stage.hands[0][0], atol=1e-6)
+        if frame == 10:
+            stage.looks = 0
+    assert stage.searches == 1 and stage.looks == 49
+
+
+def test_identities_survive_a_crossing(stage):
+    """A right and a left hand pass through each other; in the middle the detector sees one of them only."""
+    tracker = tracker_of(stage)
+    names = []
+    for frame in range(80):
+        x = 100 + 5.5 * frame
+        stage.hands = [(joints_at(x, 240), True), (joints_at(640 - x, 250), False)]
+        hands = {h.track: h for h in tracker(IMAGE, frame / 30)}
+        if frame in (5, 79):
+            names.append({hand.handedness: track for track, hand in hands.items()})
+            for side, (joints, _) in zip(("right", "left"), stage.hands, strict=True):
+                np.testing.assert_allclose(hands[names[-1][side]].joints_2d, joints, atol=1e-6)
+    assert names[0] == names[1] and set(names[0].values()) == {0, 1}
+
+
+def test_a_gap_is_bridged_up_to_the_limit(stage):
+    tracker = tracker_of(stage, longest_gap_s=0.5)
+    there = [(joints_at(300, 240), True)]
+    scores = []
+    for frame in range(60):
+        stage.hands = [] if 20 <= frame < 32 else there
+        (hand,) = tracker(IMAGE, frame / 30)
+        assert hand.track == 0
+        assert hand.extras["unseen_s"] == pytest.approx((frame - 19) / 30 if 20 <= frame < 32 else 0)
+        scores.append(hand.score)
+    assert all(before > after for before, after in pairwise(scores[19:32]))
+
+
+def test_a_longer_gap_ends_the_track(stage):
+    tracker = tracker_of(stage, longest_gap_s=0.31)
+    counts, last = [], None
+    for frame in range(60):
+        stage.hands = [] if 20 <= frame < 40 else [(joints_at(300, 240), True)]
+        hands = tracker(IMAGE, frame / 30)
+        counts.append(len(hands))
+        last = hands[0].track if hands else last
+    assert counts[:29] == [1] * 29 and counts[29:40] == [0] * 11 and counts[40:] == [1] * 20 and last == 1
+
+
+def test_a_hand_found_again_elsewhere_is_another_one(stage):
+    tracker = tracker_of(stage)
+    for frame in range(40):
+        stage.hands = [(joints_at(120 if frame < 20 else 520, 240), True)]
+        hands = tracker(IMAGE, frame / 30)
+    assert [h.track for h in hands] == [1]
+
+
+def test_a_jump_the_detector_can_bridge_keeps_the_name(stage):
+    tracker = tracker_of(stage)
+    for frame in range(20):
+        stage.hands = [(joints_at(200 if frame < 10 else 245, 240), True)]
+        hands = tracker(IMAGE, frame / 30)
+    assert [h.track for h in hands] == [0] and hands[0].extras["unseen_s"] == 0
+
+
+def test_a_new_hand_is_found_within_the_time_between_searches(stage):
+    tracker = tracker_of(stage, search_every_s=0.5)
+    for frame in range(40):
+        stage.hands = [(joints_at(150, 240), True)] + ([(joints_at(450, 240), False)] if frame >= 10 else [])
+        hands = tracker(IMAGE, frame / 30)
+        if frame == 26:
+            assert {h.track: h.handedness for h in hands} == {0: "right", 1: "left"}
+    assert len(hands) == 2 and stage.searches == 3
+
+
+def test_one_hand_never_has_two_tracks(stage):
+    tracker = tracker_of(stage, search_every_s=0.0)
+    for frame in range(30):
+        stage.hands = [(joints_at(300 + frame, 240), True)]
+        assert [h.track for h in tracker(IMAGE, frame / 30)] == [0]
+
+
+def test_no_more_hands_than_asked_for(stage):
+    stage.hands = [(joints_at(80 + 120 * i, 240), True) for i in range(5)]
+    tracker = tracker_of(stage, most_hands=2)
+    assert len(tracker(IMAGE, 0.0)) == len(tracker(IMAGE, 0.1)) == 2
+
+
+def test_a_hand_leaving_the_picture_is_dropped(stage):
+    tracker = tracker_of(stage, longest_gap_s=0.1)
+    for frame in range(60):
+        stage.hands = [(joints_at(500 + 6 * frame, 240), True)]
+        hands = tracker(IMAGE, frame / 30)
+    assert hands == []
+
+
+def test_a_few_wrong_looks_do_not_turn_a_side(stage):
+    tracker = tracker_of(stage)
+    stage.hands = [(joints_at(300, 240), True)]
+    for frame in range(60):
+        wrong = frame in (20, 21, 40)
+        stage.doubt = lambda wrong=wrong: -8.0 if wrong else 0.0
+        (hand,) = tracker(IMAGE, frame / 30)
+        assert hand.handedness == "right"
+
+
+def test_lasting_evidence_turns_a_side(stage):
+    tracker = tracker_of(stage)
+    stage.hands = [(joints_at(300, 240), True)]
+    for frame in range(60):
+        stage.hands = [(joints_at(300, 240), frame < 20)]
+        (hand,) = tracker(IMAGE, frame / 30)
+    assert hand.handedness == "left" and hand.track == 0
+
+
+def test_sides_have_hysteresis():
+    side = Side(TrackingConfig())
+    side.hear(-0.2)
+    assert not side.right and not side.sure
+    side.hear(0.5)
+    assert not side.right  # a little evidence for the other side
+    for _ in range(10):
+        side.hear(1.0)
+    assert side.right and side.sure
+
+
+def test_a_hand_is_tracked_by_real_networks_code(toy_weights):
+    """The same around ONNX stand-ins: nothing of the pipeline's interface is imagined by the tests above."""
+    from handscope.infer.pipeline import load
+    from toy_networks import blobs, paint, toy_joints
+
+    tracker = Tracker(load(toy_weights, threads=1))
+    for frame in range(8):
+        points = blobs((150 + 8 * frame, 150), 90, 0.05 * frame, "left")
+        (hand,) = tracker(paint(400, 300, [points]), frame / 30)
+        assert hand.track == 0 and hand.handedness == "left"
+    assert np.linalg.norm(hand.joints_2d - toy_joints(*points), axis=1).mean() < 15
+
+
+def test_a_tiny_picture_has_no_hand(stage):
+    assert tracker_of(stage)(np.zeros((4, 4, 3), np.uint8), 0.0) == []

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from handscope.hand.assets import HandAsset
+
 Handedness = Literal["left", "right"]
 FloatArray = NDArray[np.floating]
 
@@ -28,6 +30,7 @@ class HandLabel:
     nor behind an object, and inside the picture. `mask` (H, W) uint8 is coverage of the visible hand (no
     forearm), 0-255. `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and `T` (3,) place the RIGHT-hand
     model; for a left hand they are those of the picture mirrored left to right. `box` is (x0, y0, x1, y1) px.
+    `tone` is the skin's, 0 (lightest) to 10 (darkest), known of rendered hands.
     """
 
     handedness: Handedness | None = None
@@ -42,6 +45,7 @@ class HandLabel:
     beta: FloatArray | None = None
     R: FloatArray | None = None
     T: FloatArray | None = None
+    tone: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +90,8 @@ class Hand:
     extras: dict[str, float] = field(default_factory=dict)
     track: int | None = None
     """Which hand of a video this is; None in a single picture."""
+    asset: HandAsset | None = None
+    """The hand model that `vertices`, `theta` and `beta` belong to; None is the shipped one."""
 
     def __repr__(self) -> str:
         x0, y0, x1, y1 = (round(float(v)) for v in self.box)

@@ -122,7 +122,7 @@ def _shaded_triangles(hand: Hand) -> tuple[NDArray[np.floating], NDArray[np.inte
     """Corners (n, 3, 3) in metres of triangles that face the camera, far ones first, and their RGB (n, 3)."""
     corners = hand.vertices[hand.faces]
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = vertex_normals(hand)
+    normals = vertex_normals(hand.vertices, hand.faces)
     front = np.flatnonzero(np.einsum("fi,fi->f", flat, corners.mean(1)) < 0)
     corners, bent = _quartered(corners[front]), _quartered(normals[hand.faces[front]]).mean(1)
     middle = corners.mean(1)
@@ -134,13 +134,13 @@ def _shaded_triangles(hand: Hand) -> tuple[NDArray[np.floating], NDArray[np.inte
     return corners[order], colours[order]
 
 
-def vertex_normals(hand: Hand) -> NDArray[np.floating]:
-    """Unit outward normals (V, 3): the triangles' own, weighted by their areas."""
-    corners = hand.vertices[hand.faces]
+def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.floating]:
+    """Unit outward normals (V, 3) of `vertices` (V, 3): the triangles' own, weighted by their areas."""
+    corners = vertices[faces]
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros_like(hand.vertices)
+    normals = np.zeros_like(vertices)
     for i in range(3):
-        np.add.at(normals, hand.faces[:, i], flat)
+        np.add.at(normals, faces[:, i], flat)
     return normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)
 
 
@@ -200,8 +200,10 @@ def _tag(text: str, size: int, colour: tuple[int, int, int]) -> NDArray[np.uint8
     return np.asarray(picture)
 
 
-def colours_by_finger(hand: Hand, *, tint: float = 0.35) -> NDArray[np.uint8]:
-    """RGB (V, 3) of the vertices: skin, tinted with the colour of the nearest joint's finger."""
-    apart = np.linalg.norm(hand.vertices[:, None] - hand.joints_3d[None], axis=-1)  # (V, 21)
+def colours_by_finger(
+    vertices: NDArray[np.floating], joints: NDArray[np.floating], *, tint: float = 0.35
+) -> NDArray[np.uint8]:
+    """RGB (V, 3) of `vertices` (V, 3): skin, tinted with the colour of the finger whose joint (21, 3) is nearest."""
+    apart = np.linalg.norm(vertices[:, None] - joints[None], axis=-1)  # (V, 21)
     palette = np.array([FINGER_COLOURS[finger_of(j)] for j in range(len(JOINT_NAMES))], np.float64)
     return ((1 - tint) * SKIN + tint * palette[apart.argmin(1)]).round().astype(np.uint8)

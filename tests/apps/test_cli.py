@@ -275,7 +275,7 @@ def test_light_modules_import_nothing_heavy():
 def test_the_light_install_is_enough(toy_weights, tmp_path, toy_picture):
     """All that only `handscope[train]` brings is hidden: nothing is missed, not even with a warning."""
     Image.fromarray(toy_picture).save(tmp_path / "photo.png")
-    hidden = ("torch", "scipy", "numba", "networkx", "matplotlib", "onnx", "jaxtyping", "yaml")
+    hidden = ("torch", "scipy", "trimesh", "numba", "networkx", "matplotlib", "onnx", "jaxtyping", "yaml")
     code = (
         f"import sys\nfor name in {hidden}: sys.modules[name] = None\n"
         "from handscope.apps.cli import main\nsys.exit(main(sys.argv[1:]))"

@@ -6,7 +6,7 @@ two, and so on); hands cut by an inner border of a tile are left to the tile tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,6 +17,8 @@ from handscope.geometry.crops import Crop, crop_around
 from handscope.infer.weights import Network, check_outputs
 
 OUTPUTS = {"scores", "boxes", "up", "crops", "right"}
+BATCH = 8
+"""Pictures (or tiles) that go through the network at once."""
 TILE_OVERLAP = 0.25
 """Share of a tile that its neighbour shows too."""
 
@@ -56,21 +58,35 @@ class Detector:
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Hands in `image` RGB uint8 (H, W, 3), each once, best first."""
-        height, width = image.shape[:2]
-        found = self._look(image, (0, 0, width, height))
-        if self.tiles > 1:
-            for tile in tile_boxes(width, height, self.tiles):
-                found += [d for d in self._look(image, tile) if not _is_cut(d, tile, width, height)]
-        return suppress(found)
+        return self.search([image])[0]
 
-    def _look(self, image: NDArray[np.uint8], region: tuple[int, int, int, int]) -> list[Detection]:
-        """Detections above the threshold inside `region` (x0, y0, x1, y1), not yet suppressed."""
-        x0, y0, x1, y1 = region
-        view = letterbox(self.network.input_size, 0, 0, x1 - x0, y1 - y0)
-        small = view.extract(np.ascontiguousarray(image[y0:y1, x0:x1]), border=cv2.BORDER_CONSTANT)
-        out = {name: value[0] for name, value in self.network.run(small[None]).items()}
+    def search(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Detection]]:
+        """The hands of each of `images`; the network sees them in batches of `BATCH`."""
+        regions = [(number, region) for number, image in enumerate(images) for region in self._regions(image)]
+        found: list[list[Detection]] = [[] for _ in images]
+        for start in range(0, len(regions), BATCH):
+            part = regions[start : start + BATCH]
+            views = [_view(images[number], region, self.network.input_size) for number, region in part]
+            out = self.network.run(np.stack([small for _, small in views]))
+            for i, (number, region) in enumerate(part):
+                one = {name: value[i] for name, value in out.items()}
+                height, width = images[number].shape[:2]
+                detections = self._read(one, views[i][0], region)
+                found[number] += [d for d in detections if not _is_cut(d, region, width, height)]
+        return [suppress(detections) for detections in found]
+
+    def _regions(self, image: NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
+        """The whole picture and, if asked for, its tiles: (x0, y0, x1, y1)."""
+        height, width = image.shape[:2]
+        tiles = tile_boxes(width, height, self.tiles) if self.tiles > 1 else ()
+        return [(0, 0, width, height), *tiles]
+
+    def _read(
+        self, out: dict[str, NDArray[np.floating]], view: Crop, region: tuple[int, int, int, int]
+    ) -> list[Detection]:
+        """Detections above the threshold inside `region`, in picture px, not yet suppressed."""
         keep = np.flatnonzero(out["scores"] >= self.threshold)
-        corner = np.array([x0, y0], np.float64)
+        corner = np.array(region[:2], np.float64)
         boxes = view.invert(out["boxes"][keep].reshape(-1, 2, 2)) + corner
         centres = view.invert(out["crops"][keep, :2]) + corner
         return [
@@ -85,6 +101,15 @@ class Detector:
             for i, box, centre in zip(keep, boxes, centres, strict=True)
             if out["crops"][i, 2] > 1.0
         ]
+
+
+def _view(
+    image: NDArray[np.uint8], region: tuple[int, int, int, int], size: int
+) -> tuple[Crop, NDArray[np.uint8]]:
+    """The letterbox of `region` of the picture, and what it shows (size, size, 3)."""
+    x0, y0, x1, y1 = region
+    view = letterbox(size, 0, 0, x1 - x0, y1 - y0)
+    return view, view.extract(np.ascontiguousarray(image[y0:y1, x0:x1]), border=cv2.BORDER_CONSTANT)
 
 
 def tile_boxes(width: int, height: int, count: int) -> Iterator[tuple[int, int, int, int]]:
@@ -124,12 +149,19 @@ def suppress(found: list[Detection], *, iou: float = 0.5, closeness: float = 0.2
 
     `closeness` is the distance of the centres in sides of the smaller crop.
     """
-    kept: list[Detection] = []
-    for one in sorted(found, key=lambda d: -d.score):
-        if not any(
-            box_iou(one.box, two.box) > iou
-            or np.hypot(*(one.centre - two.centre)) < closeness * min(one.side, two.side)
-            for two in kept
-        ):
-            kept.append(one)
+    if not found:
+        return []
+    boxes, centres = np.stack([d.box for d in found]), np.stack([d.centre for d in found])
+    scores, sides = np.array([d.score for d in found]), np.array([d.side for d in found])
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    left, kept = np.ones(len(found), bool), []
+    while left.any():
+        best = int(np.argmax(np.where(left, scores, -1.0)))
+        kept.append(found[best])
+        extent = np.minimum(boxes[:, 2:], boxes[best, 2:]) - np.maximum(boxes[:, :2], boxes[best, :2])
+        shared = np.prod(np.maximum(extent, 0.0), axis=1)
+        overlaps = shared > iou * np.maximum(areas + areas[best] - shared, 1e-9)
+        near = np.hypot(*(centres - centres[best]).T) < closeness * np.minimum(sides, sides[best])
+        left &= ~(overlaps | near)
+        left[best] = False
     return kept

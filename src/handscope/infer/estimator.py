@@ -13,6 +13,10 @@ from handscope.infer.lifting import PosedHand
 from handscope.infer.weights import Network, check_outputs
 from handscope.skeleton import MIDDLE_MCP, WRIST
 
+BATCH = 32
+"""Crops that go through the network at once."""
+View = tuple[NDArray[np.uint8], Crop]
+"""A picture RGB uint8 (H, W, 3) and a crop of it."""
 OUTPUTS = {"joints", "joint_scores", "mask", "right", "theta", "beta", "R", "T", "f", "joints_3d", "vertices"}
 
 
@@ -70,34 +74,52 @@ class Estimator:
         return self.network.input_size
 
     def __call__(self, image: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Estimate]:
-        """One estimate for each crop of `image` RGB uint8 (H, W, 3), in one batch."""
-        if not crops:
-            return []
-        out = self.network.run(np.stack([crop.extract(image) for crop in crops]))
-        return [
-            Estimate(
-                crop=crop,
-                joints=out["joints"][i].astype(np.float64),
-                joint_scores=out["joint_scores"][i],
-                mask=out["mask"][i],
-                right=float(out["right"][i]),
-                theta=out["theta"][i],
-                beta=out["beta"][i],
-                hand=PosedHand(**{name: out[name][i] for name in ("R", "T", "joints_3d", "vertices")}),
-                focal=float(out["f"][i]),
-            )
-            for i, crop in enumerate(crops)
-        ]
+        """One estimate for each crop of `image` RGB uint8 (H, W, 3)."""
+        return self.look([(image, crop) for crop in crops])
+
+    def look(self, views: Sequence[View]) -> list[Estimate]:
+        """One estimate for each crop of its own picture, in batches of `BATCH`."""
+        found = []
+        for start in range(0, len(views), BATCH):
+            part = views[start : start + BATCH]
+            out = self.network.run(np.stack([crop.extract(image) for image, crop in part]))
+            for i, (_, crop) in enumerate(part):
+                found.append(_estimate(crop, {name: value[i] for name, value in out.items()}))
+        return found
 
     def refine(self, image: NDArray[np.uint8], first: Estimate) -> Estimate:
         """Look again, upright and centred on the joints just found, from both sides; the more plausible one is kept.
 
         Its `right` becomes the share that this side has of the two sides' plausibility.
         """
-        crops = [next_crop(first, mirrored=mirrored) for mirrored in (False, True)]
-        better, worse = sorted(self(image, crops), key=lambda estimate: -estimate.plausibility)
-        share = better.plausibility / max(better.plausibility + worse.plausibility, 1e-12)
-        return replace(better, right=share)
+        return self.refine_all([(image, first)])[0]
+
+    def refine_all(self, firsts: Sequence[tuple[NDArray[np.uint8], Estimate]]) -> list[Estimate]:
+        """`refine` for estimates in pictures of their own, in the same batches."""
+        views = [(image, next_crop(first, mirrored=m)) for image, first in firsts for m in (False, True)]
+        looks = self.look(views)
+        return [_more_plausible(*pair) for pair in zip(looks[::2], looks[1::2], strict=True)]
+
+
+def _estimate(crop: Crop, out: dict[str, NDArray[np.floating]]) -> Estimate:
+    """The network's outputs for one crop, by their names."""
+    return Estimate(
+        crop=crop,
+        joints=out["joints"].astype(np.float64),
+        joint_scores=out["joint_scores"],
+        mask=out["mask"],
+        right=float(out["right"]),
+        theta=out["theta"],
+        beta=out["beta"],
+        hand=PosedHand(**{name: out[name] for name in ("R", "T", "joints_3d", "vertices")}),
+        focal=float(out["f"]),
+    )
+
+
+def _more_plausible(one: Estimate, two: Estimate) -> Estimate:
+    better, worse = sorted((one, two), key=lambda estimate: -estimate.plausibility)
+    share = better.plausibility / max(better.plausibility + worse.plausibility, 1e-12)
+    return replace(better, right=share)
 
 
 def next_crop(estimate: Estimate, *, mirrored: bool) -> Crop:

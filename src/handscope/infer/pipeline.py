@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar, overload
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from handscope.errors import HandscopeError
 from handscope.geometry.camera import default_intrinsics
@@ -21,51 +23,96 @@ from handscope.hand.assets import HandAsset, load_asset
 from handscope.infer.detector import Detector, box_iou
 from handscope.infer.estimator import Estimate, Estimator
 from handscope.infer.fitting import fit
-from handscope.infer.images import to_rgb_array
+from handscope.infer.images import read_picture, to_rgb_array
 from handscope.infer.lifting import lift, settle
+from handscope.infer.mano import refit
+from handscope.infer.results import FoundHand, Hands
 from handscope.infer.weights import open_network
 from handscope.types import Hand
 
+AnyHand = TypeVar("AnyHand", bound=Hand)
 SMALLEST_PX = 16
 """Pictures with a shorter side than this show no hand that could be read."""
 
 
 class Pipeline:
-    """Call it with a picture for its hands, best first."""
+    """Call it with a picture for its hands, best first; with a list of pictures for a list of such answers."""
 
-    def __init__(self, estimator: Estimator, detector: Detector, asset: HandAsset) -> None:
+    def __init__(
+        self, estimator: Estimator, detector: Detector, asset: HandAsset, target: HandAsset | None = None
+    ) -> None:
         self.estimator = estimator
         self.detector = detector
         self.asset = asset
+        """The hand model that the estimator was trained with."""
+        self.target = target
+        """The hand model that hands are told in, if another one (MANO)."""
         self.faces = np.asarray(asset.faces)
 
+    @overload
     def __call__(
-        self, image: object, K: ArrayLike | None = None, boxes: ArrayLike | None = None
-    ) -> list[Hand]:
-        """Hands in `image`: RGB (H, W, 3) uint8, a PIL image or a path.
+        self, image: list[Any] | tuple[Any, ...], K: object = None, boxes: Sequence[ArrayLike | None] | None = None
+    ) -> list[Hands]: ...
+    @overload
+    def __call__(
+        self,
+        image: str | Path | Image.Image | NDArray[Any],
+        K: ArrayLike | None = None,
+        boxes: ArrayLike | None = None,
+    ) -> Hands: ...
+    def __call__(self, image: Any, K: Any = None, boxes: Any = None) -> Hands | list[Hands]:
+        """Hands in `image`: RGB (H, W, 3) uint8, a PIL image or a path; or a list of these, which share the
+        networks' batches.
 
-        `K` (3, 3) px are the camera's intrinsics if known. `boxes` (n, 4) as x0, y0, x1, y1 px, tight
-        around a hand each, replace the detector.
+        `K` (3, 3) px are the camera's intrinsics if known (for a list: one for all, or a list). `boxes` (n, 4) as x0,
+        y0, x1, y1 px, tight around a hand each, replace the detector (for a list: a list, None where it shall look).
         """
-        picture = to_rgb_array(image)
-        height, width = picture.shape[:2]
-        intrinsics = default_intrinsics(width, height) if K is None else check_intrinsics(K)
-        checked = None if boxes is None else check_boxes(boxes, width, height)
-        if min(height, width) < SMALLEST_PX:
-            return []
-        found = self._from_detector(picture) if checked is None else self._from_boxes(picture, checked)
-        hands = [self.to_hand(estimate, score, intrinsics, height, width) for estimate, score in found]
-        return drop_repeated(hands)
+        if isinstance(image, list | tuple):
+            return self._answer(list(image), _each(K, len(image), "K"), _each(boxes, len(image), "boxes"))
+        return self._answer([image], [K], [boxes])[0]
 
-    def _from_detector(self, image: NDArray[np.uint8]) -> list[tuple[Estimate, float]]:
-        """Estimates with scores; a score is the geometric mean of the detector's and of the joints' mean."""
-        detections = self.detector(image)
-        crops = [
-            crop_around(d.centre, d.side, d.up, size=self.estimator.size, mirrored=d.right < 0.5)
-            for d in detections
+    def _answer(self, images: list[Any], Ks: list[Any], boxes: list[Any]) -> list[Hands]:
+        read = [read_image(image) for image in images]
+        pictures = [picture for picture, _, _ in read]
+        cameras = [_camera(picture, K) for picture, K in zip(pictures, Ks, strict=True)]
+        checked = [
+            None if b is None else check_boxes(b, picture.shape[1], picture.shape[0])
+            for picture, b in zip(pictures, boxes, strict=True)
         ]
-        refined = [self.estimator.refine(image, first) for first in self.estimator(image, crops)]
-        return [(e, float(np.sqrt(d.score * e.trust))) for e, d in zip(refined, detections, strict=True)]
+        answers = []
+        for (picture, source, notes), K, found in zip(read, cameras, self._find(pictures, checked), strict=True):
+            height, width = picture.shape[:2]
+            hands = drop_repeated([self.to_hand(estimate, score, K, height, width) for estimate, score in found])
+            answers.append(Hands(hands, width=width, height=height, source=source, notes=notes))
+        return answers
+
+    def _find(
+        self, pictures: Sequence[NDArray[np.uint8]], boxes: Sequence[NDArray[np.floating] | None]
+    ) -> list[list[tuple[Estimate, float]]]:
+        """Estimates with scores, picture by picture."""
+        large = [min(picture.shape[:2]) >= SMALLEST_PX for picture in pictures]
+        searched = [i for i, b in enumerate(boxes) if b is None and large[i]]
+        found: list[list[tuple[Estimate, float]]] = [[] for _ in pictures]
+        for i, estimates in zip(searched, self._from_detector([pictures[i] for i in searched]), strict=True):
+            found[i] = estimates
+        for i, b in enumerate(boxes):
+            if b is not None and large[i]:
+                found[i] = self._from_boxes(pictures[i], b)
+        return found
+
+    def _from_detector(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[tuple[Estimate, float]]]:
+        """Estimates with scores; a score is the geometric mean of the detector's and of the joints' mean."""
+        found = [(i, d) for i, detections in enumerate(self.detector.search(pictures)) for d in detections]
+        views = [
+            (pictures[i], crop_around(d.centre, d.side, d.up, size=self.estimator.size, mirrored=d.right < 0.5))
+            for i, d in found
+        ]
+        firsts = self.estimator.look(views)
+        refined = self.estimator.refine_all([(view[0], first) for view, first in zip(views, firsts, strict=True)])
+        answers: list[list[tuple[Estimate, float]]] = [[] for _ in pictures]
+        for (i, detection), estimate in zip(found, refined, strict=True):
+            answers[i].append((estimate, float(np.sqrt(detection.score * estimate.trust))))
+        return answers
 
     def _from_boxes(
         self, image: NDArray[np.uint8], boxes: NDArray[np.floating]
@@ -81,7 +128,7 @@ class Pipeline:
 
     def to_hand(
         self, estimate: Estimate, score: float, K: NDArray[np.floating], height: int, width: int
-    ) -> Hand:
+    ) -> FoundHand:
         """What the network says of a crop, fitted and lifted to the camera `K` of a picture `height` x `width`."""
         crop = estimate.crop
         joints = estimate.joints_2d
@@ -97,7 +144,7 @@ class Pipeline:
         )
         lifted = lift(fitted.hand, estimate.focal, crop, K, width)
         lifted = settle(lifted, joints, estimate.joint_scores, K, mirrored=crop.mirrored)
-        return Hand(
+        hand = FoundHand(
             handedness="left" if crop.mirrored else "right",
             score=score,
             box=box_of(joints, estimate.mask, crop).clip(0, [width - 1, height - 1, width - 1, height - 1]),
@@ -113,7 +160,9 @@ class Pipeline:
             T=lifted.T,
             K=K,
             extras={"right": 1 - estimate.right if crop.mirrored else estimate.right},
+            asset=self.asset,
         )
+        return hand if self.target is None else refit(hand, self.target)
 
 
 def load(
@@ -126,21 +175,46 @@ def load(
 ) -> Pipeline:
     """The networks, checked and opened, ready to be called with pictures.
 
-    `weights` is a folder with estimator.onnx and detector.onnx (the shipped ones by default), `hand_model`
-    the hand model the estimator was trained with, if not the shipped one; `threads` limits the CPU's
-    threads; `min_score` is the detector's threshold; `tiles` above 1 searches large pictures for small
-    hands too (slower).
+    `weights` is a folder with estimator.onnx and detector.onnx (the shipped ones by default); `hand_model` is an
+    official MANO file, in whose vertices and parameters hands are then told, or the hand model that `weights` were
+    trained with, if not the shipped one; `threads` limits the CPU's threads; `min_score` is the detector's threshold;
+    `tiles` above 1 searches large pictures for small hands too (slower).
     """
     estimator = Estimator(open_network("estimator", weights, threads))
     detector = Detector(open_network("detector", weights, threads), threshold=min_score, tiles=tiles)
     asset = load_asset(hand_model)
     count = estimator.network.output_shapes["vertices"][1]
-    if isinstance(count, int) and count != len(asset.template):
-        raise HandscopeError(
-            f"{estimator.network.path}: gives {count} vertices, but the hand model {asset.name} has "
-            f"{len(asset.template)}; pass the hand model it was trained with"
-        )
-    return Pipeline(estimator, detector, asset)
+    if not isinstance(count, int) or count == len(asset.template):
+        return Pipeline(estimator, detector, asset)
+    own = load_asset()
+    if asset.name == "MANO" and count == len(own.template):
+        return Pipeline(estimator, detector, own, target=asset)
+    raise HandscopeError(
+        f"{estimator.network.path}: gives {count} vertices, but the hand model {asset.name} has "
+        f"{len(asset.template)}; pass the hand model it was trained with"
+    )
+
+
+def read_image(image: object) -> tuple[NDArray[np.uint8], str | None, tuple[str, ...]]:
+    """RGB uint8 (H, W, 3) of an array, a PIL image or a path, with the path and the reader's remarks."""
+    if isinstance(image, str | Path):
+        picture = read_picture(image)
+        return picture.image, str(image), picture.notes
+    return to_rgb_array(image), None, ()
+
+
+def _each(value: Any, count: int, name: str) -> list[Any]:
+    """`value` for each of `count` pictures: None and one K are for all, a list has one for each."""
+    if value is None or (name == "K" and np.size(value[0]) == 3):
+        return [value] * count
+    if len(value) != count:
+        raise HandscopeError(f"{name}: {len(value)} given for {count} pictures; give one for each")
+    return list(value)
+
+
+def _camera(picture: NDArray[np.uint8], K: Any) -> NDArray[np.float64]:
+    height, width = picture.shape[:2]
+    return default_intrinsics(width, height) if K is None else check_intrinsics(K)
 
 
 def check_intrinsics(K: ArrayLike) -> NDArray[np.float64]:
@@ -206,13 +280,13 @@ def box_of(joints: NDArray[np.floating], mask: NDArray[np.floating], crop: Crop)
     return np.concatenate([points.min(0), points.max(0)])
 
 
-def drop_repeated(hands: Sequence[Hand], *, iou: float = 0.6, closeness: float = 0.15) -> list[Hand]:
+def drop_repeated(hands: Sequence[AnyHand], *, iou: float = 0.6, closeness: float = 0.15) -> list[AnyHand]:
     """Best first; a hand is dropped if its joints lie on those of a better one of the same place.
 
     That is: mean joint distance under `closeness` of the larger box side, or box IoU above `iou` with the
     middle of the joints nearer than `closeness`.
     """
-    kept: list[Hand] = []
+    kept: list[AnyHand] = []
     for hand in sorted(hands, key=lambda h: -h.score):
         if not any(_same(hand, other, iou, closeness) for other in kept):
             kept.append(hand)

@@ -1,0 +1,149 @@
+"""Hands as numbers: JSON (its schema is `hands.schema.json`), NPZ with every array, and MANO-style NPZ.
+
+All keep the camera frame: x right, y down, z forward; metres, radians, pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from handscope.geometry.rotations import matrix_to_axis_angle
+from handscope.hand.model import rest_joints
+from handscope.infer.export.rig import MIRROR, require_model
+from handscope.skeleton import JOINT_NAMES
+from handscope.types import Hand
+
+FORMAT_VERSION = 1
+"""Of the JSON; goes up when a reader of the old one would misread the new one."""
+
+UNITS = {
+    "box, joints_2d": "pixels, x right, y down, centre of the top-left pixel at (0, 0)",
+    "joints_3d, T": "metres, camera frame: x right, y down, z forward",
+    "theta": "radians, axis-angle of 15 joints: index, middle, little, ring, thumb, each from base to tip",
+    "R, T": "x_camera = R (x - wrist) + T of the right-hand model; of the mirrored picture for a left hand",
+}
+ARRAYS = (
+    "score",
+    "box",
+    "joints_2d",
+    "joint_scores",
+    "mask",
+    "joints_3d",
+    "vertices",
+    "theta",
+    "beta",
+    "R",
+    "T",
+    "K",
+    "faces",
+)
+"""What the NPZ holds of each hand, beside the side."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `to_dict`."""
+    return json.loads((resources.files("handscope.infer") / "hands.schema.json").read_text(encoding="utf-8"))
+
+
+def to_dict(
+    hands: Sequence[Hand], *, width: int, height: int, source: str | None = None, notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Everything but masks and meshes of one picture's hands, ready for JSON."""
+    return {
+        "format": "handscope",
+        "version": FORMAT_VERSION,
+        "image": {"source": source, "width": width, "height": height, "notes": list(notes)},
+        "units": UNITS,
+        "joint_names": list(JOINT_NAMES),
+        "hands": [hand_to_dict(hand) for hand in hands],
+    }
+
+
+def hand_to_dict(hand: Hand) -> dict[str, Any]:
+    """One hand in plain Python numbers, rounded to what they are worth."""
+    content = {
+        "handedness": hand.handedness,
+        "score": _rounded(hand.score, 4),
+        "box": _rounded(hand.box, 2),
+        "joints_2d": _rounded(hand.joints_2d, 2),
+        "joint_scores": _rounded(hand.joint_scores, 4),
+        "joints_3d": _rounded(hand.joints_3d, 5),
+        "theta": _rounded(hand.theta, 5),
+        "beta": _rounded(hand.beta, 4),
+        "R": _rounded(hand.R, 6),
+        "T": _rounded(hand.T, 5),
+        "K": _rounded(hand.K, 3),
+        "mask_area_px": int(hand.mask.sum()),
+        "extras": {key: _rounded(value, 4) for key, value in hand.extras.items()},
+    }
+    return content if hand.track is None else {"track": hand.track, **content}
+
+
+def to_json(
+    hands: Sequence[Hand], *, width: int, height: int, source: str | None = None, notes: Sequence[str] = ()
+) -> str:
+    """`to_dict` as text: one line per field of a hand."""
+    content = to_dict(hands, width=width, height=height, source=source, notes=notes)
+    listed = content.pop("hands")
+    head = json.dumps(content, indent=1)[:-2]
+    each = [
+        "  {\n" + ",\n".join(f"   {json.dumps(k)}: {json.dumps(v)}" for k, v in hand.items()) + "\n  }"
+        for hand in listed
+    ]
+    return head + ',\n "hands": [' + ("\n" + ",\n".join(each) + "\n " if each else "") + "]\n}\n"
+
+
+def to_npz(hands: Sequence[Hand]) -> bytes:
+    """Every array of every hand, hands along the first axis, unrounded; read it with `numpy.load`."""
+    arrays = {name: np.array([getattr(hand, name) for hand in hands]) for name in ARRAYS}
+    arrays["handedness"] = np.array([hand.handedness for hand in hands], "U5")
+    return _packed(arrays)
+
+
+def to_mano_npz(hand: Hand) -> bytes:
+    """One hand as users of smplx and MANO expect it: the parameters of a left hand are a left hand's.
+
+    `global_orient` (3,), `hand_pose` (45,) and both together as `pose` (48,), axis-angle relative to the FLAT hand
+    (`flat_hand_mean=True`, no PCA); `betas` (10,); `trans` (3,) metres such that a vertex is
+    Rot(global_orient) (v - J0) + J0 + trans, J0 being the wrist at rest, as in smplx; `is_right`; `vertices` (V, 3),
+    `faces` (F, 3), `joints` (21, 3) and `K` (3, 3) in the camera; `model`: "MANO" or "open". `betas` of the open model
+    mean nothing to MANO.
+    """
+    model = require_model(hand)
+    side = MIRROR if hand.handedness == "left" else np.ones(3)
+    turned = 1.0 if hand.handedness == "right" else np.array([1.0, -1.0, -1.0])  # an axis-angle in the mirror
+    orient = matrix_to_axis_angle(np.asarray(hand.R, np.float64)) * turned
+    fingers = (np.asarray(hand.theta, np.float64) * turned).ravel()
+    wrist = rest_joints(model, np.asarray(hand.beta, np.float64)[None])[0, 0]
+    arrays = {
+        "pose": np.concatenate([orient, fingers]),
+        "global_orient": orient,
+        "hand_pose": fingers,
+        "betas": np.asarray(hand.beta, np.float64),
+        "trans": (np.asarray(hand.T, np.float64) - wrist) * side,
+        "is_right": np.array(hand.handedness == "right"),
+        "vertices": hand.vertices,
+        "faces": hand.faces,
+        "joints": hand.joints_3d,
+        "K": hand.K,
+        "flat_hand_mean": np.array(True),
+        "model": np.array(model.name),
+    }
+    return _packed(arrays)
+
+
+def _packed(arrays: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    """Plain Python numbers, short enough to read."""
+    return np.round(np.asarray(value, np.float64), digits).tolist()

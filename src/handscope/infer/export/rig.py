@@ -1,0 +1,112 @@
+"""The skeleton behind a mesh: 16 joints and 5 tips, where they are at rest, how they are turned, who moves what.
+
+Local frames are the model's own axes, as in MANO: at rest every joint is unturned. A left hand is the right-hand
+model mirrored (x -> -x): its rest places, turns and T are mirrored with it, so that all matrices stay rotations.
+World frame of viewers: x right, y up, z back (glTF), the camera at the origin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.errors import HandscopeError
+from handscope.geometry.rotations import axis_angle_to_matrix
+from handscope.hand.assets import HandAsset, load_asset
+from handscope.hand.model import rest_joints
+from handscope.infer.fitting import TIP_OWNERS
+from handscope.skeleton import JOINT_NAMES, MODEL_TO_CANONICAL
+from handscope.types import Hand
+
+MIRROR = np.array([-1.0, 1.0, 1.0])
+VIEWER = np.array([1.0, -1.0, -1.0])
+"""Camera frame to y up, z back: a half turn about x."""
+NAMES = tuple(JOINT_NAMES[i] for i in np.argsort(MODEL_TO_CANONICAL))
+"""Of the 16 model joints and the tips of thumb, index, middle, ring and little finger."""
+INFLUENCES = 4
+"""Joints a vertex may follow in glTF's first set of weights, which is all that every viewer reads."""
+
+
+@dataclass(frozen=True)
+class Rig:
+    """`rest` (21, 3) metres with the wrist at the origin; `parents` (21,), -1 for the wrist; `owners` (V, 4) uint8
+    joints that a vertex follows, by `weights` (V, 4) that add up to one.
+    """
+
+    rest: NDArray[np.float64]
+    parents: NDArray[np.integer]
+    owners: NDArray[np.uint8]
+    weights: NDArray[np.float32]
+
+    @property
+    def offsets(self) -> NDArray[np.float64]:
+        """Every joint (21, 3) as seen from its parent at rest; the wrist's is zero."""
+        return self.rest - np.where(self.parents[:, None] < 0, 0.0, self.rest[self.parents])
+
+    def posed(
+        self, local: NDArray[np.floating], place: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Turns (21, 3, 3) and places (21, 3) in the world, of `local` turns (21, 3, 3) and the wrist's `place`."""
+        turns, places = np.array(local, np.float64), np.array(self.offsets)
+        places[0] = place
+        for joint, parent in enumerate(self.parents):
+            if parent >= 0:
+                places[joint] = places[parent] + turns[parent] @ places[joint]
+                turns[joint] = turns[parent] @ turns[joint]
+        return turns, places
+
+
+@cache
+def _shipped() -> HandAsset:
+    return load_asset()
+
+
+def hand_model(hand: Hand) -> HandAsset | None:
+    """The hand model of a hand; None if nobody knows it (a mesh that is not the shipped model's)."""
+    if hand.asset is not None:
+        return hand.asset
+    return _shipped() if len(hand.vertices) == len(_shipped().template) else None
+
+
+def require_model(hand: Hand) -> HandAsset:
+    """`hand_model`, or one sentence on what is missing."""
+    model = hand_model(hand)
+    if model is None:
+        raise HandscopeError(
+            f"a hand of {len(hand.vertices)} vertices, not the shipped model's {len(_shipped().template)}: "
+            "set its `asset` to the hand model it belongs to"
+        )
+    return model
+
+
+def build_rig(model: HandAsset, beta: NDArray[np.floating], *, left: bool) -> Rig:
+    """The skeleton of a hand of shape `beta` (10,)."""
+    beta = np.asarray(beta, np.float64)
+    joints = rest_joints(model, beta[None])[0]
+    tips = model.template[model.tips] + model.shapedirs[model.tips] @ beta
+    rest = np.concatenate([joints, tips]) - joints[0]
+    kept = np.argsort(-model.weights, axis=1, kind="stable")[:, :INFLUENCES]
+    share = np.take_along_axis(model.weights, kept, 1).astype(np.float64)
+    share /= share.sum(1, keepdims=True)
+    return Rig(
+        rest=rest * MIRROR if left else rest,
+        parents=np.concatenate([model.parents, TIP_OWNERS]).astype(int),
+        owners=np.where(share > 0, kept, 0).astype(np.uint8),
+        weights=share.astype(np.float32),
+    )
+
+
+def viewer_pose(hand: Hand) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Local turns (21, 3, 3) of the joints and the wrist's place (3,) in the viewer's world; tips are unturned."""
+    local = np.tile(np.eye(3), (21, 1, 1))
+    local[0] = hand.R
+    local[1:16] = axis_angle_to_matrix(np.asarray(hand.theta, np.float64))
+    place = np.asarray(hand.T, np.float64)
+    if hand.handedness == "left":
+        local = local * np.outer(MIRROR, MIRROR)  # M A M
+        place = place * MIRROR
+    local[0] = VIEWER[:, None] * local[0]
+    return local, place * VIEWER

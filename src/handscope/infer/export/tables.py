@@ -1,0 +1,121 @@
+"""Hands as rows for other tools: CSV, COCO-WholeBody keypoints, and the `track_hands` column of daft-physical-ai."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from handscope.errors import HandscopeError
+from handscope.skeleton import JOINT_NAMES
+from handscope.types import Hand
+
+CSV_COLUMNS = (
+    "source",
+    "hand",
+    "handedness",
+    "hand_score",
+    "joint",
+    "name",
+    "x_px",
+    "y_px",
+    "joint_score",
+    "x_m",
+    "y_m",
+    "z_m",
+)
+
+
+def to_csv(hands: Sequence[Hand], *, source: str | None = None) -> str:
+    """One row for each hand and joint: pixels of the picture, and metres in the camera frame (z forward)."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for number, hand in enumerate(hands):
+        for joint, name in enumerate(JOINT_NAMES):
+            place = [f"{value:.2f}" for value in hand.joints_2d[joint]]
+            metres = [f"{value:.5f}" for value in hand.joints_3d[joint]]
+            first = [source or "", number, hand.handedness, f"{hand.score:.4f}", joint, name]
+            writer.writerow([*first, *place, f"{hand.joint_scores[joint]:.4f}", *metres])
+    return text.getvalue()
+
+
+def to_coco(hands: Sequence[Hand], *, width: int, height: int, source: str | None = None, image_id: int = 1) -> str:
+    """COCO-WholeBody's layout as JSON: every hand is an annotation of its own, with only that hand filled in.
+
+    Who belongs to whom is not known, so no two hands share an annotation. Keypoints are x, y, score in COCO-WholeBody's
+    order of 21, which is ours; boxes are x, y, width, height. Body, feet and face are zeros.
+    """
+    image = {"id": image_id, "file_name": source or "", "width": width, "height": height}
+    category = {"id": 1, "name": "person", "supercategory": "person"}
+    annotations = [_annotation(hand, number, image_id) for number, hand in enumerate(hands, 1)]
+    content = {"images": [image], "categories": [category], "annotations": annotations}
+    return json.dumps(content) + "\n"
+
+
+def _annotation(hand: Hand, number: int, image_id: int) -> dict[str, Any]:
+    x0, y0, x1, y1 = np.asarray(hand.box, np.float64)
+    box = [round(float(value), 2) for value in (x0, y0, x1 - x0, y1 - y0)]
+    points = np.column_stack([hand.joints_2d, hand.joint_scores]).astype(np.float64).round(3).ravel().tolist()
+    annotation: dict[str, Any] = {
+        "id": number,
+        "image_id": image_id,
+        "category_id": 1,
+        "iscrowd": 0,
+        "bbox": box,
+        "area": round(box[2] * box[3], 2),
+        "score": round(float(hand.score), 4),
+        "num_keypoints": 0,
+        "keypoints": [0] * 51,
+        "foot_kpts": [0] * 18,
+        "face_kpts": [0] * 204,
+        "face_box": [0.0] * 4,
+        "foot_valid": False,
+        "face_valid": False,
+    }
+    for side in ("left", "right"):
+        here = side == hand.handedness
+        annotation[f"{side}hand_box"] = box if here else [0.0] * 4
+        annotation[f"{side}hand_kpts"] = points if here else [0] * 63
+        annotation[f"{side}hand_valid"] = here
+    return annotation
+
+
+def track_hands(hands: Sequence[Hand]) -> list[dict[str, Any]]:
+    """One picture's cell of daft-physical-ai's `track_hands` column: a list of structs.
+
+    `handedness`, `confidence`, `kp2d` (21 x 2 pixels) and `kp3d` (21 x 3 metres, camera frame, z forward).
+    """
+    return [
+        {
+            "handedness": hand.handedness,
+            "confidence": float(hand.score),
+            "kp2d": np.asarray(hand.joints_2d, np.float64).tolist(),
+            "kp3d": np.asarray(hand.joints_3d, np.float64).tolist(),
+        }
+        for hand in hands
+    ]
+
+
+def to_parquet(pictures: Mapping[str, Sequence[Hand]], *, column: str = "hands") -> bytes:
+    """A Parquet file with a row for each picture: `path`, and its `track_hands` cell in float32. Needs pyarrow."""
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise HandscopeError("Parquet needs pyarrow, which is not installed: pip install pyarrow") from error
+    points = pa.list_(pa.list_(pa.float32()))
+    hand = pa.struct([("handedness", pa.string()), ("confidence", pa.float32()), ("kp2d", points), ("kp3d", points)])
+    table = pa.table(
+        {
+            "path": pa.array(list(pictures), pa.string()),
+            column: pa.array([track_hands(hands) for hands in pictures.values()], pa.list_(hand)),
+        }
+    )
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    return buffer.getvalue()

@@ -1,0 +1,166 @@
+"""Meshes: what other readers find in them, and that skeletons move them as the hand model does."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import trimesh
+from scipy.spatial.transform import Rotation
+
+from glb_reader import Glb
+from handscope.errors import HandscopeError
+from handscope.hand.assets import load_asset
+from handscope.hand.model import pose_hand
+from handscope.infer import export
+from handscope.skeleton import MODEL_TO_CANONICAL
+from posed_hands import posed_hand
+
+VIEWER = np.array([1.0, -1, -1])
+
+
+@pytest.fixture(params=["left", "right"])
+def hand(request):
+    return posed_hand(320, 240, request.param)
+
+
+def moving(side: str, count: int = 4, beta=None):
+    """A hand that bends and turns, its mesh without pose blend shapes: what a skeleton alone can do."""
+    asset = replace(load_asset(), posedirs=np.zeros_like(load_asset().posedirs))
+    flip = np.array([-1.0 if side == "left" else 1.0, 1, 1])
+    frames = []
+    for step in range(count):
+        hand = posed_hand(320, 240, side, curl=0.1 + 0.4 * step, turn=1.9 * step, centre=(0.02 * step, 0.05, 0.4))
+        shape = np.zeros(10) if beta is None else np.asarray(beta)
+        theta = hand.theta + 0.1 * np.sin(np.arange(45)).reshape(15, 3)
+        posed = pose_hand(asset, shape[None], theta[None], hand.R[None], hand.T[None])
+        vertices, joints = posed.vertices[0] * flip, posed.joints[0] * flip
+        frames.append(replace(hand, theta=theta, beta=shape, vertices=vertices, joints_3d=joints))
+    return frames
+
+
+def test_glb_is_the_mesh_with_y_up(hand):
+    mesh = trimesh.load(io.BytesIO(export.to_glb(hand)), file_type="glb", force="mesh", process=False)
+    np.testing.assert_allclose(mesh.vertices, hand.vertices * VIEWER, atol=1e-6)
+    np.testing.assert_array_equal(mesh.faces, hand.faces)
+    assert mesh.volume > 0  # faces look outwards
+
+
+def test_glb_is_sound(hand):
+    glb = Glb(export.to_glb([hand, hand]))
+    assert [node["name"] for node in glb.tree["nodes"] if "mesh" in node] == [
+        f"{hand.handedness} hand",
+        f"{hand.handedness} 2 hand",
+    ]
+    names = [node["name"] for node in glb.tree["nodes"]]
+    assert len(set(names)) == len(names) == 2 * 22
+    for mesh in range(2):
+        normals, weights = glb.attribute(mesh, "NORMAL"), glb.attribute(mesh, "WEIGHTS_0")
+        np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-3)
+        np.testing.assert_allclose(weights.sum(1), 1, atol=1e-6)
+        joints = glb.attribute(mesh, "JOINTS_0")
+        assert joints.max() < 16 and (joints[weights == 0] == 0).all()
+        colours = glb.attribute(mesh, "COLOR_0")
+        assert (colours.min(0) != colours.max(0))[:3].all()  # fingers differ
+        (primitive,) = glb.tree["meshes"][mesh]["primitives"]
+        assert glb.array(primitive["indices"]).max() == len(hand.vertices) - 1
+    assert glb.tree["materials"][0]["pbrMetallicRoughness"]["metallicFactor"] == 0
+    for accessor in range(len(glb.tree["accessors"])):
+        glb.array(accessor)  # inside the buffer, aligned, bounds true
+    covered = sum(view["byteLength"] for view in glb.tree["bufferViews"])
+    assert covered == glb.tree["buffers"][0]["byteLength"]
+    used = {i for node in glb.tree["nodes"] for i in node.get("children", [])} | set(glb.tree["scenes"][0]["nodes"])
+    assert used == set(range(len(names)))  # every node hangs in the scene, once
+
+
+def test_the_skeleton_leaves_the_mesh_where_it_is(hand):
+    np.testing.assert_allclose(Glb(export.to_glb(hand)).skinned(), hand.vertices * VIEWER, atol=1e-6)
+
+
+def test_joints_of_the_skeleton_are_those_of_the_hand(hand):
+    glb = Glb(export.to_glb(hand))
+    nodes = glb.tree["skins"][0]["joints"]
+    places = glb.world()[nodes, :3, 3][MODEL_TO_CANONICAL] * VIEWER
+    inner = [joint for joint in range(21) if joint % 4 or joint == 0]
+    np.testing.assert_allclose(places[inner], hand.joints_3d[inner], atol=1e-6)
+    np.testing.assert_allclose(places, hand.joints_3d, atol=0.006)  # tips bulge a little with the bend
+    names = [glb.tree["nodes"][i]["name"] for i in nodes]
+    assert names[0] == f"{hand.handedness}_wrist" and names[1] == f"{hand.handedness}_index_mcp"
+
+
+def test_a_mesh_of_an_unknown_model_has_no_skeleton(hand):
+    small = replace(hand, vertices=hand.vertices[:100], faces=hand.faces[(hand.faces < 100).all(1)])
+    tree = Glb(export.to_glb(small)).tree
+    assert "skins" not in tree and len(tree["nodes"]) == 1
+    with pytest.raises(HandscopeError, match="a hand of 100 vertices"):
+        export.to_glb_animation([small])
+
+
+def test_no_hand_gives_empty_files():
+    assert "meshes" not in Glb(export.to_glb([])).tree
+    assert export.to_obj([]).startswith("# handscope: no hand")
+    assert b"element vertex 0\n" in export.to_ply([])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_clip_moves_the_mesh_as_the_hand_moved(side):
+    """Without pose blend shapes, every key frame is our mesh within a millimetre; with a shape of its own too."""
+    frames = moving(side, beta=np.linspace(-1, 1, 10))
+    glb = Glb(export.to_glb_animation(frames, fps=25))
+    for number, hand in enumerate(frames):
+        time, pose = glb.frame(number)
+        assert time == pytest.approx(number / 25)
+        shown = glb.skinned(pose=pose)
+        assert np.linalg.norm(shown - hand.vertices * VIEWER, axis=1).max() < 1e-3
+    np.testing.assert_allclose(glb.skinned(), glb.skinned(pose=glb.frame(0)[1]), atol=1e-6)
+
+
+def test_the_clip_turns_the_short_way():
+    """Between neighbouring key frames no joint turns by more than the angle between them."""
+    glb = Glb(export.to_glb_animation(moving("right", count=6)))
+    for channel in glb.tree["animations"][0]["channels"]:
+        if channel["target"]["path"] == "rotation":
+            values = glb.array(glb.tree["animations"][0]["samplers"][channel["sampler"]]["output"])
+            assert ((values[1:] * values[:-1]).sum(1) >= 0).all()
+            np.testing.assert_allclose(np.linalg.norm(values, axis=1), 1, atol=1e-6)
+            Rotation.from_quat(values)
+
+
+def test_frames_without_the_hand_are_bridged():
+    one, two, three = moving("right", count=3)
+    glb = Glb(export.to_glb_animation([None, one, None, two, three, None], fps=10))
+    assert [glb.frame(i)[0] for i in range(3)] == pytest.approx([0.1, 0.3, 0.4])
+    late = Glb(export.to_glb_animation([one, None, two], times=[0.0, 0.5, 2.0]))
+    assert [late.frame(i)[0] for i in range(2)] == pytest.approx([0.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"frames": [None]}, "in one frame at least"),
+        ({"frames": [*moving("left", 1), *moving("right", 1)]}, "left and right"),
+        ({"frames": moving("left", 2), "fps": 0}, "fps must be positive"),
+        ({"frames": moving("left", 2), "times": [0.0]}, "1 times for 2 frames"),
+        ({"frames": moving("left", 2), "times": [1.0, 1.0]}, "each later"),
+    ],
+)
+def test_what_cannot_be_a_clip_gives_one_sentence(arguments, words):
+    with pytest.raises(HandscopeError, match=words):
+        export.to_glb_animation(**arguments)
+
+
+def test_obj_is_the_mesh_with_y_up(hand):
+    mesh = trimesh.load(io.StringIO(export.to_obj(hand)), file_type="obj", process=False, maintain_order=True)
+    np.testing.assert_allclose(mesh.vertices, hand.vertices * VIEWER, atol=1e-6)
+    np.testing.assert_array_equal(mesh.faces, hand.faces)
+    assert export.to_obj([hand, hand]).count("\no ") == 2
+
+
+def test_ply_is_the_meshes_with_y_up(hand):
+    mesh = trimesh.load(io.BytesIO(export.to_ply([hand, hand])), file_type="ply", process=False)
+    count = len(hand.vertices)
+    for part, faces in ((slice(0, count), hand.faces), (slice(count, None), hand.faces + count)):
+        np.testing.assert_allclose(mesh.vertices[part], hand.vertices * VIEWER, atol=1e-6)
+        start = 0 if part.start == 0 else len(hand.faces)
+        np.testing.assert_array_equal(mesh.faces[start : start + len(hand.faces)], faces)
+    np.testing.assert_array_equal(np.unique(mesh.metadata["_ply_raw"]["vertex"]["data"]["hand"]), [0, 1])

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handscope.infer.pipeline import load as load
+    from handscope.infer.results import Hands as Hands
     from handscope.types import Hand as Hand
 
 __version__ = "0.1.0"
-__all__ = ["Hand", "__version__", "load"]
+__all__ = ["Hand", "Hands", "__version__", "load"]
 
-_LAZY = {"load": "handscope.infer.pipeline", "Hand": "handscope.types"}
+_LAZY = {"load": "handscope.infer.pipeline", "Hand": "handscope.types", "Hands": "handscope.infer.results"}
 
 
 def __getattr__(name: str) -> Any:

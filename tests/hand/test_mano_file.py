@@ -11,6 +11,7 @@ import scipy.sparse
 from handscope.errors import AssetError
 from handscope.hand.assets import MANO_PARENTS, load_asset
 from handscope.hand.model import pose_hand
+from mano_files import write_mano
 
 
 class Ch:
@@ -68,13 +69,8 @@ def mano_content(left: bool = False, bug: bool = False) -> dict:
     )
 
 
-def write(path, content):
-    path.write_bytes(pickle.dumps(content, protocol=2))
-    return path
-
-
 def test_a_mano_file_is_read_without_chumpy(tmp_path, chumpy):
-    asset = load_asset(write(tmp_path / "MANO_RIGHT.pkl", mano_content()))
+    asset = load_asset(write_mano(tmp_path / "MANO_RIGHT.pkl", mano_content()))
     assert asset.name == "MANO" and asset.template.shape == (778, 3)
     np.testing.assert_allclose(asset.joint_regressor.sum(1), 1, atol=1e-6)
     posed = pose_hand(asset, np.zeros((1, 10)), np.zeros((1, 15, 3)))
@@ -83,8 +79,8 @@ def test_a_mano_file_is_read_without_chumpy(tmp_path, chumpy):
 
 @pytest.mark.parametrize("bug", [False, True])
 def test_a_left_file_becomes_the_same_right_hand_with_or_without_the_sign_bug(tmp_path, chumpy, bug):
-    right = load_asset(write(tmp_path / "MANO_RIGHT.pkl", mano_content()))
-    left = load_asset(write(tmp_path / "MANO_LEFT.pkl", mano_content(left=True, bug=bug)))
+    right = load_asset(write_mano(tmp_path / "MANO_RIGHT.pkl", mano_content()))
+    left = load_asset(write_mano(tmp_path / "MANO_LEFT.pkl", mano_content(left=True, bug=bug)))
     rng = np.random.default_rng(1)
     beta, theta = rng.normal(size=(2, 10)), rng.normal(0, 0.4, (2, 15, 3))
     np.testing.assert_allclose(
@@ -98,7 +94,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
             return print, ("never",)
 
     with pytest.raises(AssetError, match="not an official MANO file"):
-        load_asset(write(tmp_path / "MANO_RIGHT.pkl", {"v_template": Evil()}))
+        load_asset(write_mano(tmp_path / "MANO_RIGHT.pkl", {"v_template": Evil()}))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps({"v_template": np.zeros(3)})])

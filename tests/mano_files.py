@@ -1,0 +1,45 @@
+"""Files of MANO's official layout, made from numbers: MANO itself is not on this machine."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from handscope.hand.assets import MANO_PARENTS, MANO_TIPS, load_asset
+
+
+def write_mano(path: Path, content: dict) -> Path:
+    path.write_bytes(pickle.dumps(content, protocol=2))
+    return path
+
+
+def open_hand_as_mano(scale: float = 1.0) -> dict:
+    """The shipped hand thinned to 778 vertices, `scale` times as large, as the content of a MANO_RIGHT.pkl.
+
+    Its joints, tips and shape directions are the shipped hand's; faces are a few triangles only.
+    """
+    asset = load_asset()
+    others = np.setdiff1d(np.arange(len(asset.template)), asset.tips)
+    chosen = others[np.linspace(0, len(others) - 1, 778).astype(int)]
+    chosen[list(MANO_TIPS)] = asset.tips
+    template = asset.template[chosen].astype(np.float64)
+    shapedirs = asset.shapedirs[chosen].astype(np.float64)
+    # the least regressor that gives the same joints for every shape
+    known = np.column_stack([template, shapedirs.reshape(778, -1)])
+    wanted = np.column_stack([asset.joints, asset.joint_dirs.reshape(16, -1)])
+    regressor = wanted @ np.linalg.pinv(known)
+    rng = np.random.default_rng(0)
+    return dict(
+        v_template=template * scale,
+        shapedirs=shapedirs * scale,
+        posedirs=asset.posedirs[chosen].astype(np.float64) * scale,
+        J_regressor=scipy.sparse.csc_matrix(regressor),
+        weights=asset.weights[chosen].astype(np.float64),
+        f=rng.integers(0, 778, (1538, 3)).astype(np.uint32),
+        kintree_table=np.stack([np.array(MANO_PARENTS, np.int64), np.arange(16)]),
+        hands_mean=np.zeros(45),
+        hands_components=np.eye(45),
+    )

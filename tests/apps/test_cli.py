@@ -64,6 +64,17 @@ def test_flags_choose_what_is_written(run, tmp_path, toy_picture):
     assert mask.shape == (240, 320) and set(np.unique(mask)) == {0, 255}
 
 
+def test_every_kind_of_file_can_be_asked_for(run, tmp_path, toy_picture):
+    Image.fromarray(toy_picture).save("photo.png")
+    kinds = ("ply", "mano-npz", "csv", "coco", "track-hands", "dex")
+    assert run("photo.png", *(f"--{kind}" for kind in kinds))[0] == 0
+    names = ["coco.json", "dex-0.npy", "hand-0.ply", "hands.csv", "mano-0.npz", "track_hands.json"]
+    assert files(tmp_path / "out/photo") == names
+    assert np.load(tmp_path / "out/photo/dex-0.npy").shape == (21, 3)
+    (cell,) = json.loads((tmp_path / "out/photo/track_hands.json").read_text())
+    np.testing.assert_allclose(cell["kp2d"], toy_joints(*LEFT), atol=1.0)
+
+
 def test_files_of_an_earlier_run_with_more_hands_go(run, tmp_path, toy_picture):
     Image.fromarray(toy_picture).save("photo.png")
     folder = tmp_path / "out/photo"

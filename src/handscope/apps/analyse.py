@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +51,9 @@ def analyse(options: argparse.Namespace) -> int:
         raise HandscopeError(f"--box belongs to one picture, but {len(paths)} were given")
     out = make_writable(Path(options.out))
     kinds = [kind for kind in KINDS if getattr(options, kind)] or list(DEFAULT_KINDS)
-    model = load(options.weights, threads=options.threads, min_score=options.min_score, tiles=options.tiles)
+    model = load(
+        options.weights, options.hand_model, options.threads, min_score=options.min_score, tiles=options.tiles
+    )
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
@@ -150,22 +154,51 @@ def _write(picture: Picture, hands: list[Hand], kinds: Sequence[str], folder: Pa
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HandscopeError(f"{folder}: cannot make this folder ({error.strerror or error})") from error
-    about = {"width": width, "height": height, "source": str(picture.path), "notes": notes}
+    about = {"width": width, "height": height, "source": str(picture.path)}
     for kind in kinds:
-        if kind == "overlay":
-            image = draw(picture.image, hands, min_side=LEGIBLE_PX)
-            export.write_file(folder / "overlay.png", export.to_png(image))
-        elif kind == "json":
-            export.write_file(folder / "result.json", export.to_json(hands, **about))
-        elif kind == "npz":
-            export.write_file(folder / "hands.npz", export.to_npz(hands))
-        elif kind == "mask":
-            _write_each(folder, "mask", "png", [export.to_png(hand.mask) for hand in hands])
-        elif kind == "glb":
-            _write_each(folder, "hand", "glb", [export.to_glb(hand) for hand in hands])
-        elif kind == "obj":
-            _write_each(folder, "hand", "obj", [export.to_obj(hand).encode() for hand in hands])
+        if kind in _OF_EACH_HAND:
+            stem, suffix, encode = _OF_EACH_HAND[kind]
+            _write_each(folder, stem, suffix, [encode(hand) for hand in hands])
+        else:
+            name, content = _of_the_picture(kind, picture, hands, about, notes)
+            export.write_file(folder / name, content)
     return Result(picture.path, folder, hands, notes)
+
+
+def _of_the_picture(
+    kind: str, picture: Picture, hands: Sequence[Hand], about: dict[str, Any], notes: Sequence[str]
+) -> tuple[str, bytes | str]:
+    """Name and content of the one file of this kind."""
+    if kind == "overlay":
+        return "overlay.png", export.to_png(draw(picture.image, hands, min_side=LEGIBLE_PX))
+    if kind == "json":
+        return "result.json", export.to_json(hands, **about, notes=notes)
+    if kind == "npz":
+        return "hands.npz", export.to_npz(hands)
+    if kind == "csv":
+        return "hands.csv", export.to_csv(hands, source=about["source"])
+    if kind == "coco":
+        return "coco.json", export.to_coco(hands, **about)
+    if kind == "track_hands":
+        return "track_hands.json", json.dumps(export.track_hands(hands)) + "\n"
+    raise ValueError(f"no such kind of file: {kind}")
+
+
+def _to_npy(array: NDArray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+_OF_EACH_HAND: dict[str, tuple[str, str, Callable[[Hand], bytes]]] = {
+    "mask": ("mask", "png", lambda hand: export.to_png(hand.mask)),
+    "glb": ("hand", "glb", export.to_glb),
+    "obj": ("hand", "obj", lambda hand: export.to_obj(hand).encode()),
+    "ply": ("hand", "ply", export.to_ply),
+    "mano_npz": ("mano", "npz", export.to_mano_npz),
+    "dex": ("dex", "npy", lambda hand: _to_npy(export.to_retargeting(hand))),
+}
+"""Kinds with a file for each hand: stem, suffix and what goes in."""
 
 
 def _write_each(folder: Path, stem: str, suffix: str, contents: Sequence[bytes]) -> None:

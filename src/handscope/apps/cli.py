@@ -26,7 +26,7 @@ COMMANDS = {
 }
 """Name, module with `main(arguments)`, and one line of help."""
 
-KINDS = ("overlay", "json", "glb", "obj", "mask", "npz")
+KINDS = ("overlay", "json", "glb", "obj", "ply", "mask", "npz", "mano_npz", "csv", "coco", "track_hands", "dex")
 DEFAULT_KINDS = ("overlay", "json", "glb")
 
 
@@ -84,8 +84,18 @@ def parser() -> argparse.ArgumentParser:
     files.add_argument("--json", action="store_true", help="result.json: everything but mesh and mask")
     files.add_argument("--glb", action="store_true", help="hand-0.glb, ...: meshes for any 3D viewer")
     files.add_argument("--obj", action="store_true", help="hand-0.obj, ...: the same as Wavefront OBJ")
+    files.add_argument("--ply", action="store_true", help="hand-0.ply, ...: the same as PLY")
     files.add_argument("--mask", action="store_true", help="mask-0.png, ...: 255 where the hand is visible")
     files.add_argument("--npz", action="store_true", help="hands.npz: every array, for numpy.load")
+    files.add_argument(
+        "--mano-npz", action="store_true", help="mano-0.npz, ...: pose, betas and trans as users of smplx expect them"
+    )
+    files.add_argument("--csv", action="store_true", help="hands.csv: one row for each hand and joint")
+    files.add_argument("--coco", action="store_true", help="coco.json: COCO-WholeBody's hand keypoints")
+    files.add_argument(
+        "--track-hands", action="store_true", help="track_hands.json: the column of daft-physical-ai"
+    )
+    files.add_argument("--dex", action="store_true", help="dex-0.npy, ...: 21 x 3 joints as dex-retargeting takes them")
     known = result.add_argument_group("what you know of the picture")
     known.add_argument(
         "--box",
@@ -102,6 +112,9 @@ def parser() -> argparse.ArgumentParser:
     )
     how = result.add_argument_group("how to look")
     how.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx and detector.onnx")
+    how.add_argument(
+        "--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters"
+    )
     how.add_argument("--min-score", type=_share, metavar="P", help="least detector score of a hand, 0 to 1")
     how.add_argument(
         "--tiles", type=_positive(int), default=1, metavar="N", help="also search N x N parts (small hands)"

@@ -20,6 +20,7 @@ from handscope.errors import HandscopeError
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import FILL, Crop, crop_around
 from handscope.hand.assets import HandAsset, load_asset
+from handscope.infer.calibration import Calibration
 from handscope.infer.detector import Detector, box_iou
 from handscope.infer.estimator import Estimate, Estimator
 from handscope.infer.fitting import fit
@@ -48,6 +49,7 @@ class Pipeline:
         self.target = target
         """The hand model that hands are told in, if another one (MANO)."""
         self.faces = np.asarray(asset.faces)
+        self.calibration = Calibration.of(estimator.network.card)
 
     @overload
     def __call__(
@@ -149,7 +151,7 @@ class Pipeline:
             score=score,
             box=box_of(joints, estimate.mask, crop).clip(0, [width - 1, height - 1, width - 1, height - 1]),
             joints_2d=joints,
-            joint_scores=estimate.joint_scores,
+            joint_scores=self.calibration(estimate.joint_scores),
             mask=paste_mask(estimate.mask, crop, height, width),
             joints_3d=lifted.joints_3d,
             vertices=lifted.vertices,

@@ -1,0 +1,53 @@
+"""A picture to what dex-retargeting takes: python examples/dex_retargeting.py samples/pinch.jpg
+
+Prints the 21 x 3 joints of the best hand and the vectors from wrist to finger tips that a `vector` config asks for.
+With dex-retargeting installed and a config of a robot hand, the last lines of `main` go on to its joint angles:
+
+    python examples/dex_retargeting.py samples/pinch.jpg --config configs/teleop/allegro_hand_right.yml \\
+        --urdf-dir assets/robots/hands
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+import handscope
+
+
+def main() -> None:
+    """Read the options, look, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture")
+    parser.add_argument("--config", help="a YAML of dex-retargeting")
+    parser.add_argument("--urdf-dir", help="where its robots' URDF files are")
+    options = parser.parse_args()
+    hands = handscope.load()(options.picture)
+    if not hands:
+        raise SystemExit(f"{options.picture}: no hand found")
+    hand = hands[0]
+    joints = hand.to_retargeting()  # (21, 3) metres
+    np.set_printoptions(precision=4, suppress=True)
+    print(f"{hand.handedness} hand, joints about the wrist in metres:\n{joints}")
+    print(f"wrist to tips of thumb, index, middle, ring, little finger:\n{joints[[4, 8, 12, 16, 20]]}")
+    if options.config:
+        print(robot_angles(joints, options.config, options.urdf_dir))
+
+
+def robot_angles(joints: np.ndarray, config: str, urdf_dir: str | None) -> np.ndarray:
+    """Joint angles of the robot of `config`, as dex-retargeting's example takes them from `joints` (21, 3)."""
+    from dex_retargeting.retargeting_config import RetargetingConfig
+
+    if urdf_dir:
+        RetargetingConfig.set_default_urdf_dir(urdf_dir)
+    retargeting = RetargetingConfig.load_from_file(config).build()
+    indices = retargeting.optimizer.target_link_human_indices
+    if retargeting.optimizer.retargeting_type == "POSITION":
+        return retargeting.retarget(joints[indices])
+    origin, task = indices
+    return retargeting.retarget(joints[task] - joints[origin])
+
+
+if __name__ == "__main__":
+    main()

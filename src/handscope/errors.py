@@ -11,3 +11,7 @@ class AssetError(HandscopeError):
 
 class ImageError(HandscopeError):
     """A picture cannot be read or is not a picture."""
+
+
+class VideoError(HandscopeError):
+    """A video cannot be read or written, or is not a video."""

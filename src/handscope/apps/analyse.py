@@ -21,10 +21,12 @@ from rich.progress import track
 from rich.table import Table
 
 from handscope.apps.cli import DEFAULT_KINDS, KINDS
-from handscope.errors import HandscopeError, ImageError
+from handscope.apps.video import INTERRUPTED, analyse_video
+from handscope.errors import HandscopeError, ImageError, VideoError
 from handscope.infer import export
 from handscope.infer.images import Picture, find_pictures, read_picture
 from handscope.infer.pipeline import SMALLEST_PX, check_intrinsics, load
+from handscope.infer.video import is_video
 from handscope.types import Hand
 from handscope.viz import draw
 
@@ -45,10 +47,11 @@ class Result:
 
 def analyse(options: argparse.Namespace) -> int:
     """Do what the command line asks; returns the exit code. Bad use raises before any work."""
-    paths = _find_all(options.paths)
+    videos = [Path(path) for path in dict.fromkeys(options.paths) if is_video(path)]
+    paths = _find_all([path for path in options.paths if not is_video(path)])
     K = _intrinsics(options)
-    if options.box and len(paths) > 1:
-        raise HandscopeError(f"--box belongs to one picture, but {len(paths)} were given")
+    if options.box and (len(paths) > 1 or videos):
+        raise HandscopeError(f"--box belongs to one picture, but {len(paths) + len(videos)} files were given")
     out = make_writable(Path(options.out))
     kinds = [kind for kind in KINDS if getattr(options, kind)] or list(DEFAULT_KINDS)
     model = load(
@@ -59,7 +62,8 @@ def analyse(options: argparse.Namespace) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
     console, errors = Console(), Console(stderr=True)
     results, failed = [], 0
-    jobs = list(zip(paths, output_names(paths), strict=True))
+    names = output_names([*paths, *videos])
+    jobs = list(zip(paths, names, strict=False))
     hidden = len(jobs) == 1 or not errors.is_terminal
     for path, name in track(jobs, "looking for hands", console=errors, transient=True, disable=hidden):
         try:
@@ -70,7 +74,15 @@ def analyse(options: argparse.Namespace) -> int:
             print(f"handscope: {error}", file=sys.stderr)
             continue
         results.append(_write(picture, hands, kinds, out / name))
-    _report(console, results, failed)
+    if paths:
+        _report(console, results, failed)
+    for path, name in zip(videos, names[len(paths) :], strict=True):
+        try:
+            if not analyse_video(path, out / name, model, options, K, console, errors):
+                return INTERRUPTED
+        except VideoError as error:
+            failed += 1
+            print(f"handscope: {error}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -15,6 +15,7 @@ from handscope import __version__
 from handscope.errors import HandscopeError
 
 COMMANDS = {
+    "camera": ("handscope.apps.video", "hands before a camera, with a preview in the browser"),
     "synth": ("handscope.apps.synth", "draw labelled pictures of hands into shards"),
     "train": ("handscope.train.command", "train the network by a recipe; resumes by itself"),
     "export": ("handscope.apps.export", "turn a checkpoint into the ONNX files that `--weights` takes"),
@@ -68,21 +69,21 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="handscope",
         usage="handscope [options] PATH...\n       handscope COMMAND ...",
-        description="Hands in pictures: 2D joints, mask, 3D joints, mesh, camera, side and confidence.",
+        description="Hands in pictures and videos: 2D joints, mask, 3D joints, mesh, camera, side and confidence.",
         epilog=f"commands (each has its own --help; a picture of that name is ./NAME):\n{commands}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = result.add_argument
-    add("paths", nargs="*", metavar="PATH", help="pictures, and folders of pictures (one level)")
+    add("paths", nargs="*", metavar="PATH", help="pictures, videos, and folders of pictures (one level)")
     add("--version", action="version", version=f"handscope {__version__}")
     add("--out", default="out", metavar="DIR", help="results go to DIR/PICTURE-NAME/ (default: out)")
     files = result.add_argument_group("what to write (default: --overlay --json --glb)")
     files.add_argument(
-        "--overlay", action="store_true", help="overlay.png: skeleton, mesh, mask and box, drawn in"
+        "--overlay", action="store_true", help="overlay.png (or .mp4): skeleton, mesh, mask and box, drawn in"
     )
-    files.add_argument("--json", action="store_true", help="result.json: everything but mesh and mask")
-    files.add_argument("--glb", action="store_true", help="hand-0.glb, ...: meshes for any 3D viewer")
+    files.add_argument("--json", action="store_true", help="result.json (hands.jsonl): everything but mesh and mask")
+    files.add_argument("--glb", action="store_true", help="hand-0.glb, ...: meshes for any 3D viewer (moving)")
     files.add_argument("--obj", action="store_true", help="hand-0.obj, ...: the same as Wavefront OBJ")
     files.add_argument("--ply", action="store_true", help="hand-0.ply, ...: the same as PLY")
     files.add_argument("--mask", action="store_true", help="mask-0.png, ...: 255 where the hand is visible")
@@ -96,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
         "--track-hands", action="store_true", help="track_hands.json: the column of daft-physical-ai"
     )
     files.add_argument("--dex", action="store_true", help="dex-0.npy, ...: 21 x 3 joints as dex-retargeting takes them")
+    video = result.add_argument_group("videos (default: --overlay --json --parquet)")
+    video.add_argument("--parquet", action="store_true", help="hands.parquet: one row for each hand and frame")
+    video.add_argument("--no-smoothing", action="store_true", help="every frame's own answer, unfiltered")
     known = result.add_argument_group("what you know of the picture")
     known.add_argument(
         "--box",

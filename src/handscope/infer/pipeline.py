@@ -7,9 +7,9 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import FILL, Crop, crop_around
 from handscope.hand.assets import HandAsset, load_asset
 from handscope.infer.calibration import Calibration
-from handscope.infer.detector import Detector, box_iou
+from handscope.infer.detector import Detection, Detector, box_iou
 from handscope.infer.estimator import Estimate, Estimator
 from handscope.infer.fitting import fit
 from handscope.infer.images import read_picture, to_rgb_array
@@ -31,7 +31,13 @@ from handscope.infer.results import FoundHand, Hands
 from handscope.infer.weights import open_network
 from handscope.types import Hand
 
+if TYPE_CHECKING:
+    from handscope.infer.tracking import TrackingConfig
+    from handscope.infer.video import VideoFrame
+
 AnyHand = TypeVar("AnyHand", bound=Hand)
+MIN_SCORE = 0.4
+"""Hands with a lower score are not told of: held-out photographs have false ones below and true ones above."""
 SMALLEST_PX = 16
 """Pictures with a shorter side than this show no hand that could be read."""
 
@@ -73,6 +79,18 @@ class Pipeline:
             return self._answer(list(image), _each(K, len(image), "K"), _each(boxes, len(image), "boxes"))
         return self._answer([image], [K], [boxes])[0]
 
+    def video(
+        self, source: Any, *, K: ArrayLike | float | None = None, config: TrackingConfig | None = None
+    ) -> Iterator[VideoFrame]:
+        """Frames of `source` with tracked hands: a video's path, a camera's number, or pairs (seconds, picture).
+
+        `K` are the camera's intrinsics (3, 3) or its focal length, px, if known; `config` is a `TrackingConfig`.
+        Needs `pip install 'handscope[video]'` for files.
+        """
+        from handscope.infer.video import track
+
+        return track(self, source, K=K, config=config)
+
     def _answer(self, images: list[Any], Ks: list[Any], boxes: list[Any]) -> list[Hands]:
         read = [read_image(image) for image in images]
         pictures = [picture for picture, _, _ in read]
@@ -103,17 +121,27 @@ class Pipeline:
         return found
 
     def _from_detector(self, pictures: Sequence[NDArray[np.uint8]]) -> list[list[tuple[Estimate, float]]]:
-        """Estimates with scores; a score is the geometric mean of the detector's and of the joints' mean."""
+        """Estimates with scores; a score is the geometric mean of the detector's and of the joints' mean.
+
+        What the first look takes for no hand, or for one found already, gets no second.
+        """
         found = [(i, d) for i, detections in enumerate(self.detector.search(pictures)) for d in detections]
         views = [
             (pictures[i], crop_around(d.centre, d.side, d.up, size=self.estimator.size, mirrored=d.right < 0.5))
             for i, d in found
         ]
         firsts = self.estimator.look(views)
-        refined = self.estimator.refine_all([(view[0], first) for view, first in zip(views, firsts, strict=True)])
+        scores = [_joint_score(d, first) for (_, d), first in zip(found, firsts, strict=True)]
+        chosen = []
+        for picture in range(len(pictures)):
+            own = [k for k, (i, _) in enumerate(found) if i == picture and scores[k] >= self.min_score / 2]
+            chosen += [own[k] for k in distinct([firsts[k].joints_2d for k in own], [scores[k] for k in own])]
+        refined = self.estimator.refine_all([(views[k][0], firsts[k]) for k in chosen])
         answers: list[list[tuple[Estimate, float]]] = [[] for _ in pictures]
-        for (i, detection), estimate in zip(found, refined, strict=True):
-            answers[i].append((estimate, float(np.sqrt(detection.score * estimate.trust))))
+        for k, estimate in zip(chosen, refined, strict=True):
+            i, detection = found[k]
+            if (score := _joint_score(detection, estimate)) >= self.min_score:
+                answers[i].append((estimate, score))
         return answers
 
     def _from_boxes(
@@ -124,7 +152,7 @@ class Pipeline:
             best = max(
                 self.estimator(image, crops_of_box(box, self.estimator.size)), key=lambda e: e.plausibility
             )
-            estimate = self.estimator.refine(image, self.estimator.refine(image, best))
+            estimate = self.estimator.refine(image, best)
             found.append((estimate, estimate.trust))
         return found
 
@@ -179,18 +207,20 @@ def load(
 
     `weights` is a folder with estimator.onnx and detector.onnx (the shipped ones by default); `hand_model` is an
     official MANO file, in whose vertices and parameters hands are then told, or the hand model that `weights` were
-    trained with, if not the shipped one; `threads` limits the CPU's threads; `min_score` is the detector's threshold;
-    `tiles` above 1 searches large pictures for small hands too (slower).
+    trained with, if not the shipped one; `threads` limits the CPU's threads; `min_score` is the least score of a hand
+    (by default `MIN_SCORE`); `tiles` above 1 searches large pictures for small hands too (slower).
     """
     estimator = Estimator(open_network("estimator", weights, threads))
-    detector = Detector(open_network("detector", weights, threads), threshold=min_score, tiles=tiles)
+    detector = Detector(open_network("detector", weights, threads), tiles=tiles)
+    least = MIN_SCORE if min_score is None else min_score
+    detector.threshold = min(detector.threshold, least)
     asset = load_asset(hand_model)
     count = estimator.network.output_shapes["vertices"][1]
     if not isinstance(count, int) or count == len(asset.template):
-        return Pipeline(estimator, detector, asset)
+        return Pipeline(estimator, detector, asset, min_score=least)
     own = load_asset()
     if asset.name == "MANO" and count == len(own.template):
-        return Pipeline(estimator, detector, own, target=asset)
+        return Pipeline(estimator, detector, own, target=asset, min_score=least)
     raise HandscopeError(
         f"{estimator.network.path}: gives {count} vertices, but the hand model {asset.name} has "
         f"{len(asset.template)}; pass the hand model it was trained with"
@@ -282,21 +312,33 @@ def box_of(joints: NDArray[np.floating], mask: NDArray[np.floating], crop: Crop)
     return np.concatenate([points.min(0), points.max(0)])
 
 
-def drop_repeated(hands: Sequence[AnyHand], *, iou: float = 0.6, closeness: float = 0.15) -> list[AnyHand]:
-    """Best first; a hand is dropped if its joints lie on those of a better one of the same place.
+def drop_repeated(hands: Sequence[AnyHand]) -> list[AnyHand]:
+    """Best first, without those `distinct` leaves out."""
+    return [hands[i] for i in distinct([hand.joints_2d for hand in hands], [hand.score for hand in hands])]
 
-    That is: mean joint distance under `closeness` of the larger box side, or box IoU above `iou` with the
-    middle of the joints nearer than `closeness`.
+
+def distinct(
+    joints: Sequence[NDArray[np.floating]], scores: Sequence[float], *, iou: float = 0.6, closeness: float = 0.15
+) -> list[int]:
+    """Which of several hands' joints, (21, 2) px each, show hands of their own, best first.
+
+    A hand yields to a better one if their mean joint distance is under `closeness` of the larger box side, or if
+    their boxes overlap by more than `iou` with the middles of their joints nearer than that.
     """
-    kept: list[AnyHand] = []
-    for hand in sorted(hands, key=lambda h: -h.score):
-        if not any(_same(hand, other, iou, closeness) for other in kept):
-            kept.append(hand)
+    boxes = [np.concatenate([j.min(0), j.max(0)]) for j in joints]
+
+    def same(a: int, b: int) -> bool:
+        limit = closeness * max(float((boxes[k][2:] - boxes[k][:2]).max()) for k in (a, b))
+        apart = np.linalg.norm(joints[a] - joints[b], axis=1).mean()
+        middles = np.hypot(*(joints[a].mean(0) - joints[b].mean(0)))
+        return bool(apart < limit or (middles < limit and box_iou(boxes[a], boxes[b]) > iou))
+
+    kept: list[int] = []
+    for one in sorted(range(len(joints)), key=lambda k: -scores[k]):
+        if not any(same(one, other) for other in kept):
+            kept.append(one)
     return kept
 
 
-def _same(one: Hand, two: Hand, iou: float, closeness: float) -> bool:
-    limit = closeness * max(float((hand.box[2:] - hand.box[:2]).max()) for hand in (one, two))
-    apart = np.linalg.norm(one.joints_2d - two.joints_2d, axis=1).mean()
-    middles = np.hypot(*(one.joints_2d.mean(0) - two.joints_2d.mean(0)))
-    return bool(apart < limit or (middles < limit and box_iou(one.box, two.box) > iou))
+def _joint_score(detection: Detection, estimate: Estimate) -> float:
+    return float(np.sqrt(detection.score * estimate.trust))

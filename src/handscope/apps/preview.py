@@ -1,0 +1,90 @@
+"""A live picture on http://127.0.0.1:PORT by the standard library: a page, and JPEGs in one endless answer (MJPEG)."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.errors import HandscopeError
+
+PAGE = b"""<!doctype html><meta charset="utf-8"><title>handscope camera</title>
+<style>body{margin:0;background:#19191c;display:grid;place-items:center;height:100vh}
+img{max-width:100vw;max-height:100vh}</style><img src="/stream" alt="the camera's picture with hands drawn in">
+"""
+BOUNDARY = "frame"
+PATIENCE_S = 1.0
+
+
+class Preview:
+    """Shows the last picture to every browser on this machine that asks; others cannot reach it."""
+
+    def __init__(self, port: int) -> None:
+        self._news = threading.Condition()
+        self._jpeg, self._number, self._open = b"", 0, True
+        preview = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                """Answer with the page, the stream or one picture."""
+                preview._answer(self)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        try:
+            self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        except OSError as error:
+            raise HandscopeError(f"port {port}: cannot be used ({error.strerror or error}); choose --port") from error
+        self._server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def show(self, image: NDArray[np.uint8]) -> None:
+        """The newest picture, RGB (H, W, 3)."""
+        ok, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        with self._news:
+            if ok:
+                self._jpeg, self._number = data.tobytes(), self._number + 1
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """End all streams and give the port back."""
+        with self._news:
+            self._open = False
+            self._news.notify_all()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        stream = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+        kinds = {"/": "text/html", "/frame.jpg": "image/jpeg", "/stream": stream}
+        path = request.path.partition("?")[0]
+        if path not in kinds or (path == "/frame.jpg" and not self._jpeg):
+            return request.send_error(404)
+        request.send_response(200)
+        request.send_header("Content-Type", kinds[path])
+        request.send_header("Cache-Control", "no-store")
+        request.end_headers()
+        try:
+            if path == "/stream":
+                self._stream(request)
+            else:
+                request.wfile.write(PAGE if path == "/" else self._jpeg)
+        except OSError:
+            pass  # the browser has gone
+        return None
+
+    def _stream(self, request: BaseHTTPRequestHandler) -> None:
+        shown = 0
+        while self._open:
+            with self._news:
+                if self._number == shown:
+                    self._news.wait(PATIENCE_S)
+                new, shown, jpeg = self._number > shown, self._number, self._jpeg
+            if new:
+                head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                request.wfile.write(head.encode() + jpeg + b"\r\n")

@@ -1,0 +1,257 @@
+"""`handscope CLIP.mp4` and `handscope camera`: frames in, files out as they come, and Ctrl-C at any time."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+import webbrowser
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from handscope.apps.preview import Preview
+from handscope.errors import HandscopeError
+from handscope.infer import export
+from handscope.infer.pipeline import Pipeline, load
+from handscope.infer.tracking import TrackingConfig
+from handscope.infer.video import CameraReader, VideoFrame, VideoReader, track
+from handscope.infer.video_files import FrameWriter, LinesWriter, OverlayWriter, TableWriter
+from handscope.types import Hand
+from handscope.viz import draw
+
+KINDS = ("overlay", "json", "parquet", "glb")
+DEFAULT_KINDS = ("overlay", "json", "parquet")
+INTERRUPTED = 130
+"""The exit code of a command that was stopped."""
+CLOCK_RATE = 30.0
+"""What an overlay of a camera says its mean frame rate is; the frames' own times count."""
+
+
+@dataclass
+class Seen:
+    """What went by: frames, and for each track its frames, sides and first and last second."""
+
+    frames: int = 0
+    stopped: bool = False
+    sides: dict[int, Counter[str]] = field(default_factory=dict)
+    spans: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    def add(self, frame: VideoFrame) -> None:
+        """Count one more frame."""
+        self.frames += 1
+        for hand in frame.hands:
+            number = int(hand.track or 0)
+            self.sides.setdefault(number, Counter())[hand.handedness] += 1
+            self.spans[number] = (self.spans.get(number, (frame.time, 0.0))[0], frame.time)
+
+
+class Interrupt:
+    """Ctrl-C (or a polite kill) sets `asked`, so that work ends between two frames; the second one ends it at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """A signal has come."""
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """Signals go to an `Interrupt` for as long as this lasts; in other threads than the main one nothing changes."""
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def analyse_video(
+    path: Path, folder: Path, model: Pipeline, options: argparse.Namespace, K: NDArray[np.float64] | float | None,
+    console: Console, errors: Console,
+) -> bool:  # fmt: skip
+    """All files of one video, as the `options` of `handscope` say; False if someone stopped it before its end.
+
+    `K` are intrinsics (3, 3), or a focal length in px, or None.
+    """
+    kinds = [kind for kind in KINDS if getattr(options, kind)] or list(DEFAULT_KINDS)
+    config = TrackingConfig(smoothing=None) if options.no_smoothing else None
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fps]}"), TimeRemainingColumn())
+    progress = Progress(
+        TextColumn("{task.description}"), *columns, console=errors, transient=True, disable=not errors.is_terminal
+    )
+    with VideoReader(path, threads=options.threads) as reader, interruptible() as interrupt, progress:
+        task = progress.add_task(escape(path.name), total=reader.count or None, fps="")
+        frames = track(model, reader, K=K, config=config)
+        first = next(frames)  # a video without frames leaves no files
+        writers = open_writers(folder, kinds, rate=reader.rate)
+        seen = run(chain([first], frames), writers, interrupt, on_frame=lambda: _advance(progress, task))
+    report(console, seen, folder, broken=reader.broken)
+    return not seen.stopped
+
+
+def _advance(progress: Progress, task: TaskID) -> None:
+    speed = progress.tasks[task].speed
+    progress.update(task, advance=1, fps=f"{speed:.1f} frames/s" if speed else "")
+
+
+def open_writers(folder: Path, kinds: Sequence[str], *, rate: float) -> list[FrameWriter]:
+    """The writers of `kinds` in `folder`; if one cannot be opened none is left open."""
+    folder.mkdir(parents=True, exist_ok=True)
+    makers = {
+        "overlay": lambda: OverlayWriter(folder / "overlay.mp4", rate=rate),
+        "json": lambda: LinesWriter(folder / "hands.jsonl"),
+        "parquet": lambda: TableWriter(folder / "hands.parquet"),
+        "glb": lambda: ClipWriter(folder),
+    }
+    opened: list[FrameWriter] = []
+    try:
+        for kind in kinds:
+            opened.append(makers[kind]())
+    except BaseException:
+        for writer in opened:
+            writer.close()
+        raise
+    return opened
+
+
+class ClipWriter:
+    """hand-TRACK.glb: one hand over the whole video as an animated mesh; kept in memory until the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._times: list[float] = []
+        self._hands: list[dict[int, Hand]] = []
+
+    def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
+        """Keep the hands, without their masks."""
+        self._times.append(frame.time)
+        bare = np.zeros((0, 0), np.bool_)
+        self._hands.append({int(hand.track or 0): replace(hand, mask=bare) for hand in frame.hands})
+
+    def close(self) -> None:
+        """Write a file for each track that has two frames of one side at least."""
+        for number in sorted({number for hands in self._hands for number in hands}):
+            sides = Counter(hands[number].handedness for hands in self._hands if number in hands)
+            side, count = sides.most_common(1)[0]
+            frames = [hands.get(number) for hands in self._hands]
+            frames = [hand if hand is not None and hand.handedness == side else None for hand in frames]
+            if count > 1:
+                clip = export.to_glb_animation(frames, times=self._times)
+                export.write_file(self.folder / f"hand-{number}.glb", clip)
+
+
+def run(
+    frames: Iterator[VideoFrame], writers: Sequence[FrameWriter], interrupt: Interrupt, *,
+    on_frame: Any = lambda: None, preview: Preview | None = None, seconds: float | None = None,
+) -> Seen:  # fmt: skip
+    """Write frame after frame until they end, `seconds` have passed or someone interrupts; then close all writers."""
+    seen = Seen()
+    painting = preview is not None or any(isinstance(writer, OverlayWriter) for writer in writers)
+    try:
+        for frame in frames:
+            painted = draw(frame.image, frame.hands) if painting else frame.image
+            for writer in writers:
+                writer.write(frame, painted)
+            if preview is not None:
+                preview.show(painted)
+            seen.add(frame)
+            on_frame()
+            if interrupt.asked or (seconds is not None and frame.time >= seconds):
+                seen.stopped = interrupt.asked
+                break
+    finally:
+        for writer in writers:
+            writer.close()
+    return seen
+
+
+def report(console: Console, seen: Seen, place: Path | None, *, broken: int = 0) -> None:
+    """One line for each track and one for the whole."""
+    for number, sides in sorted(seen.sides.items()):
+        start, end = seen.spans[number]
+        side, count = sides.most_common(1)[0]
+        console.print(
+            f"track {number}: {side}, {sum(sides.values())} frames, {start:.2f} to {end:.2f} s"
+            + (f", {sum(sides.values()) - count} of them as the other side" if len(sides) > 1 else ""),
+            highlight=False,
+        )
+    lost = f", {broken} could not be decoded" if broken else ""
+    files = f"; files in {escape(str(place))}/" if place is not None else ""
+    stopped = "stopped after " if seen.stopped else ""
+    console.print(
+        f"{stopped}{seen.frames} frames, {len(seen.sides)} hand{'s' * (len(seen.sides) != 1)}{lost}{files}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`handscope camera`: look through a camera until Ctrl-C, with a preview in the browser."""
+    options = camera_parser().parse_args(arguments)
+    camera = CameraReader(int(options.device) if options.device.isdigit() else options.device)
+    model = load(options.weights, threads=options.threads)
+    return watch(camera, model, options)
+
+
+def camera_parser() -> argparse.ArgumentParser:
+    """The options of `handscope camera`."""
+    result = argparse.ArgumentParser(
+        prog="handscope camera",
+        description="Hands before a camera: a preview on this machine's own address, files if asked for.",
+        epilog="Ctrl-C ends it; the files are complete then.",
+    )
+    add = result.add_argument
+    add("--device", default="0", metavar="N", help="the camera's number, or an address OpenCV can open (default: 0)")
+    add("--out", metavar="DIR", help="write overlay.mp4, hands.jsonl and hands.parquet into DIR")
+    add("--port", type=int, default=8765, metavar="N", help="of the preview on 127.0.0.1; 0 for none (default: 8765)")
+    add("--open", action="store_true", help="open the preview in the browser")
+    add("--seconds", type=float, metavar="S", help="end by itself after S seconds")
+    add("--focal", type=float, metavar="PX", help="the camera's focal length in pixels, if known")
+    add("--no-smoothing", action="store_true", help="every frame's own answer")
+    add("--weights", metavar="DIR", help="folder with estimator.onnx and detector.onnx")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    return result
+
+
+def watch(camera: CameraReader, model: Pipeline, options: argparse.Namespace) -> int:
+    """Track through `camera` as `options` of `camera_parser` say."""
+    if options.out is None and options.port == 0:
+        raise HandscopeError("nothing to do: give --out DIR for files or a --port for the preview")
+    config = TrackingConfig(smoothing=None) if options.no_smoothing else None
+    preview = Preview(options.port) if options.port else None
+    folder = None if options.out is None else Path(options.out)
+    try:
+        if preview is not None:
+            print(f"preview: {preview.address} (this machine only); Ctrl-C ends", file=sys.stderr)
+            if options.open:
+                webbrowser.open(preview.address)
+        writers = [] if folder is None else open_writers(folder, DEFAULT_KINDS, rate=CLOCK_RATE)
+        with interruptible() as interrupt:
+            frames = track(model, camera, K=options.focal, config=config)
+            seen = run(frames, writers, interrupt, preview=preview, seconds=options.seconds)
+    finally:
+        camera.close()
+        if preview is not None:
+            preview.close()
+    report(Console(), seen, folder)
+    return 0

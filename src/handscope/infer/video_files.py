@@ -1,0 +1,173 @@
+"""What a video leaves behind: overlay.mp4, hands.jsonl and hands.parquet, written as the frames come.
+
+Whenever writing ends, by Ctrl-C too, what has been written is closed properly and moved to its place; hands.jsonl
+is complete to the last line at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.errors import VideoError
+from handscope.infer import export
+from handscope.infer.video import VideoFrame, require_av
+from handscope.types import Hand
+
+CLOCK = Fraction(1, 90_000)
+"""The time base of the videos written, seconds."""
+ENCODERS = ("libx264", "libopenh264", "h264", "mpeg4")
+"""The first of these that this FFmpeg has is used."""
+ROW_GROUP = 1024
+COLUMNS = {
+    "box": 4, "joints_2d": 42, "joint_scores": 21, "joints_3d": 63, "theta": 45, "beta": 10, "R": 9, "T": 3, "K": 9,
+}  # fmt: skip
+"""Arrays of a hand in hands.parquet, flattened row by row, and their lengths."""
+
+
+class FrameWriter(Protocol):
+    """Takes frames in order, then is closed, whatever happened."""
+
+    def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
+        """Take one frame; `painted` is its picture with the hands drawn in."""
+        ...
+
+    def close(self) -> None:
+        """Finish the file and move it to its place."""
+        ...
+
+
+class OverlayWriter:
+    """H.264 in MP4 with the times of the frames; odd sizes get one more row or column, as H.264 wants even ones."""
+
+    def __init__(self, path: Path, *, rate: float) -> None:
+        self.path, self._beside = path, path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+        self._av, self._rate = require_av(), Fraction(rate).limit_denominator(1001)
+        self._container: Any = None
+        self._stream: Any = None
+        self._size = (0, 0)
+        self._last = -1
+
+    def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
+        """Encode `painted`; a picture of another size than the first is scaled to it."""
+        height, width = painted.shape[:2]
+        if self._container is None:
+            self._start(width + width % 2, height + height % 2)
+        if (width + width % 2, height + height % 2) != self._size:
+            painted = cv2.resize(painted, self._size, interpolation=cv2.INTER_AREA)
+        elif width % 2 or height % 2:
+            painted = cv2.copyMakeBorder(painted, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(painted), format="rgb24")
+        picture.time_base = CLOCK
+        picture.pts = self._last = max(round(frame.time / CLOCK), self._last + 1)
+        self._container.mux(self._stream.encode(picture))
+
+    def _start(self, width: int, height: int) -> None:
+        encoder = next((name for name in ENCODERS if name in self._av.codec.codecs_available), None)
+        if encoder is None:
+            raise VideoError(f"this PyAV has no encoder for MP4 (one of {', '.join(ENCODERS)}); leave out --overlay")
+        self._container = self._av.open(str(self._beside), "w", format="mp4", options={"movflags": "+faststart"})
+        stream = self._stream = self._container.add_stream(encoder, rate=self._rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.time_base = CLOCK
+        if encoder == "libx264":
+            stream.options = {"crf": "20", "preset": "veryfast"}
+        self._size = (width, height)
+
+    def close(self) -> None:
+        """Write what the encoder still holds and the file's index."""
+        if self._container is None:
+            return
+        try:
+            self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+            self._container = None
+            os.replace(self._beside, self.path)
+
+
+class LinesWriter:
+    """One JSON object a line and frame: `frame`, `time` and `hands`, as in result.json with `track`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("w", encoding="utf-8")
+
+    def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
+        """Append the frame's line; it is on disk when this returns."""
+        hands = [export.hand_to_dict(hand) for hand in frame.hands]
+        self._file.write(json.dumps({"frame": frame.index, "time": round(frame.time, 6), "hands": hands}) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class TableWriter:
+    """Parquet, one row for each hand of each frame, in row groups."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError as error:
+            raise VideoError(f"hands.parquet needs pyarrow ({error}): pip install 'handscope[video]'") from error
+        self.path, self._beside = path, path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._pa = pyarrow
+        self._schema = _schema(pyarrow)
+        self._writer = pyarrow.parquet.ParquetWriter(self._beside, self._schema, compression="zstd")
+        self._rows: list[tuple[int, float, Hand]] = []
+
+    def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
+        """Keep the frame's hands; every `ROW_GROUP` rows go to the file."""
+        self._rows += [(frame.index, frame.time, hand) for hand in frame.hands]
+        if len(self._rows) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(_table(self._pa, self._schema, self._rows))
+            self._rows = []
+
+    def close(self) -> None:
+        """Write the rows that remain and the footer."""
+        self._flush()
+        self._writer.close()
+        os.replace(self._beside, self.path)
+
+
+def _schema(pa: Any) -> Any:
+    plain = [("frame", pa.int32()), ("time", pa.float64()), ("track", pa.int32()), ("handedness", pa.string())]
+    plain += [("score", pa.float32()), ("unseen_s", pa.float32())]
+    about = {
+        "handscope": "one row for each hand and frame; pixels (x right, y down, centre of the top-left pixel at 0, 0), "
+        "metres in the camera frame (x right, y down, z forward), radians; arrays flattened row by row",
+        "shapes": json.dumps({"joints_2d": [21, 2], "joints_3d": [21, 3], "theta": [15, 3], "R": [3, 3], "K": [3, 3]}),
+    }
+    arrays = [(name, pa.list_(pa.float32(), length)) for name, length in COLUMNS.items()]
+    return pa.schema([*plain, *arrays], metadata=about)
+
+
+def _table(pa: Any, schema: Any, rows: Sequence[tuple[int, float, Hand]]) -> Any:
+    numbers, times, hands = zip(*rows, strict=True)
+    columns: list[Any] = [
+        pa.array(numbers, pa.int32()),
+        pa.array(times, pa.float64()),
+        pa.array([hand.track for hand in hands], pa.int32()),
+        pa.array([hand.handedness for hand in hands], pa.string()),
+        pa.array([hand.score for hand in hands], pa.float32()),
+        pa.array([hand.extras.get("unseen_s", 0.0) for hand in hands], pa.float32()),
+    ]
+    for name, length in COLUMNS.items():
+        flat = np.stack([np.ravel(getattr(hand, name)) for hand in hands]).astype(np.float32)
+        columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), length))
+    return pa.table(columns, schema=schema)

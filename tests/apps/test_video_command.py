@@ -1,0 +1,134 @@
+"""`handscope clip.mp4` and `handscope camera`, as people use them; Ctrl-C by a real signal."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+
+from clips import FakeCapture, read_back, read_lines, toy_frames, write_sound, write_video
+from handscope.apps import video as video_command
+from handscope.apps.cli import main
+from handscope.apps.preview import Preview
+from handscope.errors import HandscopeError
+from handscope.infer.pipeline import load
+from handscope.infer.video import CameraReader
+
+pytest.importorskip("pyarrow")
+
+
+def rows_of(path):
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(path).num_rows
+
+
+def test_a_video_becomes_files(toy_weights, tmp_path, capsys):
+    path = write_video(tmp_path / "clip.mp4", toy_frames(8))
+    assert main([str(path), "--out", str(tmp_path / "out"), "--weights", str(toy_weights), "--threads", "1"]) == 0
+    folder = tmp_path / "out" / "clip"
+    assert sorted(p.name for p in folder.iterdir()) == ["hands.jsonl", "hands.parquet", "overlay.mp4"]
+    times, images = read_back(folder / "overlay.mp4")
+    np.testing.assert_allclose(times, np.arange(8) / 30, atol=1e-3)
+    assert images[0].shape == (240, 320, 3)
+    lines = read_lines(folder / "hands.jsonl")
+    assert [line["frame"] for line in lines] == list(range(8)) and rows_of(folder / "hands.parquet") == 8
+    said = capsys.readouterr().out
+    assert "track 0: right, 8 frames, 0.00 to 0.23 s" in said and "8 frames, 1 hand; files in" in said
+
+
+def test_a_picture_and_a_video_together(toy_weights, tmp_path):
+    from PIL import Image
+
+    clip = write_video(tmp_path / "same.mp4", toy_frames(3))
+    Image.fromarray(toy_frames(1)[0]).save(tmp_path / "same.png")
+    arguments = [str(clip), str(tmp_path / "same.png"), "--out", str(tmp_path / "out"), "--weights", str(toy_weights)]
+    assert main([*arguments, "--json"]) == 0
+    found = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.json*")}
+    assert len(found) == 2 and {name.rpartition("/")[2] for name in found} == {"result.json", "hands.jsonl"}
+
+
+def test_a_moving_mesh(toy_weights, tmp_path):
+    path = write_video(tmp_path / "clip.mp4", toy_frames(4))
+    assert main([str(path), "--out", str(tmp_path), "--weights", str(toy_weights), "--glb"]) == 0
+    data = (tmp_path / "clip" / "hand-0.glb").read_bytes()
+    tree = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    assert data[:4] == b"glTF" and len(tree["animations"]) == 1
+
+
+def test_videos_that_cannot_be_read_are_counted(toy_weights, tmp_path, capsys):
+    (tmp_path / "bad.mp4").write_text("no video")
+    good = write_video(tmp_path / "good.mp4", toy_frames(2))
+    options = ["--out", str(tmp_path / "out"), "--weights", str(toy_weights)]
+    sound = write_sound(tmp_path / "sound.mp4")
+    assert main([str(tmp_path / "bad.mp4"), str(sound), str(good), *options]) == 1
+    said = capsys.readouterr().err
+    assert said.count("handscope: ") == 2 and "Traceback" not in said
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["good"]  # the others left nothing behind
+
+
+def test_ctrl_c_leaves_valid_files(toy_weights, tmp_path):
+    path = write_video(tmp_path / "long.mp4", toy_frames(70) * 20)
+    command = [sys.executable, "-m", "handscope.apps.cli", str(path), "--threads", "1"]
+    command += ["--out", str(tmp_path / "out"), "--weights", str(toy_weights)]
+    folder = tmp_path / "out" / "long"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            lines = folder / "hands.jsonl"
+            if lines.is_file() and lines.read_text().count("\n") >= 5:
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    lines = read_lines(folder / "hands.jsonl")
+    count = len(lines)
+    assert 5 <= count < 1400 and f"stopped after {count} frames" in said and "Traceback" not in errors
+    assert len(read_back(folder / "overlay.mp4")[0]) == count
+    assert rows_of(folder / "hands.parquet") == sum(len(line["hands"]) for line in lines) > 0
+    assert sorted(p.name for p in folder.iterdir()) == ["hands.jsonl", "hands.parquet", "overlay.mp4"]
+
+
+def test_a_camera_writes_files_and_shows_a_preview(toy_weights, tmp_path, monkeypatch, capsys):
+    capture = FakeCapture(toy_frames(5))
+    seen = []
+    show = Preview.show
+
+    def look(self, image):
+        show(self, image)
+        seen.append(urllib.request.urlopen(f"{self.address}/frame.jpg").read()[:3])
+
+    monkeypatch.setattr(Preview, "show", look)
+    options = video_command.camera_parser().parse_args(["--out", str(tmp_path / "cam"), "--port", "18765"])
+    assert video_command.watch(CameraReader(capture), load(toy_weights, threads=1), options) == 0
+    assert seen == [b"\xff\xd8\xff"] * 5 and capture.released
+    assert len(read_back(tmp_path / "cam" / "overlay.mp4")[0]) == 5
+    assert "5 frames, 1 hand" in capsys.readouterr().out
+
+
+def test_the_preview_streams_to_this_machine_only():
+    preview = Preview(0)
+    try:
+        assert preview.address.startswith("http://127.0.0.1:")
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{preview.address}/frame.jpg")  # nothing to show yet
+        preview.show(np.zeros((8, 8, 3), np.uint8))
+        assert b"/stream" in urllib.request.urlopen(preview.address).read()
+        with urllib.request.urlopen(f"{preview.address}/stream", timeout=5) as stream:
+            assert stream.readline().strip() == b"--frame" and b"image/jpeg" in stream.readline()
+        with pytest.raises(HandscopeError, match="cannot be used"):
+            Preview(int(preview.address.rpartition(":")[2]))
+    finally:
+        preview.close()
+
+
+def test_a_camera_without_anything_to_do_is_refused(toy_weights, monkeypatch):
+    options = video_command.camera_parser().parse_args(["--port", "0"])
+    with pytest.raises(HandscopeError, match="nothing to do"):
+        video_command.watch(CameraReader(FakeCapture([])), load(toy_weights), options)

@@ -13,6 +13,10 @@ from handscope.infer.lifting import PosedHand
 from handscope.infer.weights import Network, check_outputs
 from handscope.skeleton import MIDDLE_MCP, WRIST
 
+MOST_LOOKS = 4
+SHIFT, ZOOM, TURN_DEG = 0.03, 0.09, 10.0
+"""How far a crop may be off without another look: crop sides, log of the side, degrees. Two thirds of the noise (one
+standard deviation) that training crops had."""
 BATCH = 32
 """Crops that go through the network at once."""
 View = tuple[NDArray[np.uint8], Crop]
@@ -49,6 +53,11 @@ class Estimate:
         """Cosine between wrist to middle knuckle and the crop's up."""
         x, y = self.joints[MIDDLE_MCP] - self.joints[WRIST]
         return float(-y / max(np.hypot(x, y), 1e-6))
+
+    @property
+    def shows_left(self) -> bool:
+        """Whether the crop, as shown, rather holds a left hand."""
+        return self.right < 0.5
 
     @property
     def trust(self) -> float:
@@ -88,17 +97,28 @@ class Estimator:
         return found
 
     def refine(self, image: NDArray[np.uint8], first: Estimate) -> Estimate:
-        """Look again, upright and centred on the joints just found, from both sides; the more plausible one is kept.
+        """Look again, upright and centred on the joints just found, until the crop is as it should be.
 
-        Its `right` becomes the share that this side has of the two sides' plausibility.
+        A crop that shows a left hand is mirrored for the next look; if neither side looks like a right hand, the
+        more plausible one is kept, and its `right` becomes its share of the two sides' plausibility.
         """
         return self.refine_all([(image, first)])[0]
 
     def refine_all(self, firsts: Sequence[tuple[NDArray[np.uint8], Estimate]]) -> list[Estimate]:
         """`refine` for estimates in pictures of their own, in the same batches."""
-        views = [(image, next_crop(first, mirrored=m)) for image, first in firsts for m in (False, True)]
-        looks = self.look(views)
-        return [_more_plausible(*pair) for pair in zip(looks[::2], looks[1::2], strict=True)]
+        found = [first for _, first in firsts]
+        waiting = [i for i, estimate in enumerate(found) if not is_settled(estimate)]
+        for _ in range(MOST_LOOKS - 1):
+            crops = [next_crop(found[i], mirrored=found[i].crop.mirrored != found[i].shows_left) for i in waiting]
+            looks = self.look([(firsts[i][0], crop) for i, crop in zip(waiting, crops, strict=True)])
+            unsettled = []
+            for i, estimate in zip(waiting, looks, strict=True):
+                undecided = found[i].shows_left and estimate.shows_left
+                found[i] = _more_plausible(found[i], estimate) if undecided else estimate
+                if not undecided and not is_settled(estimate):
+                    unsettled.append(i)
+            waiting = unsettled
+        return found
 
 
 def _estimate(crop: Crop, out: dict[str, NDArray[np.floating]]) -> Estimate:
@@ -120,6 +140,17 @@ def _more_plausible(one: Estimate, two: Estimate) -> Estimate:
     better, worse = sorted((one, two), key=lambda estimate: -estimate.plausibility)
     share = better.plausibility / max(better.plausibility + worse.plausibility, 1e-12)
     return replace(better, right=share)
+
+
+def is_settled(estimate: Estimate) -> bool:
+    """Whether a right hand is shown in the crop its own joints ask for, but for `SHIFT`, `ZOOM` and `TURN_DEG`."""
+    centre, side, _ = upright_frame(estimate.joints_2d)
+    crop = estimate.crop
+    last = crop.size / crop.scale
+    shift = np.hypot(*(centre - crop.invert(np.full(2, (crop.size - 1) / 2)))) / last
+    zoom = abs(np.log(max(side / last, 1e-6)))
+    upright = estimate.uprightness > np.cos(np.deg2rad(TURN_DEG))
+    return bool(shift < SHIFT and zoom < ZOOM and upright and not estimate.shows_left)
 
 
 def next_crop(estimate: Estimate, *, mirrored: bool) -> Crop:

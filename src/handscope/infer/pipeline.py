@@ -1,8 +1,8 @@
-"""A picture in, hands out: detection, two looks at every hand, lifting to the picture's camera.
+"""A picture in, hands out: detection, one to four looks at every hand, lifting to the picture's camera.
 
 `handscope.load()` gives a `Pipeline`. The first look uses the detector's upright crop (or, for a box from
-the user, the best of eight: four angles, both sides); the second is centred and turned by the joints of the
-first.
+the user, the best of eight: four angles, both sides); every further one is centred and turned by the joints of the
+one before, until there is nothing left to correct (`estimator.is_settled`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 AnyHand = TypeVar("AnyHand", bound=Hand)
 MIN_SCORE = 0.4
-"""Hands with a lower score are not told of: held-out photographs have false ones below and true ones above."""
+"""Hands of a lower score are left out: on photographs, nearly all false ones lie below and true ones above."""
 SMALLEST_PX = 16
 """Pictures with a shorter side than this show no hand that could be read."""
 
@@ -46,7 +46,13 @@ class Pipeline:
     """Call it with a picture for its hands, best first; with a list of pictures for a list of such answers."""
 
     def __init__(
-        self, estimator: Estimator, detector: Detector, asset: HandAsset, target: HandAsset | None = None
+        self,
+        estimator: Estimator,
+        detector: Detector,
+        asset: HandAsset,
+        target: HandAsset | None = None,
+        *,
+        min_score: float = MIN_SCORE,
     ) -> None:
         self.estimator = estimator
         self.detector = detector
@@ -54,6 +60,7 @@ class Pipeline:
         """The hand model that the estimator was trained with."""
         self.target = target
         """The hand model that hands are told in, if another one (MANO)."""
+        self.min_score = min_score
         self.faces = np.asarray(asset.faces)
         self.calibration = Calibration.of(estimator.network.card)
 

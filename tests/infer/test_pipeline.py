@@ -8,8 +8,9 @@ import pytest
 
 from handscope.errors import AssetError, HandscopeError
 from handscope.geometry.camera import default_intrinsics
+from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer.detector import Detection, Detector, box_iou, suppress, tile_boxes
-from handscope.infer.pipeline import drop_repeated, load
+from handscope.infer.pipeline import box_of, distinct, drop_repeated, load
 from handscope.infer.weights import open_network
 from toy_networks import blobs, paint, toy_joints
 
@@ -102,6 +103,49 @@ def test_two_hands_on_one_are_merged(model):
     away = dataclasses.replace(hand, joints_2d=hand.joints_2d + 100, box=hand.box + 100)
     kept = drop_repeated([again, hand, away])
     assert len(kept) == 2 and kept[0] is hand and kept[1] is away
+
+
+def test_only_a_score_above_the_least_counts(toy_weights, model):
+    image = paint(400, 300, [blobs((200, 150), 80, 0.0, "right")])
+    (hand,) = model(image)
+    assert load(toy_weights, threads=1, min_score=hand.score + 1e-3)(image) == []
+    assert len(load(toy_weights, threads=1, min_score=0.05)(image)) == 1
+
+
+def test_a_crop_as_it_should_be_gets_no_further_look(model):
+    points = blobs((200, 150), 80, 0.3, "right")
+    image = paint(400, 300, [points])
+    crop = upright_crop(toy_joints(*points), size=128)
+    (first,) = model.estimator(image, [crop])
+    assert model.estimator.refine(image, first) is first
+
+
+@pytest.mark.parametrize("handedness", ["left", "right"])
+def test_looking_on_mends_side_turn_place_and_size(model, handedness):
+    points = blobs((200, 150), 80, 0.3, handedness)
+    image = paint(400, 300, [points])
+    wrong = crop_around((215, 140), 190, (1.0, -0.5), size=128, mirrored=handedness == "right")
+    (first,) = model.estimator(image, [wrong])
+    best = model.estimator.refine(image, first)
+    assert best.crop.mirrored == (handedness == "left") and best.right > 0.5 and best.uprightness > 0.99
+    np.testing.assert_allclose(best.joints_2d, toy_joints(*points), atol=1.0)
+
+
+def test_distinct_keeps_the_best_of_each_place_and_only_those():
+    joints = np.random.default_rng(0).uniform(0, 100, (21, 2))
+    assert distinct([joints, joints + 3, joints + 200], [0.5, 0.9, 0.1]) == [1, 2]
+    assert distinct([joints, joints[::-1] + 2], [0.9, 0.5]) == [0]  # other joints in the same box
+    assert distinct([], []) == []
+
+
+def test_a_box_bounds_joints_and_the_largest_piece_of_the_mask():
+    crop = crop_around((63.5, 63.5), 128, (0, -1), size=128)
+    mask = np.zeros((64, 64))
+    mask[10:20, 5:30] = 1  # crop px 20..39 down, 10..59 across
+    mask[50, 50] = 1  # a speck
+    joints = np.full((21, 2), (30.0, 70.0))
+    np.testing.assert_allclose(box_of(joints, mask, crop), [9.5, 19.5, 59.5, 70.0], atol=1e-6)
+    np.testing.assert_allclose(box_of(joints, mask * 0, crop), [30, 70, 30, 70])
 
 
 def test_tiles_find_what_is_too_small_for_one_look(toy_weights):

@@ -34,6 +34,7 @@ class Stage:
         self.looks = self.searches = 0
         self.doubt = lambda: 0.0  # log odds added to what a look says of the side
         self.asset = self.target = None
+        self.min_score = 0.4
         self.estimator = _Callable(self.look, size=128)
 
     def detector(self, image):
@@ -197,6 +198,12 @@ def test_a_hand_leaving_the_picture_is_dropped(stage):
         stage.hands = [(joints_at(500 + 6 * frame, 240), True)]
         hands = tracker(IMAGE, frame / 30)
     assert hands == []
+
+
+def test_what_is_hardly_a_hand_begins_no_track(stage):
+    stage.hands = [(joints_at(300, 240), True)]
+    stage.min_score = 0.9  # sqrt(0.9 * 0.8) is less
+    assert tracker_of(stage)(IMAGE, 0.0) == []
 
 
 def test_a_few_wrong_looks_do_not_turn_a_side(stage):

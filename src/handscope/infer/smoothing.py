@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from handscope.hand.model import pose_hand
 from handscope.types import Hand
 
 Array = NDArray[np.floating]
+AnyHand = TypeVar("AnyHand", bound=Hand)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +130,7 @@ class HandSmoother:
         self._shape: Array | None = None
         self._seen_s, self._time = 0.0, None
 
-    def __call__(self, hand: Hand, time: float) -> Hand:
+    def __call__(self, hand: AnyHand, time: float) -> AnyHand:
         """`hand` at `time` seconds, smoothed; its mask and joint scores stay those of the frame."""
         if hand.handedness != self._side:
             self._start_model()

@@ -20,8 +20,8 @@ from handscope.geometry.crops import Crop, crop_around, upright_frame
 from handscope.infer.detector import Detection, box_iou
 from handscope.infer.estimator import Estimate
 from handscope.infer.pipeline import SMALLEST_PX, Pipeline, check_intrinsics
+from handscope.infer.results import FoundHand
 from handscope.infer.smoothing import HandSmoother, SmoothingConfig
-from handscope.types import Hand
 
 Array = NDArray[np.floating]
 
@@ -87,7 +87,7 @@ class Track:
     estimate: Estimate
     seen: float
     velocity: Array = field(default_factory=lambda: np.zeros(2))
-    hand: Hand | None = None
+    hand: FoundHand | None = None
 
     @property
     def handedness(self) -> str:
@@ -113,7 +113,7 @@ class Tracker:
         self._numbers = count()
         self._searched = -np.inf
 
-    def __call__(self, image: NDArray[np.uint8], time: float, K: ArrayLike | None = None) -> list[Hand]:
+    def __call__(self, image: NDArray[np.uint8], time: float, K: ArrayLike | None = None) -> list[FoundHand]:
         """Hands in `image` RGB uint8 (H, W, 3), taken at `time` seconds with the intrinsics `K` (3, 3), by track."""
         height, width = image.shape[:2]
         if min(height, width) < SMALLEST_PX:
@@ -154,6 +154,8 @@ class Tracker:
                 side = Side(self.config) if track is None else track.side
                 estimate = self._approach(image, detection, side)
                 if not self._is_hand(estimate, image.shape) or self._is_known(estimate, found, time, track):
+                    continue
+                if track is None and np.sqrt(detection.score * estimate.trust) < self.pipeline.min_score:
                     continue
                 if track is None:
                     track = self._begin(side, detection, estimate, time)
@@ -214,7 +216,7 @@ class Tracker:
 
     def _hand(
         self, track: Track, estimate: Estimate | None, time: float, K: Array, shape: tuple[int, int]
-    ) -> Hand:
+    ) -> FoundHand:
         if estimate is None and track.hand is not None:
             left = max(0.0, 1 - (time - track.seen) / max(self.config.longest_gap_s, 1e-9))
             score = float(np.sqrt(track.presence * track.estimate.trust)) * left

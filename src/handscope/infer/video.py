@@ -171,7 +171,7 @@ class CameraReader:
             ok, picture = self.capture.read()
             if not ok:
                 break
-            yield index, self._clock() - start, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            yield index, self._clock() - start, np.ascontiguousarray(picture[..., ::-1], np.uint8)
             index += 1
         if index == 0:
             raise VideoError("the camera gives no pictures; is another program using it?")

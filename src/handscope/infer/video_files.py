@@ -51,40 +51,42 @@ class OverlayWriter:
     def __init__(self, path: Path, *, rate: float) -> None:
         self.path, self._beside = path, path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
         self._av, self._rate = require_av(), Fraction(rate).limit_denominator(1001)
-        self._container: Any = None
-        self._stream: Any = None
+        self._container: Any | None = None
+        self._stream: Any | None = None
         self._size = (0, 0)
         self._last = -1
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
         """Encode `painted`; a picture of another size than the first is scaled to it."""
         height, width = painted.shape[:2]
-        if self._container is None:
-            self._start(width + width % 2, height + height % 2)
+        if self._container is None or self._stream is None:
+            self._container, self._stream = self._start(width + width % 2, height + height % 2)
+        container, stream = self._container, self._stream
         if (width + width % 2, height + height % 2) != self._size:
-            painted = cv2.resize(painted, self._size, interpolation=cv2.INTER_AREA)
-        elif width % 2 or height % 2:
-            painted = cv2.copyMakeBorder(painted, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(painted), format="rgb24")
+            fitting = cv2.resize(painted, self._size, interpolation=cv2.INTER_AREA)
+        else:
+            fitting = cv2.copyMakeBorder(painted, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(fitting), format="rgb24")
         picture.time_base = CLOCK
         picture.pts = self._last = max(round(frame.time / CLOCK), self._last + 1)
-        self._container.mux(self._stream.encode(picture))
+        container.mux(stream.encode(picture))
 
-    def _start(self, width: int, height: int) -> None:
+    def _start(self, width: int, height: int) -> tuple[Any, Any]:
         encoder = next((name for name in ENCODERS if name in self._av.codec.codecs_available), None)
         if encoder is None:
             raise VideoError(f"this PyAV has no encoder for MP4 (one of {', '.join(ENCODERS)}); leave out --overlay")
-        self._container = self._av.open(str(self._beside), "w", format="mp4", options={"movflags": "+faststart"})
-        stream = self._stream = self._container.add_stream(encoder, rate=self._rate)
+        container = self._av.open(str(self._beside), "w", format="mp4", options={"movflags": "+faststart"})
+        stream = container.add_stream(encoder, rate=self._rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = CLOCK
         if encoder == "libx264":
             stream.options = {"crf": "20", "preset": "veryfast"}
         self._size = (width, height)
+        return container, stream
 
     def close(self) -> None:
         """Write what the encoder still holds and the file's index."""
-        if self._container is None:
+        if self._container is None or self._stream is None:
             return
         try:
             self._container.mux(self._stream.encode(None))

@@ -26,7 +26,7 @@ from handscope.synth.poses import ANCHORS, COMMON, LIMITS, to_theta
 from handscope.synth.scene import World, sample_shape, world_of
 from handscope.types import Sample
 
-Array = NDArray[np.floating]
+Array = NDArray[np.float64]
 MOVE_S, REST_S = (0.35, 0.9), (0.0, 0.5)
 """Seconds that a move and the rest after it take, lowest and highest."""
 FOCAL = 1.2

@@ -51,17 +51,17 @@ class OverlayWriter:
     def __init__(self, path: Path, *, rate: float) -> None:
         self.path, self._beside = path, path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
         self._av, self._rate = require_av(), Fraction(rate).limit_denominator(1001)
-        self._container: Any | None = None
-        self._stream: Any | None = None
+        self._open: tuple[Any, Any] | None = None
+        """The container and its stream, from the first frame on."""
         self._size = (0, 0)
         self._last = -1
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
         """Encode `painted`; a picture of another size than the first is scaled to it."""
         height, width = painted.shape[:2]
-        if self._container is None or self._stream is None:
-            self._container, self._stream = self._start(width + width % 2, height + height % 2)
-        container, stream = self._container, self._stream
+        if self._open is None:
+            self._open = self._start(width + width % 2, height + height % 2)
+        container, stream = self._open
         if (width + width % 2, height + height % 2) != self._size:
             fitting = cv2.resize(painted, self._size, interpolation=cv2.INTER_AREA)
         else:
@@ -86,13 +86,14 @@ class OverlayWriter:
 
     def close(self) -> None:
         """Write what the encoder still holds and the file's index."""
-        if self._container is None or self._stream is None:
+        if self._open is None:
             return
+        container, stream = self._open
         try:
-            self._container.mux(self._stream.encode(None))
+            container.mux(stream.encode(None))
         finally:
-            self._container.close()
-            self._container = None
+            container.close()
+            self._open = None
             os.replace(self._beside, self.path)
 
 

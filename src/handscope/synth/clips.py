@@ -116,14 +116,14 @@ def _sway(phases: Array, time: float) -> Array:
     return (0.05 * slow + 0.006 * quick) * [1, 1, 0.6]
 
 
-def _place_hand(world: World, motion: Motion, time: float, beta: Array, view: Array, camera: Array) -> Placed:
+def _place_hand(world: World, motion: Motion, time: float, beta: NDArray[np.float32], view: Array, camera: Array) -> Placed:
     angles, turn, place = motion.at(time)
     theta = to_theta(angles, world.skeleton.axes).astype(np.float32)
     posed = pose_hand(world.body.asset, beta[None], theta[None])
     swing = axis_angle_to_matrix(camera)
     return Placed(
         vertices=posed.vertices[0], rest_joints=posed.joints[0].astype(np.float64),
-        beta=np.asarray(beta, np.float32), theta=theta,
+        beta=beta, theta=theta,
         R=swing @ axis_angle_to_matrix(turn) @ view, T=swing @ place,
     )  # fmt: skip
 

@@ -5,6 +5,7 @@ from handscope.geometry.heatmaps import (
     crop_to_map,
     gaussian_maps,
     map_to_crop,
+    mean_along_bones,
     mean_coordinates,
     orientation_fields,
     soft_argmax,
@@ -76,3 +77,12 @@ def test_a_bone_seen_end_on_has_no_direction_in_the_picture_but_a_depth():
     y, x = on_bone[0, 0].nonzero()[0]
     torch.testing.assert_close(fields[0, 0, :, y, x], torch.tensor([0.0, 0.0, 1.0], dtype=DOUBLE))
     assert torch.isfinite(fields).all()
+
+
+def test_a_field_read_along_its_bones_gives_what_was_drawn():
+    """Wide bones, so that every sample lies inside: the depths of Eq. 2 come back."""
+    joints_2d, joints_3d = hand(1)
+    fields, _ = orientation_fields(joints_2d, joints_3d, 32, half_width_px=2.5)
+    bones = joints_3d[:, [c for _, c in BONES]] - joints_3d[:, [p for p, _ in BONES]]
+    expected = bones[..., 2] / bones.norm(dim=-1)
+    assert torch.allclose(mean_along_bones(fields[:, :, 2], joints_2d), expected, atol=1e-4)

@@ -6,6 +6,7 @@ from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
 from handscope.infer.fitting import _Chain, fit
 from handscope.infer.lifting import PosedHand
+from handscope.skeleton import BONES
 
 FOCAL, SIZE = 260.0, 128
 UPRIGHT = np.array([[0.0, 0, -1], [1, 0, 0], [0, -1, 0]])  # fingers up, back to the camera
@@ -43,14 +44,40 @@ def test_the_mesh_follows_the_joints(asset, seed):
     _, _, true = hand(asset, seed)
     beta, theta, wrong = hand(asset, seed, noise=0.25)
     target = seen(true.joints_3d)
-    fitted = fit(asset, beta, theta, wrong, FOCAL, target, np.ones(21), SIZE)
+    fitted = fit(asset, beta, theta, wrong, FOCAL, target, np.ones(21), None, SIZE)
     assert error(seen(fitted.hand.joints_3d), target) < 0.25 * error(seen(wrong.joints_3d), target)
     assert error(fitted.hand.joints_3d, true.joints_3d) < 0.9 * error(wrong.joints_3d, true.joints_3d)
 
 
+def depths(joints):
+    parents, children = np.array(BONES).T
+    bones = joints[children] - joints[parents]
+    return bones[:, 2] / np.linalg.norm(bones, axis=1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bones_depths_tell_what_the_picture_cannot(asset, seed):
+    """The same 2D joints: with the true z of the bones the mesh comes nearer to the hand than without."""
+    _, _, true = hand(asset, seed)
+    beta, theta, wrong = hand(asset, seed, noise=0.25)
+    both = [
+        fit(asset, beta, theta, wrong, FOCAL, seen(true.joints_3d), np.ones(21), z, SIZE).hand.joints_3d
+        for z in (None, depths(true.joints_3d))
+    ]
+    flat, deep = (error(j - j[0], true.joints_3d - true.joints_3d[0]) for j in both)
+    assert deep < 0.8 * flat
+
+
+def test_depths_that_the_hand_has_move_nothing(asset):
+    beta, theta, posed = hand(asset, 2)
+    z = depths(posed.joints_3d)
+    fitted = fit(asset, beta, theta, posed, FOCAL, seen(posed.joints_3d), np.ones(21), z, SIZE)
+    np.testing.assert_allclose(fitted.hand.joints_3d, posed.joints_3d, atol=1e-5)
+
+
 def test_theta_and_the_posed_hand_belong_together(asset):
     beta, theta, wrong = hand(asset, 1, noise=0.25)
-    fitted = fit(asset, beta, theta, wrong, FOCAL, seen(hand(asset, 1)[2].joints_3d), np.ones(21), SIZE)
+    fitted = fit(asset, beta, theta, wrong, FOCAL, seen(hand(asset, 1)[2].joints_3d), np.ones(21), None, SIZE)
     again = pose_hand(asset, beta[None], fitted.theta[None], fitted.hand.R[None], fitted.hand.T[None])
     np.testing.assert_allclose(again.vertices[0], fitted.hand.vertices, atol=1e-6)
 
@@ -61,7 +88,7 @@ def test_nothing_moves_without_a_reason(asset, trusted):
     beta, theta, posed = hand(asset, 2)
     target = seen(posed.joints_3d) + (0 if trusted else 30)
     scores = np.ones(21) if trusted else np.zeros(21)
-    fitted = fit(asset, beta, theta, posed, FOCAL, target, scores, SIZE)
+    fitted = fit(asset, beta, theta, posed, FOCAL, target, scores, None, SIZE)
     np.testing.assert_allclose(fitted.hand.joints_3d, posed.joints_3d, atol=1e-5)
 
 
@@ -81,6 +108,6 @@ def test_one_wild_joint_does_not_break_the_hand(asset):
     beta, theta, posed = hand(asset, 4)
     target = seen(posed.joints_3d)
     target[8] += 80
-    fitted = fit(asset, beta, theta, posed, FOCAL, target, np.ones(21), SIZE)
+    fitted = fit(asset, beta, theta, posed, FOCAL, target, np.ones(21), None, SIZE)
     others = [j for j in range(21) if j not in (5, 6, 7, 8)]
     assert error(seen(fitted.hand.joints_3d)[others], target[others]) < 2.5

@@ -28,7 +28,8 @@ OUTPUTS = {"joints", "joint_scores", "mask", "right", "theta", "beta", "R", "T",
 class Estimate:
     """What the network says of one crop.
 
-    `joints` (21, 2) crop px; `joint_scores` (21,); `mask` (m, m) probability over the crop; `right` the
+    `joints` (21, 2) crop px; `joint_scores` (21,); `bone_depths` (20,) the z of unit vectors along the bones
+    (None from weights exported before 0.2); `mask` (m, m) probability over the crop; `right` the
     probability that the crop, as shown, holds a right hand; `theta` (15, 3), `beta` (10,); `hand` in the
     crop's camera, whose focal length is `focal` crop px.
     """
@@ -36,6 +37,7 @@ class Estimate:
     crop: Crop
     joints: NDArray[np.floating]
     joint_scores: NDArray[np.floating]
+    bone_depths: NDArray[np.floating] | None
     mask: NDArray[np.floating]
     right: float
     theta: NDArray[np.floating]
@@ -127,6 +129,7 @@ def _estimate(crop: Crop, out: dict[str, NDArray[np.floating]]) -> Estimate:
         crop=crop,
         joints=out["joints"].astype(np.float64),
         joint_scores=out["joint_scores"],
+        bone_depths=out.get("bone_depths"),
         mask=out["mask"],
         right=float(out["right"]),
         theta=out["theta"],

@@ -3,8 +3,8 @@ joints say.
 
 The paper asks both to agree in training (section 3.3); here they are made to agree for the hand at hand. The
 unknowns are three angles at each of the 15 joints, the orientation and T; each costs what it moves away from
-the network's answer, fingers bending most easily. Depth comes from the network, places in the picture from the
-heat-maps.
+the network's answer, fingers bending most easily. Places in the picture come from the heat-maps; how far a bone
+points away from the camera from the heads and from the POF's third channel (Eq. 2), which sees it on the bone itself.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from handscope.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_an
 from handscope.hand.assets import HandAsset
 from handscope.hand.model import pose_hand
 from handscope.infer.lifting import PosedHand
-from handscope.skeleton import MODEL_FINGERS, MODEL_TO_CANONICAL
+from handscope.skeleton import BONES, MODEL_FINGERS, MODEL_TO_CANONICAL
 
 PIXEL = 1.5
 """Standard deviation of a sure joint's place, px of a 128 px crop."""
+BONE_DEPTH = 0.25
+"""Standard deviation of a bone's z as the POF has it: metres away from the camera for each metre of bone."""
 BEND, SPREAD, TWIST = 0.35, 0.20, 0.05
 """Standard deviations in radians about the axes of flexion, abduction and twist at a finger's first joint."""
 STIFF = 0.03
@@ -29,6 +31,7 @@ STIFF = 0.03
 TURN, SHIFT, DEPTH = 0.20, 0.05, 0.04
 """Standard deviations of the orientation (radians) and of T across and along the view (metres)."""
 STEPS = 4
+PARENT, CHILD = np.array(BONES).T
 TIP_OWNERS = tuple(3 * MODEL_FINGERS.index(finger) + 3 for finger in ("thumb", "index", "middle", "ring", "little"))
 
 
@@ -48,10 +51,12 @@ def fit(
     focal: float,
     joints_2d: NDArray[np.floating],
     scores: NDArray[np.floating],
+    bone_depths: NDArray[np.floating] | None,
     size: int,
 ) -> Fitted:
     """Move `theta` (15, 3), R and T so that the joints project to `joints_2d` (21, 2) crop px, as far as
-    `scores` (21,) trust them.
+    `scores` (21,) trust them, and the bones point away from the camera by `bone_depths` (20,), the z of unit vectors,
+    if there are any.
 
     `focal` in crop px; the principal point is the crop's centre, its side is `size`.
     """
@@ -59,6 +64,7 @@ def fit(
     sigma = _deviations()
     weight = np.repeat(np.sqrt(np.clip(scores, 0, 1)) / (PIXEL * size / 128), 2)
     target = (joints_2d - (size - 1) / 2).ravel()
+    bone_weight = np.sqrt(np.clip(scores[PARENT] * scores[CHILD], 0, 1)) ** 0.5 / BONE_DEPTH
     moved = np.zeros(51)
     for _ in range(STEPS):
         joints, jacobian = chain.joints(moved)
@@ -72,6 +78,12 @@ def fit(
         # robust: a joint far off counts as much as its distance, not its square
         far = np.sqrt(np.clip(3.0 / np.maximum(np.abs(gap), 1e-9), None, 1.0))
         slope, gap = slope * far[:, None], gap * far
+        if bone_depths is not None:
+            bones = joints[CHILD] - joints[PARENT]
+            length = np.linalg.norm(bones, axis=1)  # of stiff bones: it does not change
+            turn = (jacobian[CHILD, 2] - jacobian[PARENT, 2]) / length[:, None]
+            slope = np.concatenate([slope, turn * bone_weight[:, None]])
+            gap = np.concatenate([gap, (bone_depths - bones[:, 2] / length) * bone_weight])
         normal = slope.T @ slope + np.diag(1 / sigma**2)
         moved = moved + np.linalg.solve(normal, slope.T @ gap - moved / sigma**2)
     local, R, T = chain.parts(moved)

@@ -177,6 +177,7 @@ class Pipeline:
             estimate.focal,
             estimate.joints,
             estimate.joint_scores,
+            estimate.bone_depths,
             crop.size,
         )
         lifted = lift(fitted.hand, estimate.focal, crop, K, width)

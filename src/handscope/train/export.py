@@ -25,7 +25,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from handscope.errors import HandscopeError
-from handscope.geometry.heatmaps import crop_to_map
+from handscope.geometry.heatmaps import crop_to_map, mean_along_bones
 from handscope.losses.consistency import heatmap_confidence
 from handscope.nn.detector import ExportedDetector, HandDetector
 from handscope.nn.network import HandNetwork
@@ -44,6 +44,7 @@ class ExportedEstimator(nn.Module):
     NAMES = (
         "joints",
         "joint_scores",
+        "bone_depths",
         "mask",
         "right",
         "theta",
@@ -66,10 +67,13 @@ class ExportedEstimator(nn.Module):
         mesh, size = last.mesh, last.heatmaps.shape[-1]
         read = crop_to_map(last.joints_2d, crop.shape[1], size)
         scores = heatmap_confidence(last.heatmaps, read, SCORE_SIGMA_PX)
+        on_field = crop_to_map(last.joints_2d, crop.shape[1], last.pof.shape[-1])
+        bone_depths = mean_along_bones(last.pof[:, :, 2], on_field).clamp(-1, 1)
         right = torch.ones_like(mesh.focal) if last.right is None else last.right.sigmoid()
         return (
             last.joints_2d,
             scores,
+            bone_depths,
             last.mask.sigmoid(),
             right,
             rotation_vectors(mesh.theta),

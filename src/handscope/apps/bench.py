@@ -1,22 +1,33 @@
-"""`handscope bench real`: the whole path, detector on, against labelled pictures."""
+"""`handscope bench KIND`: the whole path, detector on, against labelled pictures, real and rendered; calibration."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import Progress, TaskID
+from typing import TYPE_CHECKING
 
 from handscope import __version__
+from handscope.apps.bench_calibrate import calibrate
+from handscope.apps.bench_pictures import Bars
+from handscope.apps.bench_pictures import rendered as rendered_pictures
 from handscope.errors import HandscopeError
 
+if TYPE_CHECKING:
+    from handscope.types import Sample
+
+LABELS = "recipes/labels/photos_pseudo.jsonl.gz"
 REAL = """Accuracy on joints-dev, masks-dev and held-out photographs, whole pictures in; with --peer mediapipe,
 MediaPipe Hands over the same pictures beside it."""
+RENDERED = """Accuracy on whole rendered pictures: by side, skin tone, view, hidden joints and size. Give a seed that
+never trained."""
+CALIBRATE = """How often a joint of a given score is right, and the logistic that makes a score that share: fitted on
+rendered pictures and, with --data, as much on the train split of the photographs; checked on other rendered pictures,
+held-out photographs and joints-dev."""
 EPILOG = """--peer mediapipe runs MediaPipe in an environment of its own: the one of --peer-python, else of the variable
 HANDSCOPE_MEDIAPIPE_PYTHON, else one made in the user's cache folder on first use (pip install mediapipe==0.10.21)."""
 
@@ -26,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(prog="handscope bench", description="Measure accuracy on labelled pictures.")
     kinds = out.add_subparsers(dest="kind", metavar="KIND", required=True)
     _add_real(kinds)
+    _add_rendered(kinds)
+    _add_calibrate(kinds)
     return out
 
 
@@ -40,6 +53,33 @@ def _add_real(kinds: argparse._SubParsersAction) -> None:
     add("--labels", type=Path, metavar="FILE", help="pseudo-labels, for hands that nobody boxed (not needed)")
     add("--overlays", action="store_true", help="draw every picture's hands into --out")
     _add_common(real)
+
+
+def _add_rendered(kinds: argparse._SubParsersAction) -> None:
+    rendered = kinds.add_parser("rendered", help="rendered pictures, where all is known", description=RENDERED)
+    rendered.add_argument("--shards", type=Path, metavar="DIR", help="pictures of `handscope synth` instead")
+    _add_synthesis(rendered, count=500)
+    _add_common(rendered)
+
+
+def _add_calibrate(kinds: argparse._SubParsersAction) -> None:
+    calibrate = kinds.add_parser("calibrate", help="joint scores that mean what they say", description=CALIBRATE)
+    add = calibrate.add_argument
+    add("--data", type=Path, metavar="DIR", help="folder with joints-dev and photos")
+    add("--labels", type=Path, default=Path(LABELS), metavar="FILE", help=f"pseudo-labels (default: {LABELS})")
+    add("--plot", type=Path, metavar="PNG", help="reliability diagrams (needs matplotlib)")
+    add("--write", action="store_true", help="write the logistic into the card of the estimator")
+    _add_synthesis(calibrate, count=300)
+    _add_common(calibrate)
+
+
+def _add_synthesis(one: argparse.ArgumentParser, *, count: int) -> None:
+    one.add_argument("--count", type=int, default=count, metavar="N", help=f"pictures to render (default: {count})")
+    one.add_argument("--seed", type=int, default=9001, help="of the synthesis (default: 9001)")
+    one.add_argument("--scenes", action="store_true", help="of 0 to 3 hands anywhere, not one in the middle")
+    one.add_argument("--size", type=int, default=320, metavar="PX", help="their longer side (default: 320)")
+    one.add_argument("--backgrounds", nargs="+", default=[], metavar="DIR", help="photographs without hands")
+    one.add_argument("--photo-index", metavar="FILE", help="photographs with boxes around their hands")
 
 
 def _add_common(one: argparse.ArgumentParser) -> None:
@@ -80,7 +120,7 @@ def bench_real(options: argparse.Namespace) -> int:
             other = stack.enter_context(peer.MediaPipe(peer.find_python(options.peer_python)))
             name = f"MediaPipe {other.version}"
             columns.append(real.Column(name, other, real.MEDIAPIPE_SETS, real.MEDIAPIPE_WITHOUT))
-        show = stack.enter_context(_Bars())
+        show = stack.enter_context(Bars())
         scores = real.bench(
             options.data,
             columns,
@@ -94,18 +134,35 @@ def bench_real(options: argparse.Namespace) -> int:
     return 0
 
 
-class _Bars(Progress):
-    """One bar for each set, on stderr, gone at the end."""
+def bench_rendered(options: argparse.Namespace) -> int:
+    """Rendered pictures, by groups."""
+    from handscope.evaluation import rendered
+    from handscope.evaluation.real import spread, write_text
+    from handscope.hand.assets import load_asset
+    from handscope.infer.pipeline import load
 
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        super().__init__(console=console, transient=True, disable=not console.is_terminal)
-        self.bars: dict[str, TaskID] = {}
+    samples: Sequence[Sample] = rendered_pictures(options, options.seed)
+    if options.shards is not None:
+        from handscope.data.shards import ShardReader
 
-    def __call__(self, name: str, done: int, total: int) -> None:
-        if name not in self.bars:
-            self.bars[name] = self.add_task(name, total=total)
-        self.update(self.bars[name], completed=done)
+        samples = ShardReader(sorted(options.shards.glob("*.tar")))
+    chosen = spread(len(samples), options.limit)
+    model = load(options.weights, threads=options.threads)
+    with Bars() as show:
+        rows, alarms = rendered.measure_all(
+            (samples[i] for i in chosen), model, load_asset(), lambda done: show("rendered", done, len(chosen))
+        )
+    table = rendered.report(rows, pictures=len(chosen), alarms=alarms)
+    if options.out is not None:
+        figures = rendered.summary(rows, pictures=len(chosen), alarms=alarms)
+        write_text(options.out / "rendered.json", json.dumps(figures, indent=1) + "\n")
+        write_text(options.out / "rendered.md", table + "\n")
+    print(table)
+    return 0
 
 
-KINDS: dict[str, Callable[[argparse.Namespace], int]] = {"real": bench_real}
+KINDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "real": bench_real,
+    "rendered": bench_rendered,
+    "calibrate": calibrate,
+}

@@ -46,6 +46,7 @@ def to_members(sample: Sample) -> list[tuple[str, bytes]]:
             flags = getattr(hand, name)
             entry[name] = None if flags is None else np.asarray(flags, int).tolist()
         entry["mask"] = hand.mask is not None
+        entry["tone"] = None if hand.tone is None else round(hand.tone, 3)
         hands.append(entry)
     label = {"K": _rounded(sample.K), "hands": hands, "source": sample.source, "complete": sample.complete}
     members = [("jpg", image.tobytes()), ("json", json.dumps(label, separators=(",", ":")).encode())]
@@ -78,7 +79,7 @@ def from_members(key: str, members: dict[str, bytes]) -> Sample:
         mask = None
         if index is not None and entry.get("mask", True):
             mask = np.where(index == i + 1, 255, 0).astype(np.uint8)
-        hands.append(HandLabel(handedness=entry["handedness"], mask=mask, **arrays, **flags))
+        hands.append(HandLabel(handedness=entry["handedness"], mask=mask, tone=entry.get("tone"), **arrays, **flags))
     return Sample(
         key=key,
         source=label["source"],

@@ -134,6 +134,13 @@ def sample_skin(rng: np.random.Generator) -> Float32:
     return skin
 
 
+def tone_of(skin: Float32) -> float:
+    """Where a skin vector lies between the lightest tone, 0, and the darkest, 10, by the lightness of its back."""
+    lightness = np.array([0.2126, 0.7152, 0.0722])  # of linear red, green, blue
+    of_tones = (TONES_SRGB**2.2) @ lightness
+    return float(np.interp(-(skin[:3] @ lightness), -of_tones, np.arange(len(of_tones))))
+
+
 def cloth_surface(rng: np.random.Generator) -> Float32:
     """Parameter vector of a surface with a colour texture: its shine only."""
     skin = np.zeros(SKIN_LENGTH, np.float32)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.camera import project
+from handscope.synth.appearance import tone_of
 from handscope.synth.drawing import FACTOR, Drawn
 from handscope.synth.dressing import DressedHand
 from handscope.types import HandLabel
@@ -54,6 +55,7 @@ def label_hand(
         beta=hand.placed.beta,
         R=hand.placed.R,
         T=hand.placed.T,
+        tone=tone_of(hand.part.surfaces[0].look),
     )
 
 

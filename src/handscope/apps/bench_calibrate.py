@@ -1,0 +1,71 @@
+"""`handscope bench calibrate`: the logistic that makes joint scores probabilities, fitted, checked and kept."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from handscope.apps.bench_pictures import Bars, Spread, rendered
+from handscope.data.dev_sets import JointsDev
+from handscope.data.photos import PhotoDataset
+from handscope.evaluation import calibration
+from handscope.evaluation.real import SOURCES, write_text
+from handscope.infer.calibration import Calibration, logit
+from handscope.infer.pipeline import load
+from handscope.types import Sample
+
+
+def calibrate(options: argparse.Namespace) -> int:
+    """Fit, check and, if asked, keep the calibration."""
+    model = load(options.weights, threads=options.threads)
+    model.calibration = Calibration()  # raw scores
+    fitted_on, checked_on = _calibration_sets(options)
+    with Bars() as show:
+        judged = {
+            name: calibration.judge(
+                (samples[i] for i in range(len(samples))),
+                model,
+                lambda done, name=name, samples=samples: show(name, done, len(samples)),
+            )
+            for name, samples in (fitted_on | checked_on).items()
+        }
+    learnt = [judged[name] for name in fitted_on]
+    offset, slope = calibration.fit_logistic([logit(one.scores) for one in learnt], [one.right for one in learnt])
+    new = Calibration(round(offset, 3), round(slope, 3))
+    before = {name: judged[name] for name in checked_on}
+    after = {name: calibration.Judged(new(one.scores), one.right) for name, one in before.items()}
+    entry = {
+        "offset": new.offset,
+        "slope": new.slope,
+        "right": f"within {calibration.RIGHT} of the larger side of the joints' box",
+        "fitted_on": {name: len(judged[name].scores) for name in fitted_on},
+        "ece": {name: round(calibration.calibration_error(one), 3) for name, one in after.items()},
+    }
+    if options.plot is not None:
+        calibration.plot(before, after, options.plot)
+    if options.out is not None:
+        write_text(options.out / "calibration.json", json.dumps(entry, indent=1) + "\n")
+    print(f"sigmoid({new.offset} + {new.slope} logit(score)), fitted on {', '.join(fitted_on)}\n")
+    print(calibration.report(before, after))
+    if options.write:
+        path = model.estimator.network.path.with_suffix(".json")
+        card = json.loads(path.read_text()) if path.is_file() else {}
+        write_text(path, json.dumps(card | {"calibration": entry}, indent=1) + "\n")
+        print(f"\n{path}: calibration written")
+    return 0
+
+
+def _calibration_sets(options: argparse.Namespace) -> tuple[dict[str, Sequence[Sample]], dict[str, Sequence[Sample]]]:
+    """What the calibration is fitted on and what it is checked on; joints-dev never fits anything."""
+    fitted: dict[str, Sequence[Sample]] = {f"rendered, seed {options.seed}": rendered(options, options.seed)}
+    checked: dict[str, Sequence[Sample]] = {"rendered": rendered(options, options.seed + 1)}
+    if options.data is not None:
+        photos = {
+            split: PhotoDataset(options.data, options.labels, split=split, sources=SOURCES)
+            for split in ("train", "held-out")
+        }
+        fitted["photographs, train split"] = Spread(photos["train"], options.limit or options.count)
+        checked["photographs held out"] = Spread(photos["held-out"], options.limit)
+        checked["joints-dev"] = Spread(JointsDev(options.data), options.limit)
+    return fitted, checked

@@ -16,6 +16,7 @@ from handscope.errors import HandscopeError
 
 COMMANDS = {
     "camera": ("handscope.apps.video", "hands before a camera, with a preview in the browser"),
+    "serve": ("handscope.apps.serve", "an HTTP service: POST /v1/hands"),
     "synth": ("handscope.apps.synth", "draw labelled pictures of hands into shards"),
     "train": ("handscope.train.command", "train the network by a recipe; resumes by itself"),
     "export": ("handscope.apps.export", "turn a checkpoint into the ONNX files that `--weights` takes"),

@@ -47,6 +47,23 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself: Pillow's name of the format, and the size in px as stored (not yet turned)."""
+
+    format: str
+    width: int
+    height: int
+
+
+class NotAPictureError(ImageError):
+    """The bytes are of no format that is read."""
+
+
+class TooManyPixelsError(ImageError):
+    """The header promises more pixels than are decoded."""
+
+
 def find_pictures(path: str | Path) -> list[Path]:
     """A file as it is, or the pictures directly inside a folder, sorted by name (hidden files left out)."""
     path = Path(path)
@@ -79,11 +96,23 @@ def read_picture(path: str | Path) -> Picture:
         raise ImageError(f"{path}: no such file") from error
     except OSError as error:
         raise ImageError(f"{path}: cannot read this file ({_reason(error)})") from error
-    if not data:
-        raise ImageError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    return decode_picture(data, path)
+
+
+def decode_picture(data: bytes, name: str | Path, *, max_pixels: int | None = None) -> Picture:
+    """`read_picture` for the bytes of a file; `name` is what errors call it."""
+    path = Path(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata that we can read
-        return _decode(path, data)
+        return _decode(path, _open(path, data, max_pixels))
+
+
+def inspect_picture(data: bytes, name: str | Path, *, max_pixels: int | None = None) -> Header:
+    """Format and size as the file's header tells them, nothing decoded; ImageError as `decode_picture`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _open(Path(name), data, max_pixels) as image:
+            return Header(str(image.format), *image.size)
 
 
 def to_rgb_array(image: object) -> NDArray[np.uint8]:
@@ -109,17 +138,29 @@ def to_rgb_array(image: object) -> NDArray[np.uint8]:
     return np.ascontiguousarray(array)
 
 
-def _decode(path: Path, data: bytes) -> Picture:
+def _open(path: Path, data: bytes, max_pixels: int | None) -> Image.Image:
+    """The header read, the pixels not yet."""
+    if not data:
+        raise ImageError(f"{path}: the file is empty (0 bytes); copy or export it again")
     Image.init()
     try:
         image = Image.open(io.BytesIO(data), formats=[f for f in FORMATS if f in Image.OPEN])
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: {_what_it_is(data)}") from error
+        raise NotAPictureError(f"{path}: {_what_it_is(data)}") from error
     except Image.DecompressionBombError as error:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
-        raise ImageError(f"{path}: more than {limit} million pixels; scale the picture down") from error
+        raise _too_large(path, 2 * (Image.MAX_IMAGE_PIXELS or 0)) from error
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise ImageError(_damaged(path, error)) from error
+    if max_pixels is not None and image.width * image.height > max_pixels:
+        raise _too_large(path, max_pixels)
+    return image
+
+
+def _too_large(path: Path, limit: int) -> TooManyPixelsError:
+    return TooManyPixelsError(f"{path}: more than {limit / 1e6:g} million pixels; scale the picture down")
+
+
+def _decode(path: Path, image: Image.Image) -> Picture:
     try:
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # phones' MPO holds previews
         image.seek(0)  # counting frames may have moved on

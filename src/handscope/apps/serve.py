@@ -1,0 +1,57 @@
+"""`handscope serve`: the HTTP service (`apps.service`) on this machine's own address, unless another is named."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from handscope.errors import HandscopeError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until Ctrl-C."""
+    options = parser().parse_args(arguments)
+    try:
+        import multipart  # noqa: F401  (python-multipart: FastAPI asks for it only at the first form)
+        import uvicorn
+
+        from handscope.apps.service.api import Limits, create_app
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "handscope":
+            raise
+        raise HandscopeError(
+            f"`handscope serve` needs {error.name}, which is not installed: pip install 'handscope[serve]'"
+        ) from error
+    from handscope.infer.pipeline import load
+
+    limits = Limits(
+        max_bytes=round(options.max_mib * 2**20),
+        max_pixels=round(options.max_megapixels * 1e6),
+        timeout_s=options.timeout,
+        capacity=options.queue,
+        batch=options.batch,
+    )
+    app = create_app(load(options.weights, options.hand_model, options.threads), limits)
+    uvicorn.run(app, host=options.host, port=options.port, log_level="warning" if options.quiet else "info")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of `handscope serve`."""
+    result = argparse.ArgumentParser(
+        prog="handscope serve",
+        description="An HTTP service: POST /v1/hands with a multipart field `image`; /openapi.json has the rest.",
+    )
+    add = result.add_argument
+    add("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
+    add("--port", type=int, default=8000)
+    add("--weights", metavar="DIR", help="folder with estimator.onnx and detector.onnx")
+    add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's parameters")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add("--max-mib", type=float, default=20, metavar="N", help="largest file, MiB (default: 20)")
+    add("--max-megapixels", type=float, default=40, metavar="N", help="largest picture (default: 40)")
+    add("--timeout", type=float, default=30, metavar="S", help="seconds for a request (default: 30)")
+    add("--queue", type=int, default=64, metavar="N", help="requests at once; more get 429 (default: 64)")
+    add("--batch", type=int, default=8, metavar="N", help="pictures that share the networks' batches (default: 8)")
+    add("--quiet", action="store_true", help="no line for each request")
+    return result

@@ -1,0 +1,254 @@
+"""The service's endpoints: `POST /v1/hands`, `GET /v1/health`, `GET /v1/version`, `GET /metrics`, `GET /openapi.json`.
+
+Errors are JSON: {"error": {"code", "message"}}. No documentation page is served: FastAPI's would load from elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, File, Query, Request, Response, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import PlainTextResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from handscope import __version__
+from handscope.apps.service.admission import RETRY_AFTER_S, Admission, error_content
+from handscope.apps.service.batching import Batcher, Job
+from handscope.apps.service.metrics import Metrics
+from handscope.errors import ImageError
+from handscope.infer import export
+from handscope.infer.images import Header, NotAPictureError, TooManyPixelsError, inspect_picture
+from handscope.infer.pipeline import Pipeline
+from handscope.infer.results import Hands
+
+HANDS = "/v1/hands"
+Format = Literal["json", "csv", "coco", "glb", "npz"]
+ENCODERS: dict[str, tuple[str, Callable[[Hands], str | bytes]]] = {
+    "json": ("application/json", Hands.to_json),
+    "coco": ("application/json", lambda h: export.to_coco(h, width=h.width, height=h.height, source=h.source)),
+    "csv": ("text/csv; charset=utf-8", lambda hands: export.to_csv(hands, source=hands.source)),
+    "glb": ("model/gltf-binary", export.to_glb),
+    "npz": ("application/octet-stream", export.to_npz),
+}
+MEDIA_TYPES = {
+    "JPEG": {"image/jpeg", "image/jpg", "image/pjpeg"},
+    "MPO": {"image/jpeg", "image/jpg", "image/mpo"},
+    "PNG": {"image/png", "image/x-png", "image/apng"},
+    "GIF": {"image/gif"},
+    "WEBP": {"image/webp"},
+    "BMP": {"image/bmp", "image/x-ms-bmp", "image/x-bmp"},
+    "TIFF": {"image/tiff", "image/tif"},
+    "PPM": {
+        "image/x-portable-pixmap",
+        "image/x-portable-graymap",
+        "image/x-portable-bitmap",
+        "image/x-portable-anymap",
+    },
+    "AVIF": {"image/avif"},
+    "JPEG2000": {"image/jp2", "image/jpx", "image/j2k"},
+    "TGA": {"image/x-tga", "image/tga", "image/x-targa"},
+    "QOI": {"image/qoi", "image/x-qoi"},
+}
+UNTOLD = {"", "application/octet-stream", "image/*"}
+"""Media types that say nothing of the format."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the service takes: bytes and pixels of a picture, seconds for a request, requests at once, pictures that
+    go through the networks together.
+    """
+
+    max_bytes: int = 20 * 2**20
+    max_pixels: int = 40_000_000
+    timeout_s: float = 30.0
+    capacity: int = 64
+    batch: int = 8
+
+
+class RefusedError(Exception):
+    """An error with its HTTP status and a code for programs."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+def create_app(model: Pipeline, limits: Limits | None = None) -> FastAPI:
+    """The ASGI application around a loaded model, which it alone may call."""
+    limits = limits or Limits()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        batcher = Batcher(model, size=limits.batch, max_pixels=limits.max_pixels, told=metrics.count_batch)
+        app.state.batcher = batcher
+        yield
+        await asyncio.to_thread(batcher.close)
+
+    app = FastAPI(
+        title="Handscope",
+        version=__version__,
+        description="Hands in pictures: 2D joints, mask, 3D joints, mesh, camera, side and confidence.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.add_middleware(
+        Admission,
+        path=HANDS,
+        capacity=limits.capacity,
+        max_bytes=limits.max_bytes,
+        timeout_s=limits.timeout_s,
+        metrics=metrics,
+    )
+    _add_hands(app, limits)
+    _add_the_rest(app, model, metrics)
+    _add_errors(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _add_hands(app: FastAPI, limits: Limits) -> None:
+    @app.post(HANDS, responses=_answers(), response_class=Response, summary="Hands in a picture, best first")
+    async def find_hands(
+        request: Request,
+        image: Annotated[UploadFile, File(description="JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, ...")],
+        min_score: Annotated[float, Query(ge=0, le=1, description="leave out hands with a lower score")] = 0.0,
+        focal: Annotated[float | None, Query(ge=1, le=1e6, description="the camera's focal length, px")] = None,
+        format: Annotated[Format, Query(description="what to answer; glb is one scene of all hands")] = "json",
+    ) -> Response:
+        data, name = await image.read(), plain_name(image.filename)
+        header = await asyncio.to_thread(check_upload, data, name, image.content_type, limits)
+        job = Job(data, name, header.width * header.height, focal)
+        waiting = asyncio.wrap_future(request.app.state.batcher.submit(job))
+        try:
+            found = await asyncio.wait_for(waiting, limits.timeout_s)
+        except TimeoutError:
+            message = f"no answer within {limits.timeout_s:g} s; try again in {RETRY_AFTER_S} s"
+            raise RefusedError(503, "timeout", message) from None
+        except ImageError as error:
+            raise refusal(error) from error
+        kept = [hand for hand in found if hand.score >= min_score]
+        hands = Hands(kept, width=found.width, height=found.height, source=found.source, notes=found.notes)
+        media_type, encode = ENCODERS[format]
+        return Response(await asyncio.to_thread(encode, hands), media_type=media_type)
+
+
+def _add_the_rest(app: FastAPI, model: Pipeline, metrics: Metrics) -> None:
+    @app.get("/v1/health", summary="Whether the service is up")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/v1/version", summary="Versions of package and weights")
+    async def version() -> dict[str, str]:
+        cards = {"estimator": model.estimator.network.card, "detector": model.detector.network.card}
+        return {"handscope": __version__, **{name: str(card.get("version")) for name, card in cards.items()}}
+
+    @app.get("/metrics", summary="Prometheus' text format", response_class=PlainTextResponse)
+    async def tell_metrics() -> PlainTextResponse:
+        return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def plain_name(filename: str | None) -> str:
+    """What the client calls the file: its last part, printable, short; "image" if nothing is left."""
+    last = (filename or "").replace("\\", "/").rpartition("/")[2]
+    return "".join(c for c in last if c.isprintable())[-100:] or "image"
+
+
+def check_upload(data: bytes, name: str, media_type: str | None, limits: Limits) -> Header:
+    """The header of a picture that may go on; RefusedError for what is no picture, too large, or wrongly labelled."""
+    try:
+        header = inspect_picture(data, name, max_pixels=limits.max_pixels)
+    except ImageError as error:
+        raise refusal(error) from error
+    told = (media_type or "").partition(";")[0].strip().lower()
+    if told not in UNTOLD | MEDIA_TYPES.get(header.format, set()):
+        message = f"{name}: labelled {told}, but it is a {header.format} file; label it as what it is"
+        raise RefusedError(415, "mislabelled", message)
+    return header
+
+
+def refusal(error: ImageError) -> RefusedError:
+    """The answer to a picture that cannot be read."""
+    if isinstance(error, NotAPictureError):
+        return RefusedError(415, "not_a_picture", str(error))
+    if isinstance(error, TooManyPixelsError):
+        return RefusedError(413, "too_many_pixels", str(error))
+    return RefusedError(422, "damaged", str(error))
+
+
+def _add_errors(app: FastAPI) -> None:
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RefusedError)
+        retry = {"Retry-After": str(RETRY_AFTER_S)} if error.status == 503 else None
+        return _error(error.status, error.code, str(error), retry)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+        return _error(422, "invalid", f"{where or 'request'}: {first['msg']}")
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, StarletteHTTPException)
+        return _error(error.status_code, "http", str(error.detail), error.headers)
+
+    async def broken(request: Request, error: Exception) -> Response:
+        return _error(500, "internal", "the service failed on this request; its log says why")
+
+    app.add_exception_handler(RefusedError, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(StarletteHTTPException, http)
+    app.add_exception_handler(Exception, broken)
+
+
+def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    content = json.dumps(error_content(code, message))
+    return Response(content, status, dict(headers or {}), "application/json")
+
+
+def _answers() -> dict[int | str, dict[str, Any]]:
+    """What `POST /v1/hands` may answer, for the OpenAPI document."""
+    problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    words = {
+        400: "not a multipart form",
+        408: "the request came too slowly",
+        413: "too many bytes or pixels",
+        415: "not a picture, or not the kind of picture it is labelled as",
+        422: "a damaged picture, or wrong options",
+        429: "too many requests at once; see Retry-After",
+        503: "no answer in time; see Retry-After",
+    }
+    either = [{"$ref": "#/components/schemas/Hands"}, {"type": "object", "title": "COCO-WholeBody"}]
+    content: dict[str, Any] = {"application/json": {"schema": {"anyOf": either}}}
+    for media_type, _ in ENCODERS.values():
+        content.setdefault(media_type.partition(";")[0], {"schema": {"type": "string", "format": "binary"}})
+    return {200: {"description": "the hands", "content": content}} | {
+        status: {"description": text, "content": problem} for status, text in words.items()
+    }
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document with the schema of the answer, which the package ships."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        text = json.dumps(export.schema()).replace("#/$defs/", "#/components/schemas/")
+        answer = json.loads(text)
+        parts = answer.pop("$defs")
+        for key in ("$schema", "$id"):
+            del answer[key]
+        message = {"type": "object", "required": ["code", "message"]}
+        message["properties"] = {"code": {"type": "string"}, "message": {"type": "string"}}
+        problem = {"type": "object", "required": ["error"], "properties": {"error": message}}
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(parts, Hands=answer, Error=problem)
+        app.openapi_schema = document
+    return app.openapi_schema

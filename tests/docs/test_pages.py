@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clips import write_video
+from handscope.apps.cli import COMMANDS, main
 from handscope.infer.images import read_picture
 from handscope.infer.weights import SHIPPED
 
@@ -35,9 +37,11 @@ def desk(tmp_path, monkeypatch, one_model):
     import handscope
 
     shutil.copy(ROOT / "samples/pinch.jpg", tmp_path / "photo.jpg")
-    (tmp_path / "pictures").mkdir()
-    for name in ("victory.jpg", "thumb.jpg"):
-        shutil.copy(ROOT / "samples" / name, tmp_path / "pictures")
+    for folder in ("pictures", "holidays", "photographs"):
+        (tmp_path / folder).mkdir()
+        for name in ("victory.jpg", "thumb.jpg"):
+            shutil.copy(ROOT / "samples" / name, tmp_path / folder)
+    (tmp_path / "weights").symlink_to(SHIPPED)
     image = read_picture(ROOT / "samples/pinch.jpg").image[:480, :480]
     write_video(tmp_path / "clip.mp4", [image[4 * i : 400 + 4 * i, 80:480] for i in range(6)])
     monkeypatch.chdir(tmp_path)
@@ -49,6 +53,14 @@ def run(code: str, name: str) -> dict:
     scope: dict = {"__name__": "__main__"}
     exec(compile(code, name, "exec"), scope)
     return scope
+
+
+def commands(page: str) -> list[str]:
+    """What a page shows of `handscope`, but what waits for a browser, a camera, a dataset or hours."""
+    blocks = re.findall(r"^```(?:bash|sh)?\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    kept = [line for line in lines if line.startswith("handscope ") and "../shared" not in line]
+    return [line for line in kept if line.split()[1] == "synth" or line.split()[1] not in COMMANDS]
 
 
 def test_there_are_twelve_recipes():
@@ -67,10 +79,22 @@ def test_a_recipe_runs(title, code, desk, capsys):
 
 
 @needs_weights
-@pytest.mark.parametrize("page", ["docs/index.md", "README.md"])
+@pytest.mark.parametrize("page", ["docs/index.md", "docs/video.md", "README.md"])
 def test_the_python_of_a_page_runs(page, desk, capsys):
     run("\n".join(re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)), page)
     assert capsys.readouterr().out
+
+
+@needs_weights
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/video.md"])
+def test_the_commands_of_a_page_run(page, desk):
+    """Each as it stands, but for fewer synthetic pictures and one thread."""
+    found = commands(page)
+    assert len(found) >= 2
+    for command in dict.fromkeys(found):
+        arguments = shlex.split(re.sub(r"--count \d+", "--count 2", command), comments=True)[1:]
+        threads = [] if arguments[0] == "synth" else ["--threads", "1"]
+        assert main([*arguments, *threads]) == 0, command
 
 
 @needs_weights

@@ -3,16 +3,16 @@
     MEDIAPIPE_ENV/bin/python -m pip install onnxruntime ai-edge-litert
     PYTHONPATH=src MEDIAPIPE_ENV/bin/python benchmarks/speed.py --data ../shared/data [--weights DIR]
 
-Everything runs in one process, in an environment with mediapipe==0.10.21 (handscope's light runtime works there too, with
-its older numpy), ours and theirs in turn so that both see the same moods of the machine, pinned to one core.
+Everything runs in one process, in an environment with mediapipe==0.10.21 (handscope's light runtime works there too,
+with its older numpy), ours and theirs in turn so that both see the same moods of the machine, pinned to one core.
 
-- network: estimator.onnx (one crop to joints, mask, mesh) in ONNX Runtime against hand_landmark_full.tflite in LiteRT with
-  XNNPACK, which is what MediaPipe itself runs.
-- picture: `Pipeline.__call__` against `solutions.hands.Hands(static_image_mode=True)` as it comes (two hands at most), on the
-  pictures of joints-dev; only pictures in which both see one hand are counted.
+- network: estimator.onnx (one crop to joints, mask, mesh) in ONNX Runtime against hand_landmark_full.tflite in LiteRT
+  with XNNPACK, which is what MediaPipe itself runs.
+- picture: `Pipeline.__call__` against `solutions.hands.Hands(static_image_mode=True)` as it comes (two hands at most),
+  on the pictures of joints-dev; only pictures in which both see one hand are counted.
 
-Printed are medians in ms by the clock and of CPU time (which other work on the machine disturbs less), and ratios of ours
-to theirs: medians of the ratios of neighbours. The limit (issue 4) is 1.5.
+Printed are medians in ms by the clock and of CPU time (which other work on the machine disturbs less), and ratios of
+ours to theirs: medians of the ratios of neighbours. The limit (issue 4) is 1.5.
 """
 
 from __future__ import annotations

@@ -53,12 +53,24 @@ def test_a_picture_and_a_video_together(toy_weights, tmp_path):
     assert len(found) == 2 and {name.rpartition("/")[2] for name in found} == {"result.json", "hands.jsonl"}
 
 
-def test_a_moving_mesh(toy_weights, tmp_path):
+def test_a_moving_mesh(toy_weights, tmp_path, capsys):
     path = write_video(tmp_path / "clip.mp4", toy_frames(4))
-    assert main([str(path), "--out", str(tmp_path), "--weights", str(toy_weights), "--glb"]) == 0
+    assert main([str(path), "--out", str(tmp_path), "--weights", str(toy_weights), "--glb", "--npz"]) == 0
+    assert "--npz: for pictures only" in capsys.readouterr().out
     data = (tmp_path / "clip" / "hand-0.glb").read_bytes()
     tree = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
     assert data[:4] == b"glTF" and len(tree["animations"]) == 1
+
+
+def test_without_an_extra_nothing_is_left_behind(toy_weights, tmp_path, capsys, monkeypatch):
+    path = write_video(tmp_path / "clip.mp4", toy_frames(2))
+    arguments = [str(path), "--out", str(tmp_path / "out"), "--weights", str(toy_weights)]
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(arguments) == 1
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said.count("pip install 'handscope[video]'") == 2 and not list((tmp_path / "out").rglob("*.*"))
 
 
 def test_videos_that_cannot_be_read_are_counted(toy_weights, tmp_path, capsys):

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from handscope.apps.cli import KINDS as PICTURE_KINDS
 from handscope.apps.preview import Preview
 from handscope.errors import HandscopeError
 from handscope.infer import export
@@ -32,8 +33,8 @@ from handscope.infer.video_files import FrameWriter, LinesWriter, OverlayWriter,
 from handscope.types import Hand
 from handscope.viz import draw
 
-KINDS = ("overlay", "json", "parquet", "glb")
-DEFAULT_KINDS = ("overlay", "json", "parquet")
+KINDS = ("overlay", "parquet", "json", "glb")
+DEFAULT_KINDS = ("overlay", "parquet", "json")
 INTERRUPTED = 130
 """The exit code of a command that was stopped."""
 CLOCK_RATE = 30.0
@@ -107,6 +108,9 @@ def analyse_video(
         writers = open_writers(folder, kinds, rate=reader.rate)
         seen = run(chain([first], frames), writers, interrupt, on_frame=lambda: _advance(progress, task))
     report(console, seen, folder, broken=reader.broken)
+    left_out = [f"--{kind.replace('_', '-')}" for kind in PICTURE_KINDS if kind not in KINDS and getattr(options, kind)]
+    if left_out:
+        console.print(f"[yellow]note[/] {', '.join(left_out)}: for pictures only, not written", highlight=False)
     return not seen.stopped
 
 

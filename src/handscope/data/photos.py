@@ -37,11 +37,12 @@ than published bones (docs/hand-model.md)."""
 
 @dataclass(frozen=True)
 class Photo:
-    """One line of the index and what is known of its hands."""
+    """One line of the index and what is known of its hands; `size` is width and height in px."""
 
     file: str
     source: str
     split: str
+    size: tuple[int, int]
     hands: tuple[HandLabel, ...]
 
 
@@ -118,7 +119,8 @@ def _photo(row: dict[str, Any], taught: dict[str, Any] | None) -> Photo:
     ]
     labels = tuple(_hand(hand, tips if i == 0 else []) for i, hand in enumerate(hands))
     split = "held-out" if is_held_out(row["source"], row["file"]) else "train"
-    return Photo(row["file"], row["source"], taught["split"] if taught else split, labels)
+    size = int(row["width"]), int(row["height"])
+    return Photo(row["file"], row["source"], taught["split"] if taught else split, size, labels)
 
 
 def _hand(hand: dict[str, Any], tips: list[tuple[int, list[float]]]) -> HandLabel:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from handscope.data.dev_sets import JointsDev, MasksDev
 from handscope.data.photos import PhotoDataset
 from handscope.errors import HandscopeError
+from handscope.evaluation.hand_free import HandFreeParts, score_hand_free
 from handscope.evaluation.protocols import Scores, score_joints, score_masks, score_photos
 from handscope.types import Hand, Sample
 
@@ -31,7 +32,7 @@ Draw = Callable[[NDArray[np.uint8], Sequence[Hand]], NDArray[np.uint8]]
 Progress = Callable[[str, int, int], None]
 """Told the set, the number of pictures done and their total."""
 
-SETS = ("joints-dev", "masks-dev", "photos held-out")
+SETS = ("joints-dev", "masks-dev", "photos held-out", "parts without hands")
 SOURCES = ("ti1k", "dwivedi", "subhih")
 """Photographs with human boxes."""
 
@@ -69,7 +70,7 @@ class Column:
     without: Sequence[str] = ()
 
 
-MEDIAPIPE_SETS = ("joints-dev", "photos held-out")
+MEDIAPIPE_SETS = ("joints-dev", "photos held-out", "parts without hands")
 MEDIAPIPE_WITHOUT = ("projected_error_px256_mean", "mesh_mask_iou")
 """MediaPipe Hands has no mask, no mesh and no camera."""
 
@@ -138,6 +139,8 @@ def open_set(
         return MasksDev(data), score_masks
     if name == "photos held-out":
         return PhotoDataset(data, labels, split="held-out", sources=SOURCES), score_photos
+    if name == "parts without hands":
+        return HandFreeParts(PhotoDataset(data, labels, split="held-out", sources=SOURCES)), score_hand_free
     raise HandscopeError(f"{name}: no such set to score; choose from {', '.join(SETS)}")
 
 

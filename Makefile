@@ -1,6 +1,7 @@
 # make demo [IMAGE=path]  the light runtime in .venv, run on the samples (and your picture); results in out/
 # make test               everything the tests need in .venv-test, then all checks and tests
 # make check              lint and layering only
+# make docs               the documentation site in site/, offline
 
 PYTHON ?= python3.11
 VENV ?= .venv
@@ -9,7 +10,7 @@ OUT ?= out
 IMAGE ?=
 JOBS ?= 2
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
@@ -20,6 +21,9 @@ test: check
 check: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/ruff check .
 	$(TEST_VENV)/bin/lint-imports
+
+docs: $(TEST_VENV)/.complete
+	$(TEST_VENV)/bin/python -m mkdocs build --strict
 
 $(VENV)/.light: pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)

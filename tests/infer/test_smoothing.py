@@ -144,3 +144,18 @@ def test_joints_are_placed_where_they_project():
 def test_impossible_filters_are_refused(wrong):
     with pytest.raises(ValueError, match="cutoff"):
         OneEuroConfig(**wrong)
+
+
+@pytest.mark.parametrize("handedness", ["left", "right"])
+def test_a_hand_told_in_mano_stays_one(handedness, tmp_path):
+    """The filters pose the model that the hand is told in, not the shipped one."""
+    from handscope.infer.mano import refit
+    from mano_files import open_hand_as_mano, write_mano
+
+    mano = load_asset(write_mano(tmp_path / "MANO.pkl", open_hand_as_mano(1.1)))
+    hand = refit(posed_hand(400, 300, handedness, turn=0.4), mano)
+    smooth = HandSmoother(mano, SmoothingConfig())
+    for time in np.arange(3) / 30:
+        answer = smooth(hand, time)
+    np.testing.assert_allclose(answer.vertices - answer.joints_3d[0], hand.vertices - hand.joints_3d[0], atol=1e-5)
+    assert answer.vertices.shape == (778, 3) and answer.extras == hand.extras

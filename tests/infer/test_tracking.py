@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,8 +11,7 @@ import pytest
 from handscope.geometry.crops import upright_frame
 from handscope.infer.detector import Detection
 from handscope.infer.estimator import Estimate
-from handscope.infer.lifting import PosedHand
-from handscope.infer.tracking import Side, Tracker, TrackingConfig
+from handscope.infer.tracking import Side, Tracker, TrackingConfig, blocks
 from posed_hands import posed_hand
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -62,11 +61,8 @@ class Stage:
             joints, right = nearest
             odds = (4.0 + self.doubt()) * (1 if right != crop.mirrored else -1)
             joints, shown, trust = crop.apply(joints), 1 / (1 + np.exp(-odds)), 0.8
-        return Estimate(
-            crop=crop, joints=joints, joint_scores=np.full(21, trust), mask=np.zeros((4, 4)), right=float(shown),
-            theta=np.zeros((15, 3)), beta=np.zeros(10), focal=200.0,
-            hand=PosedHand(R=np.eye(3), T=np.zeros(3), joints_3d=np.zeros((21, 3)), vertices=np.zeros((1, 3))),
-        )  # fmt: skip
+        said = {"crop": crop, "joints": joints, "joint_scores": np.full(21, trust), "right": float(shown)}
+        return Estimate(**{f.name: said.get(f.name) for f in fields(Estimate)})  # of the rest nothing is asked
 
     def to_hand(self, estimate, score, K, height, width):
         joints = estimate.joints_2d
@@ -151,6 +147,22 @@ def test_a_longer_gap_ends_the_track(stage):
         counts.append(len(hands))
         last = hands[0].track if hands else last
     assert counts[:29] == [1] * 29 and counts[29:40] == [0] * 11 and counts[40:] == [1] * 20 and last == 1
+
+
+def test_a_cut_leaves_no_ghosts_behind(stage):
+    """In another scene a hand that is not there is told of no more, without waiting for the gap to end."""
+    tracker = tracker_of(stage)
+    for frame in range(20):
+        stage.hands = [(joints_at(120 if frame < 10 else 500, 240), True)]
+        hands = tracker(IMAGE if frame < 10 else IMAGE + 180, frame / 30)
+        assert [h.track for h in hands] == [0 if frame < 10 else 1]
+
+
+@pytest.mark.parametrize("shape", [(480, 640, 3), (17, 1000, 3), (1, 5, 3)])
+def test_blocks_are_means_of_the_picture(shape):
+    rng = np.random.default_rng(0)
+    assert blocks(np.full(shape, 51, np.uint8)).max() == pytest.approx(0.2)
+    assert blocks(rng.integers(0, 256, (480, 640, 3), np.uint8)).std() < 0.1
 
 
 def test_a_hand_found_again_elsewhere_is_another_one(stage):

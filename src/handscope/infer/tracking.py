@@ -33,7 +33,9 @@ class TrackingConfig:
     `search_every_s`: seconds between searches while every hand is seen; `longest_gap_s`: so long a hand that is not
     seen lives on; `least_trust`: mean joint score under which a look shows no hand (nothing but background scores
     about 0.05); `sure`: evidence (sum of log odds, leaking by `leak` a look) from which one side alone is looked at;
-    `turnover`: evidence for the other side at which the track changes sides. `smoothing` None: none.
+    `turnover`: evidence for the other side at which the track changes sides. `velocity_share`: by how much a hand's new
+    velocity counts; `cut`: mean change of brightness (of 1) from frame to frame that is another scene. `smoothing`
+    None: none.
     """
 
     search_every_s: float = 0.5
@@ -44,6 +46,7 @@ class TrackingConfig:
     turnover: float = 1.5
     leak: float = 0.1
     velocity_share: float = 0.5
+    cut: float = 0.1
     smoothing: SmoothingConfig | None = field(default_factory=SmoothingConfig)
 
     def __post_init__(self) -> None:
@@ -112,6 +115,7 @@ class Tracker:
         self.tracks: list[Track] = []
         self._numbers = count()
         self._searched = -np.inf
+        self._last_look: Array | None = None
 
     def __call__(self, image: NDArray[np.uint8], time: float, K: ArrayLike | None = None) -> list[FoundHand]:
         """Hands in `image` RGB uint8 (H, W, 3), taken at `time` seconds with the intrinsics `K` (3, 3), by track."""
@@ -119,12 +123,20 @@ class Tracker:
         if min(height, width) < SMALLEST_PX:
             return []
         intrinsics = default_intrinsics(width, height) if K is None else check_intrinsics(K)
+        cut = self._is_cut(image)
         seen = self._follow(image, time)
         lost = [track for track in self.tracks if track.number not in seen]
-        if lost or not self.tracks or time - self._searched >= self.config.search_every_s:
+        if cut or lost or not self.tracks or time - self._searched >= self.config.search_every_s:
             seen |= self._search(image, time, lost)
-        self.tracks = [t for t in self.tracks if t.number in seen or time - t.seen <= self.config.longest_gap_s]
+        longest = 0.0 if cut else self.config.longest_gap_s  # who is not in the new scene has left
+        self.tracks = [t for t in self.tracks if t.number in seen or time - t.seen <= longest]
         return [self._hand(t, seen.get(t.number), time, intrinsics, image.shape[:2]) for t in self.tracks]
+
+    def _is_cut(self, image: NDArray[np.uint8]) -> bool:
+        """Whether this frame shows another scene than the last one: blocks of the picture changed much on average."""
+        look = blocks(image)
+        last, self._last_look = self._last_look, look
+        return last is not None and float(np.abs(look - last).mean()) > self.config.cut
 
     def _follow(self, image: NDArray[np.uint8], time: float) -> dict[int, Estimate]:
         """Looks where the tracks should be, all in one batch; hands found, by track number."""
@@ -240,6 +252,15 @@ def _judge(side: Side, looks: Sequence[Estimate]) -> Estimate:
     odds = float(np.log((only.right + tiny) / (1 - only.right + tiny))) * only.trust
     side.hear(-odds if only.crop.mirrored else odds)
     return only
+
+
+def blocks(image: NDArray[np.uint8], count: int = 12) -> Array:
+    """Mean green (count, count) in [0, 1] of equal blocks of `image` (H, W, 3); of fewer where it is smaller."""
+    rows, columns = (min(count, side) for side in image.shape[:2])
+    height, width = image.shape[0] // rows, image.shape[1] // columns
+    step = max(1, min(height, width) // 8)
+    green = image[: rows * height, : columns * width, 1].reshape(rows, height, columns, width)[:, ::step, :, ::step]
+    return np.pad(green.mean((1, 3)) / 255, ((0, count - rows), (0, count - columns)))
 
 
 def same_hand(one: Array, two: Array) -> bool:

@@ -39,10 +39,10 @@ class Rendered(Sequence[Sample]):
     """The first `count` pictures of a synthetic set."""
 
     def __init__(self, config: SynthConfig, seed: int, count: int) -> None:
-        self.config, self.seed, self.count = config, seed, count
+        self.config, self.seed, self.length = config, seed, count
 
     def __len__(self) -> int:
-        return self.count
+        return self.length
 
     def __getitem__(self, i: int) -> Sample:  # type: ignore[override]
         from handscope.synth.scene import render_sample

@@ -39,7 +39,8 @@ def judge(
     progress: Callable[[int], None] | None = None,
 ) -> Judged:
     """Every known joint of every labelled hand of `samples` that `model` finds."""
-    scores, right = [np.zeros(0)], [np.zeros(0, bool)]
+    scores: list[NDArray[np.floating]] = [np.zeros(0)]
+    right: list[NDArray[np.bool_]] = [np.zeros(0, bool)]
     for done, sample in enumerate(samples):
         hands = model(sample.image)
         for label in sample.hands:
@@ -56,7 +57,7 @@ def judge(
                 right.append(errors <= RIGHT * metrics.box_side(true))
         if progress is not None:
             progress(done + 1)
-    return Judged(np.concatenate(scores), np.concatenate(right))
+    return Judged(np.concatenate(scores).astype(np.float64), np.concatenate(right))
 
 
 def fit_logistic(features: Sequence[NDArray[np.floating]], right: Sequence[NDArray[np.bool_]]) -> tuple[float, float]:

@@ -103,8 +103,3 @@ def test_moving_the_teachers_joints_keeps_similarity() -> None:
     joints = np.random.default_rng(0).normal(0, 50, (21, 2))
     turn = 3 * np.array([[0.6, -0.8], [0.8, 0.6]])
     assert np.allclose(to_hand_model(joints @ turn + 7), to_hand_model(joints) @ turn + 7, atol=1e-2)
-
-
-def test_the_thumbs_saddle_joint_of_the_teacher_is_not_trusted(root: Path, labels: Path) -> None:
-    (hand,) = PhotoDataset(root, labels)[0].hands
-    assert hand.joints_2d_known is not None and not hand.joints_2d_known[1]

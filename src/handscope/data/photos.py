@@ -24,7 +24,6 @@ from handscope.types import HandLabel, Sample
 
 Split = Literal["train", "held-out"]
 
-THUMB_CMC = 1
 THUMB_TIP, INDEX_TIP = TIPS[:2]
 
 KNUCKLE_TO_WRIST = {5: 0.07, 9: 0.065, 13: 0.07, 17: 0.03}
@@ -129,7 +128,6 @@ def _hand(hand: dict[str, Any], tips: list[tuple[int, list[float]]]) -> HandLabe
     known = np.array(hand.get("known", np.zeros(21)), bool)
     if known.any():
         joints = to_hand_model(joints)
-        known[THUMB_CMC] = False
     for joint, point in tips:
         joints[joint], known[joint] = point, True
     return HandLabel(
@@ -141,8 +139,10 @@ def _hand(hand: dict[str, Any], tips: list[tuple[int, list[float]]]) -> HandLabe
 
 
 def to_hand_model(joints: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The teacher's joints (21, 2) px with wrist and knuckles where the hand model has them (the thumb's saddle
-    joint, which differs by view, stays and should not be trusted).
+    """The teacher's joints (21, 2) px with wrist and knuckles where the hand model has them.
+
+    The thumb's saddle joint stays where the teacher has it: there the hand model is the worse of the two
+    (docs/training-log.md).
     """
     moved = np.array(joints, np.float32)
     for knuckle, share in KNUCKLE_TO_WRIST.items():

@@ -4,6 +4,9 @@
 
 The filters' defaults were tuned on seeds 2 and 3 (`--seeds 2 3 --tune` prints the grid). MediaPipe 0.10.21 needs
 numpy < 2 and so its own environment: this file starts itself there (`--serve`), sends frames and reads landmarks.
+
+`--sequence ../shared/data` instead takes the evaluation-only photographs joints-dev, one sequence of one left hand, and
+tells what following the hand does to accuracy.
 """
 
 from __future__ import annotations
@@ -109,6 +112,34 @@ def measure(joints_2d: Array, joints_3d: Array, clip: Sequence[Any]) -> list[flo
     return [*row, 100 * float(np.isfinite(joints_2d[:, 0, 0]).mean())]
 
 
+def sequence(model: Any, folder: Path, python: Path | None) -> str:
+    """Markdown: 2D error and side on the photographs of joints-dev, picture by picture and as a video."""
+    from handscope.data.dev_sets import JointsDev
+    from handscope.infer.tracking import TrackingConfig
+
+    dev = JointsDev(folder)
+    samples = sorted((dev[i] for i in range(len(dev))), key=lambda sample: sample.key)
+    images, labels = [sample.image for sample in samples], [sample.hands[0] for sample in samples]
+    true = np.stack([label.joints_2d for label in labels])
+    singly = [model(sample.image, sample.K)[:1] for sample in samples]
+    config = TrackingConfig(smoothing=None, most_hands=1)
+    pairs = ((i / FPS, image) for i, image in enumerate(images))
+    tracked = model.video(pairs, K=samples[0].K, config=config)
+    lines = ["| | found | 2D error (px of 256) | side right | tracks |", "|---|---|---|---|---|"]
+    for name, answers in {"every frame a picture": singly, "tracked": [frame.hands for frame in tracked]}.items():
+        found = [(hands[0], i) for i, hands in enumerate(answers) if hands]
+        error = np.mean([np.linalg.norm(hand.joints_2d - true[i], axis=1).mean() for hand, i in found])
+        side = np.mean([hand.handedness == labels[i].handedness for hand, i in found])
+        tracks = len({hand.track for hand, _ in found} - {None}) or "-"
+        lines.append(f"| {name} | {len(found)} | {error:.2f} | {100 * side:.1f} % | {tracks} |")
+    if python is not None:
+        joints, _ = ask_mediapipe(python, images)
+        seen = np.isfinite(joints[:, 0, 0])
+        error = np.linalg.norm(joints - true, axis=-1)[seen].mean()
+        lines.append(f"| MediaPipe 0.10.21, video mode | {seen.sum()} | {error:.2f} | - | - |")
+    return "\n".join(lines)
+
+
 def table(rows: dict[str, Array]) -> str:
     """Markdown: means over the clips."""
     lines = [f"| | {' | '.join(COLUMNS)} |", f"|---|{'---|' * len(COLUMNS)}"]
@@ -155,6 +186,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13, 14])
     parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--sequence", type=Path, help="the folder that holds joints-dev, instead of rendered clips")
     parser.add_argument("--weights")
     arguments = parser.parse_args()
     if arguments.serve:
@@ -164,6 +196,8 @@ def main() -> None:
     from handscope.synth.clips import render_clip
 
     model = handscope.load(arguments.weights, threads=1)
+    if arguments.sequence is not None:
+        return print(sequence(model, arguments.sequence, arguments.python))
     clips = {seed: list(render_clip(seed, frames=arguments.frames, left=seed % 2 == 0)) for seed in arguments.seeds}
     if arguments.tune:
         return tune(model, clips)

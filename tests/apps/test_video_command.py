@@ -144,3 +144,8 @@ def test_a_camera_without_anything_to_do_is_refused(toy_weights, monkeypatch):
     options = video_command.camera_parser().parse_args(["--port", "0"])
     with pytest.raises(HandscopeError, match="nothing to do"):
         video_command.watch(CameraReader(FakeCapture([])), load(toy_weights), options)
+
+
+def test_pictures_need_nothing_of_the_extras():
+    code = "import handscope.apps.analyse, sys; assert not {'av', 'pyarrow', 'torch', 'numba'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

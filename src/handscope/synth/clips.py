@@ -116,7 +116,9 @@ def _sway(phases: Array, time: float) -> Array:
     return (0.05 * slow + 0.006 * quick) * [1, 1, 0.6]
 
 
-def _place_hand(world: World, motion: Motion, time: float, beta: NDArray[np.float32], view: Array, camera: Array) -> Placed:
+def _place_hand(
+    world: World, motion: Motion, time: float, beta: NDArray[np.float32], view: Array, camera: Array
+) -> Placed:
     angles, turn, place = motion.at(time)
     theta = to_theta(angles, world.skeleton.axes).astype(np.float32)
     posed = pose_hand(world.body.asset, beta[None], theta[None])

@@ -13,6 +13,7 @@ from handscope.errors import HandscopeError
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
 from handscope.infer import export
+from handscope.infer.export.meshes import linear
 from handscope.skeleton import MODEL_TO_CANONICAL
 from posed_hands import posed_hand
 
@@ -94,6 +95,11 @@ def test_a_mesh_of_an_unknown_model_has_no_skeleton(hand):
     assert "skins" not in tree and len(tree["nodes"]) == 1
     with pytest.raises(HandscopeError, match="a hand of 100 vertices"):
         export.to_glb_animation([small])
+
+
+def test_glb_colours_are_levels_of_light():
+    """Half of the light is sRGB 188, as everybody's table has it."""
+    np.testing.assert_array_equal(linear(np.array([0, 1, 188, 255], np.uint8)), [0, 0, 128, 255])
 
 
 def test_no_hand_gives_empty_files():

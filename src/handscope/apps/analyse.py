@@ -41,7 +41,7 @@ class Result:
 
     path: Path
     folder: Path
-    hands: list[Hand]
+    hands: Sequence[Hand]
     notes: tuple[str, ...]
 
 
@@ -73,7 +73,7 @@ def analyse(options: argparse.Namespace) -> int:
             failed += 1
             print(f"handscope: {error}", file=sys.stderr)
             continue
-        results.append(_write(picture, hands, kinds, out / name))
+        results.append(write_results(picture, hands, kinds, out / name))
     if paths:
         _report(console, results, failed)
     for path, name in zip(videos, names[len(paths) :], strict=True):
@@ -156,7 +156,7 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _write(picture: Picture, hands: list[Hand], kinds: Sequence[str], folder: Path) -> Result:
+def write_results(picture: Picture, hands: Sequence[Hand], kinds: Sequence[str], folder: Path) -> Result:
     """All files of one picture, and away with those of an earlier run that had more hands."""
     height, width = picture.image.shape[:2]
     notes = picture.notes

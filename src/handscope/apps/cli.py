@@ -16,6 +16,7 @@ from handscope.errors import HandscopeError
 
 COMMANDS = {
     "camera": ("handscope.apps.video", "hands before a camera, with a preview in the browser"),
+    "web": ("handscope.apps.web", "a page for pictures and the webcam"),
     "serve": ("handscope.apps.serve", "an HTTP service: POST /v1/hands"),
     "synth": ("handscope.apps.synth", "draw labelled pictures of hands into shards"),
     "train": ("handscope.train.command", "train the network by a recipe; resumes by itself"),
@@ -120,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters"
     )
-    how.add_argument("--min-score", type=_share, metavar="P", help="least detector score of a hand, 0 to 1")
+    how.add_argument("--min-score", type=_share, metavar="P", help="least score of a hand, 0 to 1 (default: 0.4)")
     how.add_argument(
         "--tiles", type=_positive(int), default=1, metavar="N", help="also search N x N parts (small hands)"
     )

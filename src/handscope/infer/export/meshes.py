@@ -56,8 +56,8 @@ def add_mesh(
     rig: Rig | None,
     label: str,
 ) -> int:
-    """`vertices` (V, 3) in the viewer's frame with `faces` (F, 3) and RGB `colours` (V, 3); returns the mesh."""
-    opaque = np.column_stack([colours, np.full(len(colours), 255, np.uint8)])
+    """`vertices` (V, 3) in the viewer's frame with `faces` (F, 3) and sRGB `colours` (V, 3); returns the mesh."""
+    opaque = np.column_stack([linear(colours), np.full(len(colours), 255, np.uint8)])
     normals = vertex_normals(vertices, faces).astype(np.float32)
     attributes = {
         "POSITION": document.add_array(vertices.astype(np.float32), target=VERTICES, bounds=True),
@@ -74,6 +74,13 @@ def add_mesh(
     triangles = document.add_array(np.asarray(faces, np.uint16).ravel(), target=INDICES)
     primitive = {"attributes": attributes, "indices": triangles, "material": 0}
     return document.add("meshes", name=f"{label} hand", primitives=[primitive])
+
+
+def linear(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """sRGB levels as levels of light, which glTF's vertex colours are."""
+    share = colours / 255.0
+    light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return (light * 255 + 0.5).astype(np.uint8)
 
 
 def inverse(turns: NDArray[np.floating], places: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -1,0 +1,291 @@
+"""`handscope web`: a page on this machine to drop pictures on, with overlay, mask, mesh to turn, joints and files.
+
+Gradio serves its scripts itself; fonts are the system's, its telemetry is off, and the browser is told by a content
+security policy to talk to nobody else. Pictures are kept until the page's next ones push them out, or it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.apps.analyse import LEGIBLE_PX, write_results
+from handscope.apps.cli import KINDS
+from handscope.errors import HandscopeError, ImageError
+from handscope.infer.export.meshes import labels
+from handscope.infer.images import Picture, inspect_picture, read_picture
+from handscope.infer.pipeline import Pipeline
+from handscope.infer.results import Hands
+from handscope.skeleton import JOINT_NAMES
+from handscope.viz import draw
+
+if TYPE_CHECKING:
+    import gradio
+
+ALL = "all hands"
+COLUMNS = ("hand", "joint", "x px", "y px", "score", "X mm", "Y mm", "Z mm")
+TALL = 400
+PAPER = (0.96, 0.96, 0.97, 1.0)
+KEPT = 32
+"""Answers whose files are kept for download."""
+MAX_PIXELS = 40_000_000
+POLICY = (
+    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; connect-src 'self' data: blob:; form-action 'self'"
+)
+"""What the page may load and where it may write to: this machine."""
+STYLE = """
+.gradio-container { max-width: 1240px !important; width: 100% !important; margin: auto; }
+#title h1 { margin: 0.4em 0 0; } #title p { margin: 0; opacity: 0.75; }
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve the page until Ctrl-C."""
+    options = parser().parse_args(arguments)
+    require_gradio()
+    from handscope.infer.pipeline import load
+
+    model = load(options.weights, options.hand_model, options.threads)
+    launch(model, host=options.host, port=options.port, open_browser=options.open)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of `handscope web`."""
+    result = argparse.ArgumentParser(
+        prog="handscope web", description="A page for pictures and webcam; Ctrl-C ends it."
+    )
+    add = result.add_argument
+    add("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
+    add("--port", type=int, default=7860)
+    add("--open", action="store_true", help="open it in the browser")
+    add("--weights", metavar="DIR", help="folder with estimator.onnx and detector.onnx")
+    add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    return result
+
+
+def require_gradio() -> None:
+    """Import Gradio with its telemetry off, or say what to install."""
+    for name, value in (("GRADIO_ANALYTICS_ENABLED", "False"), ("HF_HUB_OFFLINE", "1"), ("GRADIO_SSR_MODE", "False")):
+        os.environ[name] = value
+    try:
+        import gradio  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise HandscopeError(
+            f"`handscope web` needs {error.name}, which is not installed: pip install 'handscope[web]'"
+        ) from error
+
+
+def launch(model: Pipeline, *, host: str, port: int, open_browser: bool = False, wait: bool = True) -> gradio.Blocks:
+    """Serve the page; returns at once if not to `wait`."""
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    page = build(model)
+    theme = gr.themes.Soft(
+        primary_hue="orange", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    )
+    page.launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=open_browser,
+        prevent_thread_lock=not wait,
+        quiet=not wait,
+        share=False,
+        show_error=True,
+        theme=theme,
+        css=STYLE,
+        footer_links=[],
+        max_file_size="20mb",
+        enable_monitoring=False,
+        app_kwargs={"middleware": [Middleware(OwnMachineOnly)]},
+    )
+    return page
+
+
+class OwnMachineOnly:
+    """ASGI middleware: every answer carries the policy that keeps the browser from talking to others."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI's entry."""
+
+        async def with_policy(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                added = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
+                message = {**message, "headers": [*message.get("headers", []), *added]}
+            await send(message)
+
+        await self.app(scope, receive, with_policy)
+
+
+class Desk:
+    """Does the page's work: reads, looks, writes the files; one picture at a time."""
+
+    def __init__(self, model: Pipeline) -> None:
+        self._model = model
+        self._lock = Lock()
+        self._root = Path(tempfile.mkdtemp(prefix="handscope-"))
+        self._folders: deque[Path] = deque()
+        weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
+
+    def look(self, path: str, focal: float | None) -> tuple[Picture, Hands]:
+        """The picture of a file and its hands."""
+        data = Path(path).read_bytes()
+        inspect_picture(data, Path(path).name, max_pixels=MAX_PIXELS)
+        picture = read_picture(path)
+        height, width = picture.image.shape[:2]
+        K = [[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]] if focal else None
+        with self._lock:
+            hands = self._model(picture.image, K)
+        hands.source, hands.notes = Path(path).name, picture.notes
+        return Picture(Path(hands.source), picture.image, picture.notes), hands
+
+    def write(self, picture: Picture, hands: Hands) -> list[str]:
+        """Every kind of file, in a folder that lives until `KEPT` newer ones have come."""
+        folder = Path(tempfile.mkdtemp(dir=self._root))
+        self._folders.append(folder)
+        while len(self._folders) > KEPT:
+            shutil.rmtree(self._folders.popleft(), ignore_errors=True)
+        write_results(picture, hands, KINDS, folder)
+        if hands:
+            hands.save_glb(folder / "hands.glb")
+        return sorted(str(path) for path in folder.iterdir())
+
+
+def chosen(hands: Hands, which: str) -> Hands:
+    """All hands, or the one of that label."""
+    kept = [hand for hand, label in zip(hands, labels(hands), strict=True) if which in (ALL, label)]
+    return Hands(kept, width=hands.width, height=hands.height, source=hands.source, notes=hands.notes)
+
+
+def mask_of(hands: Hands) -> NDArray[np.uint8]:
+    """Where the hands are: 255, elsewhere 0; (H, W)."""
+    union = np.zeros((hands.height, hands.width), np.bool_)
+    for hand in hands:
+        union |= hand.mask
+    return union.astype(np.uint8) * 255
+
+
+def rows(hands: Hands, which: str) -> list[list[Any]]:
+    """The table of joints: pixels, and millimetres in the camera frame."""
+    table = []
+    for hand, label in zip(hands, labels(hands), strict=True):
+        if which in (ALL, label):
+            for joint, name in enumerate(JOINT_NAMES):
+                pixels = [round(float(value), 1) for value in hand.joints_2d[joint]]
+                metric = [round(float(value) * 1000, 1) for value in hand.joints_3d[joint]]
+                table.append([label, name, *pixels, round(float(hand.joint_scores[joint]), 2), *metric])
+    return table
+
+
+def summary(hands: Hands) -> str:
+    """One line on what was found."""
+    if not hands:
+        return "No hand found. Hands of a twelfth of the picture or less, in gloves or drawn are often missed."
+    told = [
+        f"**{label}** hand, score {hand.score:.2f}, {hand.T[2]:.2f} m away"
+        for hand, label in zip(hands, labels(hands), strict=True)
+    ]
+    return "; ".join(told) + "".join(f"  \n{note}" for note in hands.notes)
+
+
+def build(model: Pipeline) -> gradio.Blocks:
+    """The page."""
+    import gradio as gr
+
+    desk = Desk(model)
+
+    def find(path: str | None, focal: float | None) -> list[Any]:
+        if path is None:
+            return [None, None, None, [], [], "", gr.Radio(choices=[ALL], value=ALL), None]
+        try:
+            picture, hands = desk.look(path, focal if focal and focal > 0 else None)
+        except ImageError as error:
+            raise gr.Error(str(error).replace(str(Path(path).parent) + os.sep, "")) from error
+        files = desk.write(picture, hands)
+        overlay = draw(picture.image, hands, min_side=LEGIBLE_PX)
+        scene = next((file for file in files if file.endswith("hands.glb")), None)
+        choices = gr.Radio(choices=[ALL, *labels(hands)], value=ALL)
+        return [overlay, mask_of(hands), scene, rows(hands, ALL), files, summary(hands), choices, (hands, files)]
+
+    def show(which: str, known: tuple[Hands, list[str]] | None) -> list[Any]:
+        if known is None:
+            return [None, None, []]
+        hands, files = known
+        number = labels(hands).index(which) if which in labels(hands) else None
+        name = "hands.glb" if number is None else f"hand-{number}.glb"
+        scene = next((file for file in files if Path(file).name == name and Path(file).exists()), None)
+        return [mask_of(chosen(hands, which)), scene, rows(hands, which)]
+
+    with gr.Blocks(title="Handscope", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        gr.Markdown("# Handscope\nWhat a picture says about hands. Nothing leaves this machine.", elem_id="title")
+        known = gr.State(None)
+        with gr.Row():
+            with gr.Column(scale=5):
+                image = gr.Image(
+                    label="Picture",
+                    type="filepath",
+                    image_mode=None,
+                    sources=["upload", "webcam", "clipboard"],
+                    webcam_options=gr.WebcamOptions(mirror=False),  # a mirrored left hand would be a right one
+                    height=TALL,
+                    elem_id="picture",
+                )
+                button = gr.Button("Find hands", variant="primary", elem_id="find")
+            with gr.Column(scale=6):
+                overlay = gr.Image(
+                    label="Overlay",
+                    format="png",
+                    height=TALL,
+                    interactive=False,
+                    buttons=["download", "fullscreen"],
+                    elem_id="overlay",
+                )
+                said = gr.Markdown(elem_id="said")
+        with gr.Row():
+            with gr.Column(scale=5):
+                # not in a tab: Gradio's Model3D stays empty if its value comes while its tab is hidden
+                scene = gr.Model3D(label="Mesh: drag to turn", height=TALL, clear_color=PAPER, elem_id="mesh")
+                which = gr.Radio([ALL], value=ALL, label="Show in mask, mesh and table", elem_id="which")
+                with gr.Accordion("What you know of the camera", open=False):
+                    focal = gr.Number(label="focal length, px (empty: 1.2 long sides)", value=None, minimum=0)
+            with gr.Column(scale=6), gr.Tabs():
+                with gr.Tab("Joints"):
+                    table = gr.Dataframe(
+                        headers=list(COLUMNS),
+                        show_label=False,
+                        interactive=False,
+                        max_height=TALL,
+                        elem_id="joints",
+                    )
+                with gr.Tab("Mask"):
+                    mask = gr.Image(
+                        label="Mask",
+                        format="png",
+                        height=TALL,
+                        interactive=False,
+                        buttons=["download", "fullscreen"],
+                        elem_id="mask",
+                    )
+                with gr.Tab("Files"):
+                    files = gr.Files(show_label=False, interactive=False, elem_id="files")
+        outputs = [overlay, mask, scene, table, files, said, which, known]
+        gr.on([image.change, button.click], find, [image, focal], outputs, concurrency_limit=1, api_name="find")
+        which.input(show, [which, known], [mask, scene, table], api_name=False)
+    return page

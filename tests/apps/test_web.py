@@ -1,0 +1,171 @@
+"""The page: what stands on it, and, in a headless Chromium, that a picture and a webcam come through it.
+
+The browser is Debian's `chromium`; without it, or without Gradio or playwright, its test is skipped.
+"""
+
+import io
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glb_reader import Glb
+from handscope.apps import web
+from handscope.apps.cli import main
+from handscope.errors import ImageError
+from handscope.infer.pipeline import load
+from toy_networks import blobs, paint, toy_joints
+
+LEFT = blobs((180, 120), 70, 0.4, "left")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="module")
+def model(toy_weights):
+    return load(toy_weights, threads=1)
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(paint(320, 240, [LEFT])).save(path)
+    return path
+
+
+def test_every_kind_of_file_can_be_downloaded(model, photo):
+    desk = web.Desk(model)
+    picture, hands = desk.look(str(photo), None)
+    files = desk.write(picture, hands)
+    names = {Path(file).name for file in files}
+    assert {"hands.glb", "hand-0.obj", "hand-0.ply", "result.json", "hands.csv", "coco.json", "mano-0.npz"} <= names
+    assert {"overlay.png", "mask-0.png", "hands.npz", "track_hands.json", "dex-0.npy"} <= names
+    assert hands.source == "photo.png" and str(photo.parent) not in Path(files[-1]).read_bytes().decode("latin1")
+
+
+def test_old_answers_make_room(model, photo, monkeypatch):
+    monkeypatch.setattr(web, "KEPT", 2)
+    desk = web.Desk(model)
+    answers = [desk.write(*desk.look(str(photo), None)) for _ in range(3)]
+    assert [Path(files[0]).exists() for files in answers] == [False, True, True]
+
+
+def test_the_table_has_pixels_and_millimetres(model, photo):
+    _, hands = web.Desk(model).look(str(photo), 500.0)
+    table = web.rows(hands, web.ALL)
+    assert len(table) == 21 and len(table[0]) == len(web.COLUMNS) and table[8][:2] == ["left", "index_tip"]
+    np.testing.assert_allclose([row[2:4] for row in table], toy_joints(*LEFT), atol=1.0)
+    np.testing.assert_allclose([row[5:] for row in table], hands[0].joints_3d * 1000, atol=0.06)
+    assert hands[0].K[0, 0] == 500 and "**left** hand, score" in web.summary(hands)
+    assert web.rows(hands, "right") == [] and not web.mask_of(web.chosen(hands, "right")).any()
+    assert (web.mask_of(hands) == hands[0].mask * 255).all()
+
+
+def test_a_bomb_is_refused(model, tmp_path):
+    Image.new("1", (9000, 9000)).save(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="million pixels"):
+        web.Desk(model).look(str(tmp_path / "a.png"), None)
+
+
+def test_missing_packages_are_named(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert main(["web"]) == 2
+    assert "pip install 'handscope[web]'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def calls_outside(monkeypatch):
+    """Addresses beyond this machine that this process tried to reach."""
+    outside, connect = [], socket.socket.connect
+
+    def watched(self, address):
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            outside.append(address)
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", watched)
+    return outside
+
+
+@pytest.fixture
+def address(model, calls_outside):
+    pytest.importorskip("gradio")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    web.require_gradio()
+    page = web.launch(model, host="127.0.0.1", port=port, wait=False)
+    yield f"http://127.0.0.1:{port}"
+    page.close(verbose=False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
+def test_the_page_in_a_browser(address, photo, calls_outside):
+    playwright = pytest.importorskip("playwright.sync_api")
+    film = photo.with_suffix(".mjpeg")
+    Image.open(photo).save(film, "JPEG", quality=95)
+    flags = ["--no-sandbox", "--use-fake-ui-for-media-stream"]
+    flags += ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}"]
+    flags += ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=flags)
+        context = browser.new_context(viewport={"width": 1280, "height": 1100}, permissions=["camera"])
+        context.set_default_timeout(60_000)
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        answer = page.goto(address)
+        assert "connect-src 'self'" in answer.headers["content-security-policy"]
+
+        page.set_input_files("#picture input[type=file]", photo)
+        page.wait_for_selector("#said >> text=left hand, score")
+        page.wait_for_selector("#overlay img")
+        assert "index_tip" in page.inner_text("#joints") and page.locator("#which label").count() == 2
+
+        canvas = page.locator("#mesh canvas")
+        canvas.wait_for()
+        before = settled(page, canvas)
+        box = canvas.bounding_box()
+        page.mouse.move(box["x"] + 150, box["y"] + 200)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 350, box["y"] + 200, steps=8)
+        page.mouse.up()
+        assert differ(before, settled(page, canvas))  # turned
+
+        page.get_by_role("tab", name="Files").click()
+        with page.expect_download() as download:
+            page.click("#files a[download='hands.glb']")
+        mesh = Glb(Path(download.value.path()).read_bytes())
+        assert mesh.skinned().shape == (1609, 3)
+
+        page.locator("#picture").get_by_label("Clear").or_(page.get_by_label("Remove Image")).first.click()
+        page.wait_for_selector("#overlay img", state="detached")
+        page.click("#picture button[aria-label='Capture from camera']")
+        page.get_by_text("Click to Access Webcam").click()
+        page.click("#picture button[aria-label='capture photo']")
+        page.wait_for_selector("#said >> text=left hand, score")  # seen as it is, not mirrored
+        page.wait_for_selector("#overlay img")
+        browser.close()
+    foreign = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+    assert not foreign and not calls_outside
+
+
+def settled(page, canvas) -> np.ndarray:
+    """The canvas once two pictures of it in a row are the same and show something."""
+    last = None
+    for _ in range(60):
+        page.wait_for_timeout(500)
+        now = np.asarray(Image.open(io.BytesIO(canvas.screenshot())).convert("RGB"), np.int16)
+        if last is not None and not differ(last, now) and now.std() > 3:
+            return now
+        last = now
+    raise AssertionError("the mesh did not come to rest")
+
+
+def differ(one: np.ndarray, two: np.ndarray) -> bool:
+    return one.shape != two.shape or np.abs(one - two).mean() > 0.5

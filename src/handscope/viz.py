@@ -174,7 +174,7 @@ def draw_skeleton(canvas: NDArray[np.uint8], hand: Hand, width: int) -> None:
 
 
 def draw_box(canvas: NDArray[np.uint8], hand: Hand, width: int) -> None:
-    """The box of the joints, with side and score above it, in place."""
+    """The box of the joints, with side, score and (in videos) the track above it, in place."""
     height, length = canvas.shape[:2]
     thin, pad = max(1, round(0.6 * width)), 3 * width
     limits = np.array([length - 1, height - 1])
@@ -183,7 +183,8 @@ def draw_box(canvas: NDArray[np.uint8], hand: Hand, width: int) -> None:
     colour = SIDE_COLOURS[hand.handedness]
     cv2.rectangle(canvas, (x0, y0), (x1, y1), DARK, thin + 2, cv2.LINE_AA)
     cv2.rectangle(canvas, (x0, y0), (x1, y1), colour, thin, cv2.LINE_AA)
-    tag = _tag(f"{hand.handedness} {hand.score:.2f}", max(11, 6 * width), colour)
+    number = "" if hand.track is None else f" #{hand.track}"
+    tag = _tag(f"{hand.handedness} {hand.score:.2f}{number}", max(11, 6 * width), colour)
     tag = tag[:height, :length]
     top = y0 - tag.shape[0] if y0 >= tag.shape[0] else min(y0, height - tag.shape[0])
     left = min(x0, length - tag.shape[1])

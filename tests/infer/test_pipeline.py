@@ -10,6 +10,7 @@ from handscope.errors import AssetError, HandscopeError
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer.detector import Detection, Detector, box_iou, suppress, tile_boxes
+from handscope.infer.estimator import other_side
 from handscope.infer.pipeline import box_of, distinct, drop_repeated, load
 from handscope.infer.weights import open_network
 from toy_networks import blobs, paint, toy_joints
@@ -129,6 +130,15 @@ def test_looking_on_mends_side_turn_place_and_size(model, handedness):
     best = model.estimator.refine(image, first)
     assert best.crop.mirrored == (handedness == "left") and best.right > 0.5 and best.uprightness > 0.99
     np.testing.assert_allclose(best.joints_2d, toy_joints(*points), atol=1.0)
+
+
+def test_the_other_side_is_the_same_crop_mirrored():
+    crop = crop_around((40.0, 70.0), 90.0, (0.6, -0.8), size=128)
+    other = other_side(crop)
+    middle, top = [63.5, 63.5], [63.5, 0.0]
+    assert other.mirrored and other.scale == pytest.approx(crop.scale)
+    np.testing.assert_allclose(other.invert([middle, top]), crop.invert([middle, top]), atol=1e-9)
+    np.testing.assert_allclose(other_side(other).matrix, crop.matrix, atol=1e-9)
 
 
 def test_distinct_keeps_the_best_of_each_place_and_only_those():

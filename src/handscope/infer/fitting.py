@@ -141,8 +141,8 @@ class _Chain:
     def parts(self, moved: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
         """Joint rotations (15, 3, 3), R and T after the unknowns have moved."""
         angles = np.einsum("jk,jka->ja", moved[:45].reshape(15, 3), self.axes)
-        local = self.local @ axis_angle_to_matrix(angles)
-        return local, axis_angle_to_matrix(moved[45:48]) @ self.R, self.T + moved[48:]
+        turns = axis_angle_to_matrix(np.vstack([angles, moved[45:48]]))
+        return self.local @ turns[:15], turns[15] @ self.R, self.T + moved[48:]
 
     def joints(self, moved: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Canonical joints (21, 3) in the camera and their derivative (21, 3, 51), exact where an angle has not
@@ -158,7 +158,6 @@ class _Chain:
         moves = np.cross(spin[:, None], arm[:, :, None])  # (15, 21, 3 axes, 3)
         moves *= self.below[:, :, None, None]
         slope[:, :, :45] = moves.transpose(1, 3, 0, 2).reshape(21, 3, 45)
-        for k in range(3):
-            slope[:, :, 45 + k] = np.cross(np.eye(3)[k], points - T)
-            slope[:, k, 48 + k] = 1
+        slope[:, :, 45:48] = np.cross(np.eye(3), (points - T)[:, None]).transpose(0, 2, 1)
+        slope[:, :, 48:] = np.eye(3)
         return points[MODEL_TO_CANONICAL], slope[MODEL_TO_CANONICAL]

@@ -8,13 +8,12 @@ import sys
 import threading
 import webbrowser
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,7 +166,7 @@ class ClipWriter:
 
 def run(
     frames: Iterator[VideoFrame], writers: Sequence[FrameWriter], interrupt: Interrupt, *,
-    on_frame: Any = lambda: None, preview: Preview | None = None, seconds: float | None = None,
+    on_frame: Callable[[], None] = lambda: None, preview: Preview | None = None, seconds: float | None = None,
 ) -> Seen:  # fmt: skip
     """Write frame after frame until they end, `seconds` have passed or someone interrupts; then close all writers."""
     seen = Seen()

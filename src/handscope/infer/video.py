@@ -7,11 +7,12 @@ be decoded are left out and counted. Sound is ignored. Cameras are read by OpenC
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -153,14 +154,32 @@ def upright(image: Image, degrees: float) -> Image:
     return np.ascontiguousarray(np.rot90(image, round(degrees / 90) % 4))
 
 
+class Capture(Protocol):
+    """What is used of cv2.VideoCapture."""
+
+    def isOpened(self) -> bool:
+        """Whether it can be read."""
+        ...
+
+    def set(self, propId: int, value: float) -> bool:
+        """Set a property, if the camera has it."""
+        ...
+
+    def read(self) -> tuple[bool, Any]:
+        """Whether there was a picture, and the BGR picture."""
+        ...
+
+    def release(self) -> None:
+        """Give it back."""
+        ...
+
+
 class CameraReader:
-    """A camera's frames, (index, seconds since the first, RGB picture), until it ends; times are those of the clock."""
+    """A camera's frames, (index, seconds since it was opened, RGB picture), until it ends."""
 
-    def __init__(self, device: int | str | Any = 0, *, clock: Any = None) -> None:
-        from time import monotonic
-
-        self._clock = clock or monotonic
-        self.capture = cv2.VideoCapture(device) if isinstance(device, int | str) else device
+    def __init__(self, device: int | str | Capture = 0, *, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self.capture: Capture = cv2.VideoCapture(device) if isinstance(device, int | str) else device
         if not self.capture.isOpened():
             raise VideoError(f"camera {device}: cannot be opened; is one plugged in, and free? choose with --device N")
         self.capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # rather the newest picture than every one

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -117,7 +118,9 @@ def test_a_camera_writes_files_and_shows_a_preview(toy_weights, tmp_path, monkey
         seen.append(urllib.request.urlopen(f"{self.address}/frame.jpg").read()[:3])
 
     monkeypatch.setattr(Preview, "show", look)
-    options = video_command.camera_parser().parse_args(["--out", str(tmp_path / "cam"), "--port", "18765"])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    options = video_command.camera_parser().parse_args(["--out", str(tmp_path / "cam"), "--port", port])
     assert video_command.watch(CameraReader(capture), load(toy_weights, threads=1), options) == 0
     assert seen == [b"\xff\xd8\xff"] * 5 and capture.released
     assert len(read_back(tmp_path / "cam" / "overlay.mp4")[0]) == 5

@@ -106,7 +106,7 @@ class SmoothingConfig:
     The defaults were tuned on a rendered clip that no reported number comes from (docs/video.md).
     """
 
-    joints: OneEuroConfig = OneEuroConfig(cutoff=2.0, slope=3.0, speed_cutoff=2.0)
+    joints: OneEuroConfig = OneEuroConfig(cutoff=2.0, slope=2.0, speed_cutoff=2.0)
     depth: OneEuroConfig = OneEuroConfig(cutoff=0.8, slope=8.0)
     orientation: OneEuroConfig = OneEuroConfig(cutoff=1.5, slope=2.0)
     pose: OneEuroConfig = OneEuroConfig(cutoff=1.5, slope=2.0)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import socket
 import struct
 import sys
 import threading
@@ -250,6 +251,23 @@ def test_a_body_that_drips_is_408():
     asyncio.run(gate(scope, drip, send))
     assert sent[0]["status"] == 408 and json.loads(sent[1]["body"])["error"]["code"] == "too_slow"
     assert metrics.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [(["--queue", "0"], "capacity must be positive"), (["--host", "192.0.2.1"], "cannot listen at 192.0.2.1:8000")],
+)
+def test_what_cannot_be_served_gives_one_sentence(option, words, capsys):
+    assert main(["serve", *option]) == 2
+    told = capsys.readouterr().err
+    assert words in told and told.count("\n") == 1
+
+
+def test_a_port_in_use_is_named(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    assert f"cannot listen at 127.0.0.1:{port}" in capsys.readouterr().err
 
 
 def test_missing_packages_are_named(monkeypatch, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 from collections.abc import Sequence
 
 from handscope.errors import HandscopeError
@@ -31,9 +32,22 @@ def main(arguments: Sequence[str]) -> int:
         capacity=options.queue,
         batch=options.batch,
     )
+    check_free(options.host, options.port, "serve")
     app = create_app(load(options.weights, options.hand_model, options.threads), limits)
     uvicorn.run(app, host=options.host, port=options.port, log_level="warning" if options.quiet else "info")
     return 0
+
+
+def check_free(host: str, port: int, command: str) -> None:
+    """One sentence if nobody can listen at this address."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
+    except (OSError, OverflowError) as error:
+        raise HandscopeError(
+            f"cannot listen at {host}:{port} ({getattr(error, 'strerror', None) or error}); "
+            f"name another: handscope {command} --port N"
+        ) from error
 
 
 def parser() -> argparse.ArgumentParser:

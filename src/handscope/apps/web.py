@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from handscope.apps.analyse import LEGIBLE_PX, write_results
 from handscope.apps.cli import KINDS
+from handscope.apps.serve import check_free
 from handscope.errors import HandscopeError, ImageError
 from handscope.infer.export.meshes import labels
 from handscope.infer.images import Picture, inspect_picture, read_picture
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str]) -> int:
     from handscope.infer.pipeline import load
 
     model = load(options.weights, options.hand_model, options.threads)
+    check_free(options.host, options.port, "web")
     launch(model, host=options.host, port=options.port, open_browser=options.open)
     return 0
 

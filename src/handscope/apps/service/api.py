@@ -22,7 +22,7 @@ from handscope import __version__
 from handscope.apps.service.admission import RETRY_AFTER_S, Admission, error_content
 from handscope.apps.service.batching import Batcher, Job
 from handscope.apps.service.metrics import Metrics
-from handscope.errors import ImageError
+from handscope.errors import HandscopeError, ImageError
 from handscope.infer import export
 from handscope.infer.images import Header, NotAPictureError, TooManyPixelsError, inspect_picture
 from handscope.infer.pipeline import Pipeline
@@ -71,6 +71,11 @@ class Limits:
     timeout_s: float = 30.0
     capacity: int = 64
     batch: int = 8
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise HandscopeError(f"the service's limit {name} must be positive, got {value}")
 
 
 class RefusedError(Exception):

@@ -46,7 +46,7 @@ def read(folder: Path) -> list[dict[str, float]]:
 
 def plot(folder: Path, out: Path) -> Path:
     """One picture a run."""
-    rows, panels = read(folder), PANELS[folder.name]
+    rows, panels = read(folder), PANELS[folder.name.split("-")[0]]
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.2), layout="constrained")
     for axis, (title, names) in zip(axes, panels.items(), strict=True):
         for name in names:

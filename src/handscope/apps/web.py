@@ -93,13 +93,11 @@ def require_gradio() -> None:
 
 def launch(model: Pipeline, *, host: str, port: int, open_browser: bool = False, wait: bool = True) -> gradio.Blocks:
     """Serve the page; returns at once if not to `wait`."""
-    import gradio as gr
+    from gradio.themes import Soft
     from starlette.middleware import Middleware
 
     page = build(model)
-    theme = gr.themes.Soft(
-        primary_hue="orange", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-    )
+    theme = Soft(primary_hue="orange", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     page.launch(
         server_name=host,
         server_port=port,
@@ -288,6 +286,8 @@ def build(model: Pipeline) -> gradio.Blocks:
                 with gr.Tab("Files"):
                     files = gr.Files(show_label=False, interactive=False, elem_id="files")
         outputs = [overlay, mask, scene, table, files, said, which, known]
-        gr.on([image.change, button.click], find, [image, focal], outputs, concurrency_limit=1, api_name="find")
-        which.input(show, [which, known], [mask, scene, table], api_name=False)
+        gr.on(
+            [image.change, button.click], find, [image, focal], outputs, concurrency_limit=1, api_visibility="private"
+        )
+        which.input(show, [which, known], [mask, scene, table], api_visibility="private")
     return page

@@ -236,9 +236,10 @@ def _answers() -> dict[int | str, dict[str, Any]]:
     content: dict[str, Any] = {"application/json": {"schema": {"anyOf": either}}}
     for media_type, _ in ENCODERS.values():
         content.setdefault(media_type.partition(";")[0], {"schema": {"type": "string", "format": "binary"}})
-    return {200: {"description": "the hands", "content": content}} | {
-        status: {"description": text, "content": problem} for status, text in words.items()
-    }
+    answers: dict[int | str, dict[str, Any]] = {200: {"description": "the hands", "content": content}}
+    for status, text in words.items():
+        answers[status] = {"description": text, "content": problem}
+    return answers
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def test_twelve_bits_in_sixteen_are_brightened_and_said(tmp_path):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "YCbCr", "CMYK", "I;16", "F"])
 def test_every_mode_becomes_rgb(tmp_path, mode):
     colour = {"F": 0.5, "I;16": 30000, "P": 3}.get(mode, 0 if mode == "1" else "grey")
-    path = save(tmp_path, "a.tif", Image.new(mode, (7, 5), colour))
+    name = "a.jpg" if mode == "YCbCr" else "a.tif"  # Pillow 12 cannot read the YCbCr TIFF that it writes
+    path = save(tmp_path, name, Image.new(mode, (7, 5), colour))
     image = read_picture(path).image
     assert image.shape == (5, 7, 3) and image.dtype == np.uint8
 

@@ -11,8 +11,8 @@ from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer.detector import Detection, Detector, box_iou, suppress, tile_boxes
 from handscope.infer.estimator import other_side
-from handscope.infer.pipeline import box_of, distinct, drop_repeated, load
-from handscope.infer.weights import open_network
+from handscope.infer.pipeline import box_of, distinct, drop_repeated, load, without_specks
+from handscope.infer.weights import SHIPPED, open_network
 from toy_networks import blobs, paint, toy_joints
 
 ANGLES = np.arange(0, 360, 40)
@@ -52,7 +52,9 @@ def test_what_a_hand_carries(model, handedness):
     for x, y in np.round(points).astype(int):
         assert hand.mask[y, x]
     assert not hand.mask[:20].any()
-    np.testing.assert_allclose(hand.box, [*joints.min(0), *joints.max(0)], atol=1.0)
+    rows, columns = np.nonzero(hand.mask)
+    low = np.minimum(joints.min(0), [columns.min(), rows.min()])
+    np.testing.assert_allclose(hand.box, [*low, *np.maximum(joints.max(0), [columns.max(), rows.max()])], atol=2.0)
     np.testing.assert_array_equal(hand.K, default_intrinsics(400, 300))
     assert 0 < hand.score <= 1 and hand.joint_scores.shape == (21,)
     assert hand.vertices.shape[1] == 3 and hand.faces.max() < len(hand.vertices)
@@ -148,11 +150,20 @@ def test_distinct_keeps_the_best_of_each_place_and_only_those():
     assert distinct([], []) == []
 
 
-def test_a_box_bounds_joints_and_the_largest_piece_of_the_mask():
+def test_specks_go_and_large_pieces_stay():
+    mask = np.zeros((64, 64), np.float32)
+    mask[10:20, 5:30], mask[40:50, 5:15], mask[50, 50] = 0.9, 0.8, 1
+    cleaned = without_specks(mask)
+    assert cleaned[50, 50] == 0
+    mask[50, 50] = 0
+    np.testing.assert_array_equal(cleaned, mask)
+    np.testing.assert_array_equal(without_specks(mask * 0), mask * 0)
+
+
+def test_a_box_bounds_joints_and_mask():
     crop = crop_around((63.5, 63.5), 128, (0, -1), size=128)
     mask = np.zeros((64, 64))
     mask[10:20, 5:30] = 1  # crop px 20..39 down, 10..59 across
-    mask[50, 50] = 1  # a speck
     joints = np.full((21, 2), (30.0, 70.0))
     np.testing.assert_allclose(box_of(joints, mask, crop), [9.5, 19.5, 59.5, 70.0], atol=1e-6)
     np.testing.assert_allclose(box_of(joints, mask * 0, crop), [30, 70, 30, 70])
@@ -215,6 +226,8 @@ def test_damaged_weights_are_found(toy_weights, tmp_path):
     with pytest.raises(AssetError, match="JSON object"):
         load(tmp_path)
     estimator.unlink()
+    assert load(tmp_path).estimator.network.path == SHIPPED / "estimator.onnx"  # one of the two is enough
+    (tmp_path / "detector.onnx").unlink()
     with pytest.raises(AssetError, match="not found"):
         load(tmp_path)
     with pytest.raises(AssetError, match="no such folder"):

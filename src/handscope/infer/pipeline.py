@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 AnyHand = TypeVar("AnyHand", bound=Hand)
 MIN_SCORE = 0.4
 """Hands of a lower score are left out: on photographs, nearly all false ones lie below and true ones above."""
+SPECK = 0.04
+"""Pieces of a mask below this share of the largest one are no part of the hand."""
 SMALLEST_PX = 16
 """Pictures with a shorter side than this show no hand that could be read."""
 
@@ -169,6 +171,7 @@ class Pipeline:
         """What the network says of a crop, fitted and lifted to the camera `K` of a picture `height` x `width`."""
         crop = estimate.crop
         joints = estimate.joints_2d
+        seen = without_specks(estimate.mask)
         fitted = fit(
             self.asset,
             estimate.beta,
@@ -185,10 +188,10 @@ class Pipeline:
         hand = FoundHand(
             handedness="left" if crop.mirrored else "right",
             score=score,
-            box=box_of(joints, estimate.mask, crop).clip(0, [width - 1, height - 1, width - 1, height - 1]),
+            box=box_of(joints, seen, crop).clip(0, [width - 1, height - 1, width - 1, height - 1]),
             joints_2d=joints,
             joint_scores=self.calibration(estimate.joint_scores),
-            mask=paste_mask(estimate.mask, crop, height, width),
+            mask=paste_mask(seen, crop, height, width),
             joints_3d=lifted.joints_3d,
             vertices=lifted.vertices,
             faces=self.faces[:, ::-1] if crop.mirrored else self.faces,
@@ -213,8 +216,8 @@ def load(
 ) -> Pipeline:
     """The networks, checked and opened, ready to be called with pictures.
 
-    `weights` is a folder with estimator.onnx and detector.onnx (the shipped ones by default); `hand_model` is an
-    official MANO file, in whose vertices and parameters hands are then told, or the hand model that `weights` were
+    `weights` is a folder with estimator.onnx and detector.onnx, or one of them (the rest is shipped); `hand_model` is
+    an official MANO file, in whose vertices and parameters hands are then told, or the hand model that `weights` were
     trained with, if not the shipped one; `threads` limits the CPU's threads; `min_score` is the least score of a hand
     (by default `MIN_SCORE`); `tiles` above 1 searches large pictures for small hands too (slower).
     """
@@ -307,12 +310,21 @@ def paste_mask(mask: NDArray[np.floating], crop: Crop, height: int, width: int) 
     return full
 
 
+def without_specks(mask: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The mask (m, m) without pieces smaller than `SPECK` of the largest: fingers behind an object stay."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats((mask > 0.5).astype(np.uint8))
+    if count <= 2:
+        return mask
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    specks = 1 + np.flatnonzero(areas < SPECK * areas.max())
+    return np.where(np.isin(pieces, specks), np.float32(0), mask)
+
+
 def box_of(joints: NDArray[np.floating], mask: NDArray[np.floating], crop: Crop) -> NDArray[np.float64]:
-    """Box (4,) px around what is seen of a hand: joints (21, 2) px and the largest piece of the crop's mask (m, m)."""
-    _, pieces, stats, _ = cv2.connectedComponentsWithStats((mask > 0.5).astype(np.uint8))
+    """Box (4,) px around what is seen of a hand: its joints (21, 2) px and the crop's mask (m, m)."""
     points = np.asarray(joints, np.float64)
-    if len(stats) > 1:
-        rows, columns = np.nonzero(pieces == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    rows, columns = np.nonzero(mask > 0.5)
+    if len(rows):
         cell = crop.size / len(mask)
         centres = crop.invert((np.column_stack([columns, rows]) + 0.5) * cell - 0.5)
         half = cell / 2 / crop.scale

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from handscope.errors import AssetError
 
+NAMES = ("estimator", "detector")
 SHIPPED = Path(__file__).parent / "weights"
 
 
@@ -47,13 +48,18 @@ class Network:
 
 
 def open_network(name: str, folder: str | Path | None = None, threads: int | None = None) -> Network:
-    """Open "estimator" or "detector" of `folder` (None: the shipped files) on `threads` (None: all cores)."""
+    """Open "estimator" or "detector" of `folder` (None: the shipped files) on `threads` (None: all cores).
+
+    A folder that holds one of the two stands for both: the other is the shipped one.
+    """
     folder = SHIPPED if folder is None else Path(folder)
     if not folder.is_dir() and folder != SHIPPED:
         raise AssetError(
             f"{folder}: no such folder of weights; it should hold estimator.onnx and detector.onnx"
         )
     path = folder / f"{name}.onnx"
+    if not path.is_file() and any((folder / f"{other}.onnx").is_file() for other in NAMES):
+        folder, path = SHIPPED, SHIPPED / f"{name}.onnx"
     if not path.is_file():
         remedy = "reinstall handscope" if folder == SHIPPED else "`handscope export` writes it"
         raise AssetError(f"{path}: not found; {remedy}")

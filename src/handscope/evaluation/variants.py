@@ -1,6 +1,6 @@
 """Every published way of scoring, under its own name: what is compared, how it is aligned, over which thresholds.
 
-Numbers of different variants are not comparable, which is why each has a name. docs/evaluation.md and docs/protocols explain them.
+Numbers of different variants are not comparable, which is why each has a name; docs/protocols explains them.
 """
 
 from __future__ import annotations

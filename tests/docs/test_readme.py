@@ -1,16 +1,30 @@
 """The commands of the README that want a dataset, a training run or the labelled photographs, on small stand-ins."""
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from handscope.apps.cli import main
+from handscope.evaluation import peer
 from handscope.infer.weights import SHIPPED
 
 ROOT = Path(__file__).parents[2]
+STUB = '''
+import json, struct, sys
+print(json.dumps({"mediapipe": "stub"}), flush=True)
+while header := sys.stdin.buffer.read(8):
+    height, width = struct.unpack("<II", header)
+    sys.stdin.buffer.read(3 * height * width)
+    print("[]", flush=True)
+'''
+"""A MediaPipe that finds nothing."""
+
 DATA = ROOT.parent / "shared" / "data"
 
 pytestmark = pytest.mark.skipif(
@@ -60,14 +74,30 @@ def test_the_commands_for_training_run(tmp_path, monkeypatch):
 
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not here")
-def test_the_commands_for_results_run(tmp_path, monkeypatch):
-    """On two pictures of each set, without the peer (which needs an environment of its own)."""
+def test_the_commands_for_results_run(tmp_path, monkeypatch, capsys):
+    """On two pictures of each set, with a stub in MediaPipe's place."""
+    (tmp_path / "stub.py").write_text(STUB)
+    monkeypatch.setattr(peer, "SERVER", tmp_path / "stub.py")
+    monkeypatch.setenv(peer.ENVIRONMENT_VARIABLE, sys.executable)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     found = section("Results")
     assert [words[1] for words in found] == ["real", "rendered", "calibrate"]
     for words in found:
         words = [str(DATA) if word == "../shared/data" else {"1000": "2"}.get(word, word) for word in words]
-        words = [word for word in words if word not in ("--peer", "mediapipe")]
         few = ["--count", "4"] if words[1] == "calibrate" else []
         assert main([*words, *few, "--limit", "2"]) == 0, words
+    assert "MediaPipe" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_demo_runs(tmp_path):
+    """`make demo` in a new environment, with a picture of the user's."""
+    places = [f"VENV={tmp_path / 'venv'}", f"OUT={tmp_path / 'out'}", f"PYTHON={sys.executable}"]
+    picture = f"IMAGE={ROOT / 'samples/pinch.jpg'}"
+    done = subprocess.run(["make", "demo", picture, *places], cwd=ROOT, capture_output=True, text=True)
+    if "No matching distribution" in done.stderr:
+        pytest.skip("no package index within reach")
+    assert done.returncode == 0, done.stderr
+    assert "torch" not in os.listdir(next((tmp_path / "venv/lib").iterdir()) / "site-packages")
+    assert {"overlay.png", "mask-0.png", "hand-0.glb", "result.json"} <= set(os.listdir(tmp_path / "out/victory"))

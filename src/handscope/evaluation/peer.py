@@ -35,11 +35,11 @@ SERVER = Path(__file__).with_name("mediapipe_server.py")
 class MediaPipe:
     """Call it with a picture for its hands, as handscope's own pipeline; a context manager that ends the process."""
 
-    def __init__(self, python: Path, server: Path = SERVER) -> None:
-        """Start `server` with the interpreter `python`, in isolated mode: only its own packages are seen."""
+    def __init__(self, python: Path, server: Path | None = None) -> None:
+        """Start `server` (by default `SERVER`) with the interpreter `python`, which sees its own packages only."""
         try:
             self.process = subprocess.Popen(
-                [str(python), "-I", str(server)],
+                [str(python), "-I", str(server or SERVER)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

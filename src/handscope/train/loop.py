@@ -169,7 +169,7 @@ class _Run:
     ) -> None:
         self.task, self.config, self.out, self.described = task, config, out, described
         self.accelerator, self.main = accelerator, accelerator.is_main_process
-        self.last = dict.fromkeys(("checkpoint", "validate"), time.monotonic())
+        self.last: dict[str, float] = dict.fromkeys(("checkpoint", "validate"), time.monotonic())
         self.mark, self.seen = time.monotonic(), 0
         self.sums: dict[str, float] = {}
         self.commit = checkpoint.commit()

@@ -28,7 +28,7 @@ THUMB_TIP, INDEX_TIP = TIPS[:2]
 
 KNUCKLE_TO_WRIST = {5: 0.07, 9: 0.065, 13: 0.07, 17: 0.03}
 """How far the teacher's knuckles must move towards its wrist, as shares of the way, to lie where the hand model's
-do: measured on rendered pictures, where the latter are known (docs/synthesis.md)."""
+do: measured on rendered pictures, where the latter are known (docs/training-log.md)."""
 WRIST_TO_KNUCKLE = 0.055
 """How far the wrist must move towards the middle knuckle: the rest of what makes the teacher's metacarpals 15 % longer
 than published bones (docs/hand-model.md)."""

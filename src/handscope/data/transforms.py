@@ -111,8 +111,7 @@ def to_crop_camera(crop: Crop, K: NDArray[np.floating]) -> NDArray[np.float64]:
     It turns the ray through the crop's centre onto the optical axis, then turns (and mirrors, if the crop is
     mirrored) in the plane.
     """
-    middle = crop.invert(np.full(2, (crop.size - 1) / 2))
-    ray = np.linalg.solve(np.asarray(K, np.float64), [*middle, 1.0])
+    ray = np.linalg.solve(np.asarray(K, np.float64), [*crop.centre, 1.0])
     in_plane = np.eye(3)
     in_plane[:2, :2] = crop.rotation
     return in_plane @ rotation_between(ray, [0.0, 0.0, 1.0])

@@ -37,6 +37,16 @@ class Crop:
         return bool(np.linalg.det(self.matrix[:, :2]) < 0)
 
     @property
+    def centre(self) -> NDArray[np.float64]:
+        """The crop's centre (2,) in picture px."""
+        return self.invert(np.full(2, (self.size - 1) / 2))
+
+    @property
+    def side(self) -> float:
+        """The crop's side in picture px."""
+        return self.size / self.scale
+
+    @property
     def rotation(self) -> NDArray[np.float64]:
         """The orthogonal part (2, 2) of the map; a reflection if mirrored."""
         return self.matrix[:, :2] / self.scale

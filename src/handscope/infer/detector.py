@@ -136,12 +136,13 @@ def _is_cut(detection: Detection, tile: tuple[int, int, int, int], width: int, h
     )
 
 
-def box_iou(one: NDArray[np.floating], two: NDArray[np.floating]) -> float:
-    """Intersection over union of two boxes (x0, y0, x1, y1)."""
-    shared = np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2])
-    intersection = float(np.prod(np.maximum(shared, 0.0)))
-    union = float(np.prod(one[2:] - one[:2]) + np.prod(two[2:] - two[:2])) - intersection
-    return intersection / union if union > 0 else 0.0
+def box_iou(one: NDArray[np.floating], two: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Intersection over union of boxes (..., 4), x0, y0, x1, y1, that broadcast; 0 where both are empty."""
+    one, two = np.asarray(one, np.float64), np.asarray(two, np.float64)
+    extent = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
+    shared = np.maximum(extent, 0.0).prod(-1)
+    union = (one[..., 2:] - one[..., :2]).prod(-1) + (two[..., 2:] - two[..., :2]).prod(-1) - shared
+    return np.where(union > 0, shared / np.where(union > 0, union, 1.0), 0.0)
 
 
 def suppress(found: list[Detection], *, iou: float = 0.5, closeness: float = 0.2) -> list[Detection]:
@@ -153,14 +154,11 @@ def suppress(found: list[Detection], *, iou: float = 0.5, closeness: float = 0.2
         return []
     boxes, centres = np.stack([d.box for d in found]), np.stack([d.centre for d in found])
     scores, sides = np.array([d.score for d in found]), np.array([d.side for d in found])
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     left, kept = np.ones(len(found), bool), []
     while left.any():
         best = int(np.argmax(np.where(left, scores, -1.0)))
         kept.append(found[best])
-        extent = np.minimum(boxes[:, 2:], boxes[best, 2:]) - np.maximum(boxes[:, :2], boxes[best, :2])
-        shared = np.prod(np.maximum(extent, 0.0), axis=1)
-        overlaps = shared > iou * np.maximum(areas + areas[best] - shared, 1e-9)
+        overlaps = box_iou(boxes, boxes[best]) > iou
         near = np.hypot(*(centres - centres[best]).T) < closeness * np.minimum(sides, sides[best])
         left &= ~(overlaps | near)
         left[best] = False

@@ -164,22 +164,20 @@ def is_settled(estimate: Estimate) -> bool:
     """Whether a right hand is shown in the crop its own joints ask for, but for `SHIFT`, `ZOOM` and `TURN_DEG`."""
     centre, side, _ = upright_frame(estimate.joints_2d)
     crop = estimate.crop
-    last = crop.size / crop.scale
-    shift = np.hypot(*(centre - crop.invert(np.full(2, (crop.size - 1) / 2)))) / last
-    zoom = abs(np.log(max(side / last, 1e-6)))
+    shift = np.hypot(*(centre - crop.centre)) / crop.side
+    zoom = abs(np.log(max(side / crop.side, 1e-6)))
     upright = estimate.uprightness > np.cos(np.deg2rad(TURN_DEG))
     return bool(shift < SHIFT and zoom < ZOOM and upright and not estimate.shows_left)
 
 
 def other_side(crop: Crop) -> Crop:
     """The same place, size and direction, mirrored."""
-    middle, top = crop.invert([[(crop.size - 1) / 2] * 2, [(crop.size - 1) / 2, 0.0]])
-    return crop_around(middle, crop.size / crop.scale, top - middle, size=crop.size, mirrored=not crop.mirrored)
+    return crop_around(crop.centre, crop.side, -crop.rotation[1], size=crop.size, mirrored=not crop.mirrored)
 
 
 def next_crop(estimate: Estimate, *, mirrored: bool) -> Crop:
     """The upright crop of the joints just found, at most 2.5 times larger or smaller than the last."""
     centre, side, up = upright_frame(estimate.joints_2d)
-    last = estimate.crop.size / estimate.crop.scale
+    last = estimate.crop.side
     side = min(max(side, last / 2.5), last * 2.5)
     return crop_around(centre, side, up, size=estimate.crop.size, mirrored=mirrored)

@@ -64,7 +64,7 @@ def fit(
     sigma = _deviations()
     weight = np.repeat(np.sqrt(np.clip(scores, 0, 1)) / (PIXEL * size / 128), 2)
     target = (joints_2d - (size - 1) / 2).ravel()
-    bone_weight = np.sqrt(np.clip(scores[PARENT] * scores[CHILD], 0, 1)) ** 0.5 / BONE_DEPTH
+    bone_weight = np.clip(scores[PARENT] * scores[CHILD], 0, 1) ** 0.25 / BONE_DEPTH
     moved = np.zeros(51)
     for _ in range(STEPS):
         joints, jacobian = chain.joints(moved)

@@ -68,7 +68,7 @@ def lift(hand: PosedHand, focal_crop_px: float, crop: Crop, K: NDArray[np.floati
 def _as_right_hand(crop: Crop, K: NDArray, width: int) -> tuple[NDArray, NDArray, NDArray]:
     """Intrinsics, linear map to the crop and crop centre of the picture in which the hand is a right one."""
     linear = crop.matrix[:, :2]
-    centre = crop.invert(np.full(2, (crop.size - 1) / 2))
+    centre = crop.centre
     if not crop.mirrored:
         return K, linear, centre
     K = K.copy()

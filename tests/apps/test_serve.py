@@ -26,6 +26,7 @@ from fastapi.testclient import TestClient
 from handscope.apps.cli import main
 from handscope.apps.service.admission import Admission
 from handscope.apps.service.api import Limits, create_app
+from handscope.apps.service.batching import Batcher
 from handscope.apps.service.metrics import Metrics
 
 LEFT = blobs((180, 120), 70, 0.4, "left")
@@ -186,8 +187,15 @@ def small(width: int) -> bytes:
     return encoded(Image.new("RGB", (width, 5)), "PNG")
 
 
-def test_concurrent_requests_share_a_batch_and_a_bad_one_spoils_no_other(model):
-    held = Held(model)
+def test_concurrent_requests_share_a_batch_and_a_bad_one_spoils_no_other(model, monkeypatch):
+    held, submit, queued = Held(model), Batcher.submit, threading.Semaphore(0)
+
+    def counted(self, job):
+        answer = submit(self, job)
+        queued.release()
+        return answer
+
+    monkeypatch.setattr(Batcher, "submit", counted)
     with (
         TestClient(create_app(held, LIMITS), raise_server_exceptions=False) as client,
         ThreadPoolExecutor(6) as pool,
@@ -196,8 +204,9 @@ def test_concurrent_requests_share_a_batch_and_a_bad_one_spoils_no_other(model):
         assert held.busy.wait(20)
         widths = (4, 7, 5, 6)
         others = [pool.submit(post, client, small(width)) for width in widths]
-        while "handscope_requests_in_flight 5" not in client.get("/metrics").text:
-            pass
+        for _ in range(1 + len(widths)):  # a request is in flight before it is in the queue
+            assert queued.acquire(timeout=20)
+        assert "handscope_requests_in_flight 5" in client.get("/metrics").text
         held.go.set()
         assert first.result().json()["image"]["width"] == 3
         statuses = [other.result().status_code for other in others]

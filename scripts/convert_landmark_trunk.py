@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 BLOCKS = 16
+JOINTS = 21
+LANDMARK_PX = 224
 FIRST, LAST = 0, 15
 """The first block does not widen; the last does not narrow."""
 
@@ -78,6 +80,23 @@ def state(model: openvino.Model) -> dict[str, NDArray[np.float16]]:
     return tensors
 
 
+def glance(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
+    """The layer from pooled features to 21 joints (x, y), in crop sides: weight (42, 1152), bias (42,)."""
+    nodes = {n.get_friendly_name(): n for n in model.get_ordered_ops()}
+    (weight,) = [n for name, n in nodes.items() if name.endswith("conv_landmarks/MatMul")]
+    (product,) = follow(weight)
+    (total,) = [target.get_node() for target in product.output(0).get_target_inputs()]
+    values = evaluate([weight, total.input_value(1).get_node()])
+    flat = [np.asarray(v, np.float32).reshape(JOINTS, 3, -1)[:, :2] / LANDMARK_PX for v in values]
+    return {"glance.weight": flat[0].reshape(JOINTS * 2, -1), "glance.bias": flat[1].reshape(-1)}
+
+
+def follow(node: openvino.Node) -> list[openvino.Node]:
+    """Who uses a constant, beyond its conversion to float32."""
+    users = [entrance.get_node() for entrance in node.output(0).get_target_inputs()]
+    return follow(users[0]) if users[0].get_type_name() == "Convert" else users
+
+
 def reference(path: Path, seed: int = 0) -> dict[str, NDArray[np.float32]]:
     """A picture (1, 3, 224, 224) and the original's features at strides 4, 8, 16 and 32, (1, C, h, w)."""
     model = openvino.Core().read_model(path)
@@ -103,7 +122,8 @@ def main() -> None:
     parser.add_argument("--reference", type=Path)
     arguments = parser.parse_args()
     path = arguments.model or default_model()
-    tensors = state(openvino.Core().read_model(path))
+    model = openvino.Core().read_model(path)
+    tensors = state(model) | glance(model)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     origin = {"source": "mediapipe 0.10.21 hand_landmark_full.tflite", "license": "Apache-2.0"}
     save_file(tensors, arguments.out, origin)

@@ -1,11 +1,13 @@
 import pytest
 import torch
 
+from handscope.geometry.heatmaps import mean_coordinates
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
 from handscope.nn.attention import TaskAttention
-from handscope.nn.encoder import PyramidConfig
+from handscope.nn.encoder import Glance, PyramidConfig
 from handscope.nn.network import HandNetwork, NetworkConfig
+from handscope.nn.trunks import LandmarkTrunk
 
 TINY = NetworkConfig(
     crop=64,
@@ -86,7 +88,43 @@ def test_rotations_are_rotations_and_the_mesh_projects_to_its_joints(hand):
     torch.testing.assert_close(mesh.joints_2d[:, 0], seen, atol=1e-3, rtol=1e-4)
 
 
-@pytest.mark.parametrize("field", [{"stacks": 0}, {"crop": 100}])
+GLANCING = NetworkConfig(**{**vars(TINY), "crop": 224, "stride": 8, "first": "landmark", "glance": True})
+
+
+def test_a_cascade_at_stride_8_answers_at_an_eighth_of_the_crop(hand):
+    """Also where halving leaves odd sides: 28, 14, 7, 4."""
+    last = HandNetwork(GLANCING, hand).eval()(crops(1, 224)).last
+    assert last.heatmaps.shape == (1, 21, 56, 56) and last.mask.shape == (1, 56, 56)
+    assert last.pof.shape == (1, 20, 3, 28, 28)
+
+
+def test_a_glance_is_drawn_where_its_layer_says():
+    glance = Glance(4)
+    places = torch.linspace(0.1, 0.9, 42)
+    with torch.no_grad():
+        glance.joints.weight.zero_()
+        glance.joints.bias.copy_(places)
+    maps = glance(torch.rand(2, 4), 28)
+    assert maps.shape == (2, 21, 28, 28)
+    expected = places.view(21, 2).expand(2, 21, 2) * 28 - 0.5  # shares of the side, pixel centres at integers
+    torch.testing.assert_close(mean_coordinates(maps), expected, atol=0.1, rtol=0)  # maps end at the crop's edges
+
+
+def test_heat_maps_and_heads_hear_the_glance(hand):
+    network = HandNetwork(GLANCING, hand).eval()
+    with torch.no_grad():
+        network.heads.theta.weight.normal_(std=0.1)
+        before = network(crops(1, 224)).last
+        network.blocks[0].encoder.glance.joints.bias.add_(0.3)
+        moved = network(crops(1, 224)).last
+        network.heads.features[0].weight[:, -LandmarkTrunk.POOLED :] *= 2
+        heard = network(crops(1, 224)).last
+    assert (moved.heatmaps - before.heatmaps).abs().max() > 1e-6
+    torch.testing.assert_close(heard.heatmaps, moved.heatmaps)
+    assert (heard.mesh.theta - moved.mesh.theta).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("field", [{"stacks": 0}, {"crop": 100}, {"glance": True, "first": "pyramid"}])
 def test_impossible_configurations_are_refused(field):
     with pytest.raises(ValueError):
         NetworkConfig(**field)

@@ -32,6 +32,15 @@ def test_random_weights_keep_the_signal_alive() -> None:
     assert float(trunk.stem.weight.grad.abs().sum()) > 0
 
 
+def test_a_frozen_trunk_gives_the_same_in_parts() -> None:
+    torch.manual_seed(0)
+    trunk = LandmarkTrunk().requires_grad_(False)
+    image = torch.rand(5, 3, 64, 64)
+    for part, whole in zip(trunk.train()(image), trunk.eval()(image), strict=True):
+        torch.testing.assert_close(part, whole, rtol=1e-4, atol=1e-4)
+        assert not part.requires_grad
+
+
 def test_channels_last_gives_the_same_features() -> None:
     torch.manual_seed(0)
     trunk = LandmarkTrunk().eval()

@@ -8,14 +8,19 @@ pyramid may be a pretrained trunk that reads the picture itself (ours, off in th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from handscope.geometry.heatmaps import gaussian_maps
 from handscope.nn.blocks import Residual, conv_bn
 from handscope.nn.trunks import Trunk
+
+JOINTS = 21
+GLANCE_SIGMA_PX = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +71,17 @@ class Merge(nn.Module):
         """One map (b, channels, h / 4, w / 4)."""
         merged = self.smooth[-1](F.relu(self.lateral[-1](features[-1])))
         for i in reversed(range(len(features) - 1)):
-            up = F.interpolate(merged, scale_factor=2.0, mode="nearest")
-            merged = self.smooth[i](F.relu(self.lateral[i](features[i]) + up))
+            lateral = self.lateral[i](features[i])
+            up = F.interpolate(merged, size=lateral.shape[-2:], mode="nearest")
+            merged = self.smooth[i](F.relu(lateral + up))
         return merged
+
+
+class Encoded(NamedTuple):
+    """Features for the decoders (b, c, u, v), and pooled features (b, p) of a trunk that is glanced at, else None."""
+
+    features: Tensor
+    pooled: Tensor | None
 
 
 class Encoder(nn.Module):
@@ -82,24 +95,49 @@ class Encoder(nn.Module):
 
     def forward(
         self, image: Float[Tensor, "b 3 h w"], low: Float[Tensor, "b s u v"], high: Float[Tensor, "b c u v"]
-    ) -> Float[Tensor, "b c u v"]:
+    ) -> Encoded:
         """The picture itself is not used."""
-        return self.merge(self.pyramid(self.fuse(torch.cat([low, high], 1))))
+        return Encoded(self.merge(self.pyramid(self.fuse(torch.cat([low, high], 1)))), None)
 
 
 class PretrainedEncoder(nn.Module):
-    """A first encoder whose pyramid is a pretrained trunk over the picture; the stem's features join at stride
-    4.
+    """A first encoder whose pyramid is a pretrained trunk over the picture; the stem's features join at the finest
+    stride used.
+
+    `stride` is that of the stem's features, 4 or 8; the trunk's finer features are not used. With `glance` the joints
+    that the trunk's own head reads at a glance join too, as Gaussian maps (ours).
     """
 
-    def __init__(self, stem: int, channels: int, trunk: Trunk) -> None:
+    def __init__(self, stem: int, channels: int, trunk: Trunk, *, stride: int = 4, glance: bool = False) -> None:
         super().__init__()
         self.trunk = trunk
-        self.merge = Merge((trunk.channels[0] + stem, *trunk.channels[1:]), channels)
+        self.skipped = (4, 8).index(stride)
+        self.glance = Glance(trunk.channels[-1]) if glance else None
+        finest, *coarser = trunk.channels[self.skipped :]
+        self.merge = Merge((finest + stem + (JOINTS if glance else 0), *coarser), channels)
 
     def forward(
         self, image: Float[Tensor, "b 3 h w"], low: Float[Tensor, "b s u v"], high: Float[Tensor, "b c u v"]
-    ) -> Float[Tensor, "b c u v"]:
+    ) -> Encoded:
         """`high` is zero for the first block and not used."""
-        finest, *coarser = self.trunk(image)
-        return self.merge([torch.cat([finest, low], 1), *coarser])
+        finest, *coarser = self.trunk(image)[self.skipped :]
+        if self.glance is None:
+            return Encoded(self.merge([torch.cat([finest, low], 1), *coarser]), None)
+        pooled = coarser[-1].mean((2, 3))
+        return Encoded(self.merge([torch.cat([finest, low, self.glance(pooled, low.shape[-1])], 1), *coarser]), pooled)
+
+
+class Glance(nn.Module):
+    """What a landmark model sees at once: 2D joints by one linear layer on its pooled features, drawn as Gaussians.
+
+    The layer starts as MediaPipe's own (`LandmarkTrunk.load_glance`), at the 224 px that it was made for.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.joints = nn.Linear(features, JOINTS * 2)
+
+    def forward(self, pooled: Float[Tensor, "b p"], size: int) -> Float[Tensor, "b 21 h w"]:
+        """Maps of `size`; the layer's coordinates are shares of the crop's side, 0 and 1 at its edges."""
+        places = self.joints(pooled).unflatten(1, (JOINTS, 2))
+        return gaussian_maps(places * size - 0.5, size, GLANCE_SIGMA_PX)

@@ -27,13 +27,17 @@ SIDES_PER_METRE = 3.8
 class RegressorHeads(nn.Module):
     """Strided convolutions, global average pool, two fully connected layers; the hand model is given, not
     owned.
+
+    `glance` pooled features of a pretrained trunk join after the pool (ours; 0 in the paper).
     """
 
-    def __init__(self, channels: int, widths: tuple[int, ...], hidden: int, *, handedness: bool) -> None:
+    def __init__(
+        self, channels: int, widths: tuple[int, ...], hidden: int, *, glance: int = 0, handedness: bool
+    ) -> None:
         super().__init__()
         steps = zip((channels, *widths[:-1]), widths, strict=True)
         self.reduce = nn.Sequential(*[conv_bn(a, b, 3, 2) for a, b in steps])
-        self.features = nn.Sequential(nn.Linear(widths[-1], hidden), nn.ReLU(inplace=True))
+        self.features = nn.Sequential(nn.Linear(widths[-1] + glance, hidden), nn.ReLU(inplace=True))
         self.theta = nn.Linear(hidden, 15 * 6)
         self.beta = nn.Linear(hidden, 10)
         self.orientation = nn.Linear(hidden, 6)
@@ -52,10 +56,11 @@ class RegressorHeads(nn.Module):
             self.camera.bias.copy_(torch.tensor([0.0, 0.3, 0.0, 0.0]))
 
     def forward(
-        self, features: Float[Tensor, "b c h w"], hand: HandLayer, crop: int
+        self, features: Float[Tensor, "b c h w"], glance: Float[Tensor, "b p"] | None, hand: HandLayer, crop: int
     ) -> tuple[MeshPrediction, Float[Tensor, " b"] | None]:
         """The mesh in the crop's camera, and the logit of a right hand; `crop` is the crop's side in px."""
-        x = self.features(self.reduce(features).mean((2, 3)))
+        x = self.reduce(features).mean((2, 3))
+        x = self.features(x if glance is None else torch.cat([x, glance], 1))
         theta = special_gramschmidt(self.theta(x).view(-1, 15, 3, 2))
         R = special_gramschmidt(self.orientation(x).view(-1, 3, 2))
         beta = self.beta(x)

@@ -12,35 +12,40 @@ from typing import Literal
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from handscope.geometry.heatmaps import map_to_crop, mean_coordinates, soft_argmax
 from handscope.hand.layer import HandLayer
 from handscope.nn.attention import Concatenation, TaskAttention
 from handscope.nn.blocks import conv_bn
 from handscope.nn.decoders import Decoder
-from handscope.nn.encoder import Encoder, PretrainedEncoder, PyramidConfig
+from handscope.nn.encoder import JOINTS, Encoder, PretrainedEncoder, PyramidConfig
 from handscope.nn.heads import RegressorHeads
 from handscope.nn.trunks import LandmarkTrunk, LiteTrunk
 from handscope.types import BlockPrediction, Prediction
 
-JOINTS, BONES = 21, 20
+BONES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
     """Everything that shapes the network.
 
-    `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as in the paper) or of their softmax; `first`
+    The cascade works at an eighth of the crop's side if `stride` is 8: the stem then sees the crop at half its size, a
+    pretrained trunk in full. `glance` (for `first: landmark`): what MediaPipe's own head sees helps the cascade and the
+    heads. `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as in the paper) or of their softmax; `first`
     the first encoder: the same residual pyramid as the others, or a pretrained trunk; `aggregate` the TAM or
     the concatenation of Table 5.
     """
 
     crop: int = 128
     stacks: int = 2
+    stride: Literal[4, 8] = 4
     stem: tuple[int, int] = (16, 32)
     channels: int = 40
     pyramid: PyramidConfig = PyramidConfig()
     first: Literal["pyramid", "landmark", "lite"] = "landmark"
+    glance: bool = False
     decoder_depth: int = 1
     upsample: int = 2
     aggregate: Literal["tam", "concatenation"] = "tam"
@@ -54,6 +59,8 @@ class NetworkConfig:
             raise ValueError(f"stacks must be at least 1, got {self.stacks}")
         if self.crop % 32:
             raise ValueError(f"crop must be a multiple of 32, got {self.crop}")
+        if self.glance and self.first != "landmark":
+            raise ValueError(f"glance needs first: landmark, got {self.first}")
 
 
 class MTLBlock(nn.Module):
@@ -64,7 +71,9 @@ class MTLBlock(nn.Module):
         c = config.channels
         if first and config.first != "pyramid":
             trunk = LandmarkTrunk() if config.first == "landmark" else LiteTrunk()
-            self.encoder: nn.Module = PretrainedEncoder(config.stem[1], c, trunk)
+            self.encoder: nn.Module = PretrainedEncoder(
+                config.stem[1], c, trunk, stride=config.stride, glance=config.glance
+            )
         else:
             self.encoder = Encoder(config.stem[1], c, config.pyramid)
         self.heatmap = Decoder(c, JOINTS, depth=config.decoder_depth, upsample=config.upsample)
@@ -72,13 +81,15 @@ class MTLBlock(nn.Module):
         self.pof = Decoder(c, BONES * 3, depth=config.decoder_depth)
         self.aggregate = (TaskAttention if config.aggregate == "tam" else Concatenation)(c, 3)
 
-    def forward(self, image: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Heat-map logits, mask logits, POF, and the high-level features for the next block and the heads."""
-        shared = self.encoder(image, low, high)
+    def forward(self, image: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """Heat-map logits, mask logits, POF, the high-level features for the next block and the heads, and the pooled
+        features of a trunk that is glanced at.
+        """
+        shared, pooled = self.encoder(image, low, high)
         heatmaps, heatmap_features = self.heatmap(shared)
         mask, mask_features = self.mask(shared)
         pof, pof_features = self.pof(shared)
-        return heatmaps, mask, pof, self.aggregate([heatmap_features, mask_features, pof_features])
+        return heatmaps, mask, pof, self.aggregate([heatmap_features, mask_features, pof_features]), pooled
 
 
 class HandNetwork(nn.Module):
@@ -93,18 +104,23 @@ class HandNetwork(nn.Module):
         self.stem = nn.Sequential(conv_bn(3, config.stem[0], 7, 2), conv_bn(config.stem[0], config.stem[1], 7, 2))
         self.blocks = nn.ModuleList([MTLBlock(config, first=k == 0) for k in range(config.stacks)])
         self.heads = RegressorHeads(
-            config.channels, config.regressor, config.regressor_hidden, handedness=config.handedness
+            config.channels,
+            config.regressor,
+            config.regressor_hidden,
+            glance=LandmarkTrunk.POOLED if config.glance else 0,
+            handedness=config.handedness,
         )
 
     def forward(self, crops: UInt8[Tensor, "b s s 3"]) -> Prediction:
         """RGB crops, each with one hand shown as a right hand, wrist to middle knuckle roughly upwards."""
         image = crops.permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=torch.channels_last)
-        low = self.stem(image - 0.5)
+        low = self.stem((image if self.config.stride == 4 else F.avg_pool2d(image, 2)) - 0.5)
         high = low.new_zeros(low.shape[0], self.config.channels, *low.shape[2:])
-        blocks = []
+        blocks, glance = [], None
         for block in self.blocks:
-            heatmaps, mask, pof, high = block(image, low, high)
-            mesh, right = self.heads(high, self.hand, self.config.crop)
+            heatmaps, mask, pof, high, pooled = block(image, low, high)
+            glance = pooled if glance is None else glance
+            mesh, right = self.heads(high, glance, self.hand, self.config.crop)
             blocks.append(
                 BlockPrediction(
                     heatmaps=heatmaps,

@@ -16,6 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, Self
 
+import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -23,6 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from handscope.errors import AssetError
+
+FROZEN_BATCH = 2
+"""Pictures that a frozen trunk sees at once in training: their features stay in the cache."""
 
 
 class Block(NamedTuple):
@@ -90,8 +94,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
         """One block."""
-        y = x if self.widen is None else F.relu6(self.widen(x))
-        y = F.relu6(self.filter(y))
+        y = x if self.widen is None else F.relu6(self.widen(x), inplace=True)
+        y = F.relu6(self.filter(y), inplace=True)
         y = y if self.narrow is None else self.narrow(y)
         return x + y if self.skip else y
 
@@ -128,23 +132,22 @@ class Trunk(nn.Module):
     def load(cls, path: Path | str, depth: int | None = None) -> Self:
         """The trunk with the weights of a safetensors file (float16 or float32) of the conversion script."""
         trunk = cls(depth)
-        names = trunk.state_dict().keys()
-        try:
-            weights = load_file(path)
-            trunk.load_state_dict({name: weights[name].float() for name in names})
-        except (OSError, SafetensorError, RuntimeError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise AssetError(
-                f"{path}: no weights for {cls.__name__} ({reason}); "
-                "make them with scripts/convert_landmark_trunk.py or convert_lite_trunk.py"
-            ) from error
+        load_into(trunk, path)
         return trunk
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """Features at strides 4, 8, 16 and 32, each (b, channels[i], h / stride, w / stride).
 
-        `image` is RGB in [0, 1] with sides divisible by 32.
+        `image` is RGB in [0, 1] with sides divisible by 32. In training a trunk that learns nothing goes through
+        the batch in small parts, which stay in the cache: twice as fast.
         """
+        if self.training and not any(parameter.requires_grad for parameter in self.parameters()):
+            with torch.no_grad():
+                parts = [self._features(part) for part in image.split(FROZEN_BATCH)]
+            return tuple(torch.cat(features) for features in zip(*parts, strict=True))
+        return self._features(image)
+
+    def _features(self, image: Tensor) -> tuple[Tensor, ...]:
         x = F.relu6(self.stem((image - self.mean) / self.std))
         features = []
         for i, block in enumerate(self.blocks):
@@ -160,6 +163,7 @@ class LandmarkTrunk(Trunk):
     blocks_table = LANDMARK_BLOCKS
     stem_channels = 24
     mean, std = 0.0, 1.0
+    POOLED = 1152
 
 
 class LiteTrunk(Trunk):
@@ -168,6 +172,22 @@ class LiteTrunk(Trunk):
     blocks_table = LITE_BLOCKS
     stem_channels = 32
     mean, std = 127 / 255, 128 / 255
+
+
+def load_into(module: nn.Module, path: Path | str, prefix: str = "") -> None:
+    """Fill `module` with the tensors of a safetensors file (float16 or float32) whose names begin with `prefix`.
+
+    Raises AssetError if one is missing or does not fit.
+    """
+    try:
+        weights = load_file(path)
+        module.load_state_dict({name: weights[prefix + name].float() for name in module.state_dict()})
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise AssetError(
+            f"{path}: no weights for {type(module).__name__} ({reason}); "
+            "make them with scripts/convert_landmark_trunk.py or convert_lite_trunk.py"
+        ) from error
 
 
 def _last_of_each_stride(table: tuple[Block, ...]) -> tuple[int, ...]:

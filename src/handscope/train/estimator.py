@@ -24,6 +24,7 @@ from handscope.hand.layer import HandLayer
 from handscope.losses.objective import ObjectiveConfig, objective
 from handscope.nn.encoder import PretrainedEncoder
 from handscope.nn.network import HandNetwork, NetworkConfig
+from handscope.nn.trunks import load_into
 from handscope.train.checkpoint import load
 from handscope.train.loop import LoopConfig, train
 from handscope.types import Batch
@@ -138,8 +139,13 @@ def build(config: NetworkConfig, start: StartConfig | None = None) -> HandNetwor
     encoder = network.blocks[0].encoder
     if isinstance(encoder, PretrainedEncoder):
         if start.trunk:
-            encoder.trunk = type(encoder.trunk).load(start.trunk)
-        for module in [encoder.trunk.stem, *encoder.trunk.blocks][: start.frozen_blocks]:
+            load_into(encoder.trunk, start.trunk)
+            if encoder.glance is not None:
+                load_into(encoder.glance.joints, start.trunk, "glance.")
+        frozen = [encoder.trunk.stem, *encoder.trunk.blocks][: start.frozen_blocks]
+        if len(frozen) > len(encoder.trunk.blocks) and encoder.glance is not None:
+            frozen.append(encoder.glance)
+        for module in frozen:
             module.requires_grad_(False)
     elif start.trunk:
         raise HandscopeError(f"start.trunk {start.trunk}: the network has no trunk; set network.first")

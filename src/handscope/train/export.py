@@ -34,7 +34,7 @@ from handscope.train.estimator import build
 from handscope.train.recipe import from_dict
 
 TOLERANCE = 1e-4
-INPUT_PX = {"estimator": 128, "detector": 256}
+DETECTOR_PX = 256
 SCORE_SIGMA_PX = 1.5
 
 
@@ -132,8 +132,9 @@ def export(kind: Literal["estimator", "detector"], checkpoint: Path, out: Path, 
     network, header = load_network(kind, checkpoint)
     out.mkdir(parents=True, exist_ok=True)
     path, beside = out / f"{kind}.onnx", out / f"{kind}.onnx.part"
-    write_graph(network, INPUT_PX[kind], "crop" if kind == "estimator" else "image", beside)
-    worst = largest_difference(network, INPUT_PX[kind], beside)
+    size = header["config"]["network"]["crop"] if kind == "estimator" else DETECTOR_PX
+    write_graph(network, size, "crop" if kind == "estimator" else "image", beside)
+    worst = largest_difference(network, size, beside)
     if max(worst.values()) > TOLERANCE:
         beside.unlink()
         raise HandscopeError(f"{path}: ONNX Runtime and torch differ by {worst}, at most {TOLERANCE} is allowed")

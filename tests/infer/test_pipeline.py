@@ -74,8 +74,9 @@ def test_faces_look_outwards_for_both_hands(model):
 
 def test_intrinsics_of_the_user_set_the_distance(model):
     image = paint(400, 300, [blobs((200, 150), 80, 0.0, "right")])
-    near, far = (model(image, K=[[f, 0, 199.5], [0, f, 149.5], [0, 0, 1]])[0] for f in (300, 600))
-    assert far.T[2] == pytest.approx(2 * near.T[2], rel=0.03)
+    near, far = (model(image, K=[[f, 0, 199.5], [0, f, 149.5], [0, 0, 1]])[0] for f in (600, 1200))
+    depth, further = (hand.joints_3d[:, 2].mean() for hand in (near, far))
+    assert further == pytest.approx(2 * depth, rel=0.03)
 
 
 def test_an_empty_picture_has_no_hand(model):

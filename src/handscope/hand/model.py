@@ -37,7 +37,7 @@ def pose_hand(
     beta, theta = np.asarray(beta, np.float32), np.asarray(theta, np.float32)
     joints = rest_joints(asset, beta)
     local = axis_angle_to_matrix(theta)
-    rotation, position = _chain(joints, local)
+    rotation, position = chain(joints, local)
     vertices = _skinned(asset, slice(None), beta, local, joints, rotation, position)
     all_joints = np.concatenate([position, vertices[:, asset.tips]], 1)[:, MODEL_TO_CANONICAL]
     wrist = joints[:, :1]
@@ -51,7 +51,7 @@ def pose_joints(
     beta = np.asarray(beta)
     joints = rest_joints(asset, beta)
     local = axis_angle_to_matrix(np.asarray(theta, beta.dtype))
-    rotation, position = _chain(joints, local)
+    rotation, position = chain(joints, local)
     tips = _skinned(asset, asset.tips, beta, local, joints, rotation, position)
     both = np.concatenate([position, tips], 1)[:, MODEL_TO_CANONICAL]
     return _placed(both - joints[:, :1], R, T)
@@ -93,8 +93,10 @@ def _placed(points: NDArray[np.floating], R: ArrayLike | None, T: ArrayLike | No
     return points if T is None else points + np.asarray(T, points.dtype)[:, None]
 
 
-def _chain(joints: NDArray[np.floating], local: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
-    """Forward kinematics, the five fingers side by side: rotations (b, 16, 3, 3), positions (b, 16, 3)."""
+def chain(joints: NDArray[np.floating], local: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
+    """Forward kinematics, the five fingers side by side: rotations (b, 16, 3, 3) and positions (b, 16, 3) of the joints
+    (b, 16, 3) of the open hand after the turns `local` (b, 15, 3, 3).
+    """
     b = joints.shape[0]
     fingers, turns = joints[:, 1:].reshape(b, 5, 3, 3), local.reshape(b, 5, 3, 3, 3)
     position, rotation = [fingers[:, :, 0]], [turns[:, :, 0]]

@@ -89,12 +89,13 @@ class Detector:
         corner = np.array(region[:2], np.float64)
         boxes = view.invert(out["boxes"][keep].reshape(-1, 2, 2)) + corner
         centres = view.invert(out["crops"][keep, :2]) + corner
+        scale = view.scale
         return [
             Detection(
                 box=box.reshape(4),
                 up=out["up"][i].astype(np.float64),
                 centre=centre,
-                side=float(out["crops"][i, 2]) / view.scale,
+                side=float(out["crops"][i, 2]) / scale,
                 right=float(out["right"][i]),
                 score=float(out["scores"][i]),
             )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from handscope.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from handscope.hand.assets import HandAsset
-from handscope.hand.model import pose_hand
+from handscope.hand.model import chain, pose_hand
 from handscope.infer.lifting import PosedHand
 from handscope.skeleton import BONES, MODEL_FINGERS, MODEL_TO_CANONICAL
 
@@ -31,6 +31,8 @@ STIFF = 0.03
 TURN, SHIFT, DEPTH = 0.20, 0.05, 0.04
 """Standard deviations of the orientation (radians) and of T across and along the view (metres)."""
 STEPS = 4
+CROSS = np.cross(np.eye(3)[:, None], np.eye(3)).transpose(0, 2, 1).reshape(3, 9)
+"""v @ CROSS is the matrix (9,) that takes a to v x a."""
 PARENT, CHILD = np.array(BONES).T
 TIP_OWNERS = tuple(3 * MODEL_FINGERS.index(finger) + 3 for finger in ("thumb", "index", "middle", "ring", "little"))
 
@@ -130,13 +132,9 @@ class _Chain:
         return out[1:]
 
     def _pose(self, local: NDArray, R: NDArray, T: NDArray) -> tuple[NDArray, NDArray]:
-        turned, placed = np.empty((16, 3, 3)), np.empty((16, 3))
-        turned[0], placed[0] = R, T
-        for j in range(1, 16):
-            p = self.parents[j]
-            placed[j] = placed[p] + turned[p] @ (self.rest[j] - self.rest[p])
-            turned[j] = turned[p] @ local[j - 1]
-        return turned, placed
+        """Rotations (16, 3, 3) and places (16, 3) of the joints in the camera."""
+        turned, placed = (part[0] for part in chain(self.rest[None], local[None]))
+        return R @ turned, placed @ R.T + T
 
     def parts(self, moved: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
         """Joint rotations (15, 3, 3), R and T after the unknowns have moved."""
@@ -155,9 +153,9 @@ class _Chain:
         slope = np.zeros((21, 3, 51))
         spin = np.einsum("jab,jkb->jka", turned[1:], self.axes)  # (15, 3 axes, 3) in the camera
         arm = points[None] - placed[1:, None]  # (15, 21, 3) from the turning joint
-        moves = np.cross(spin[:, None], arm[:, :, None])  # (15, 21, 3 axes, 3)
-        moves *= self.below[:, :, None, None]
-        slope[:, :, :45] = moves.transpose(1, 3, 0, 2).reshape(21, 3, 45)
-        slope[:, :, 45:48] = np.cross(np.eye(3), (points - T)[:, None]).transpose(0, 2, 1)
+        moves = (spin.reshape(45, 3) @ CROSS).reshape(15, 9, 3) @ arm.transpose(0, 2, 1)  # (15, 3 axes x 3, 21)
+        moves = moves.reshape(15, 3, 3, 21) * self.below[:, None, None]
+        slope[:, :, :45] = moves.transpose(3, 2, 0, 1).reshape(21, 3, 45)
+        slope[:, :, 45:48] = (CROSS.reshape(3, 3, 3) @ (points - T).T).transpose(2, 1, 0)
         slope[:, :, 48:] = np.eye(3)
         return points[MODEL_TO_CANONICAL], slope[MODEL_TO_CANONICAL]

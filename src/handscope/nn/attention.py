@@ -34,8 +34,10 @@ class TaskAttention(nn.Module):
     def forward(self, features: list[Float[Tensor, "b c h w"]]) -> Float[Tensor, "b c h w"]:
         """The tasks' features, weighted and summed."""
         weights = self.attention(features)
-        parts = [f * weights[:, i, :, None, None] for i, f in enumerate(features)]
-        return torch.stack(parts).sum(0)
+        total = features[0] * weights[:, 0, :, None, None]
+        for i in range(1, self.tasks):
+            total = total + features[i] * weights[:, i, :, None, None]
+        return total
 
 
 class Concatenation(nn.Module):

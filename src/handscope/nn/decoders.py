@@ -19,7 +19,8 @@ class Decoder(nn.Module):
     def __init__(self, channels: int, outputs: int, *, depth: int = 1, upsample: int = 1) -> None:
         super().__init__()
         self.body = nn.Sequential(*[conv_bn(channels, channels) for _ in range(depth)])
-        self.head = nn.Sequential(nn.Conv2d(channels, outputs * upsample**2, 1), nn.PixelShuffle(upsample))
+        shuffle = nn.PixelShuffle(upsample) if upsample > 1 else nn.Identity()
+        self.head = nn.Sequential(nn.Conv2d(channels, outputs * upsample**2, 1), shuffle)
 
     def forward(self, shared: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b o u v"], Float[Tensor, "b c h w"]]:
         """The task's maps and the task's features."""

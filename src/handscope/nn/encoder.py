@@ -78,9 +78,12 @@ class Merge(nn.Module):
 
 
 class Encoded(NamedTuple):
-    """Features for the decoders (b, c, u, v), and pooled features (b, p) of a trunk that is glanced at, else None."""
+    """Features for the decoders (b, c, u, v), low-level ones for the blocks that follow (b, s, u, v), and the pooled
+    ones (b, p) of a trunk that is glanced at.
+    """
 
     features: Tensor
+    low: Tensor
     pooled: Tensor | None
 
 
@@ -97,34 +100,38 @@ class Encoder(nn.Module):
         self, image: Float[Tensor, "b 3 h w"], low: Float[Tensor, "b s u v"], high: Float[Tensor, "b c u v"]
     ) -> Encoded:
         """The picture itself is not used."""
-        return Encoded(self.merge(self.pyramid(self.fuse(torch.cat([low, high], 1)))), None)
+        return Encoded(self.merge(self.pyramid(self.fuse(torch.cat([low, high], 1)))), low, None)
 
 
 class PretrainedEncoder(nn.Module):
-    """A first encoder whose pyramid is a pretrained trunk over the picture; the stem's features join at the finest
-    stride used.
+    """A first encoder whose pyramid is a pretrained trunk over the picture.
 
-    `stride` is that of the stem's features, 4 or 8; the trunk's finer features are not used. With `glance` the joints
-    that the trunk's own head reads at a glance join too, as Gaussian maps (ours).
+    At `stride` 4 the stem's features join the trunk's finest. At `stride` 8 there is no stem: the trunk's features of
+    stride 4, halved, take its place (ours). With `glance` the joints that the trunk's own head reads at a glance join
+    too, as Gaussian maps (ours).
     """
 
     def __init__(self, stem: int, channels: int, trunk: Trunk, *, stride: int = 4, glance: bool = False) -> None:
         super().__init__()
         self.trunk = trunk
-        self.skipped = (4, 8).index(stride)
+        self.low = conv_bn(trunk.channels[0], stem, 3, 2) if stride == 8 else None
         self.glance = Glance(trunk.channels[-1]) if glance else None
-        finest, *coarser = trunk.channels[self.skipped :]
+        finest, *coarser = trunk.channels[1:] if stride == 8 else trunk.channels
         self.merge = Merge((finest + stem + (JOINTS if glance else 0), *coarser), channels)
 
     def forward(
-        self, image: Float[Tensor, "b 3 h w"], low: Float[Tensor, "b s u v"], high: Float[Tensor, "b c u v"]
+        self, image: Float[Tensor, "b 3 h w"], low: Float[Tensor, "b s u v"] | None, high: Float[Tensor, "b c u v"]
     ) -> Encoded:
-        """`high` is zero for the first block and not used."""
-        finest, *coarser = self.trunk(image)[self.skipped :]
-        if self.glance is None:
-            return Encoded(self.merge([torch.cat([finest, low], 1), *coarser]), None)
-        pooled = coarser[-1].mean((2, 3))
-        return Encoded(self.merge([torch.cat([finest, low, self.glance(pooled, low.shape[-1])], 1), *coarser]), pooled)
+        """`low` is the stem's, None at stride 8; `high` is zero for the first block and not used."""
+        finest, *coarser = self.trunk(image)
+        if self.low is not None:
+            low, (finest, *coarser) = self.low(finest), coarser
+        assert low is not None
+        joined, pooled = [finest, low], None
+        if self.glance is not None:
+            pooled = coarser[-1].mean((2, 3))
+            joined.append(self.glance(pooled, low.shape[-1]))
+        return Encoded(self.merge([torch.cat(joined, 1), *coarser]), low, pooled)
 
 
 class Glance(nn.Module):

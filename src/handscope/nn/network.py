@@ -12,14 +12,13 @@ from typing import Literal
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from handscope.geometry.heatmaps import map_to_crop, mean_coordinates, soft_argmax
 from handscope.hand.layer import HandLayer
 from handscope.nn.attention import Concatenation, TaskAttention
 from handscope.nn.blocks import conv_bn
 from handscope.nn.decoders import Decoder
-from handscope.nn.encoder import JOINTS, Encoder, PretrainedEncoder, PyramidConfig
+from handscope.nn.encoder import JOINTS, Encoded, Encoder, PretrainedEncoder, PyramidConfig
 from handscope.nn.heads import RegressorHeads
 from handscope.nn.trunks import LandmarkTrunk, LiteTrunk
 from handscope.types import BlockPrediction, Prediction
@@ -31,10 +30,11 @@ BONES = 20
 class NetworkConfig:
     """Everything that shapes the network.
 
-    The cascade works at an eighth of the crop's side if `stride` is 8: the stem then sees the crop at half its size, a
-    pretrained trunk in full. `glance` (for `first: landmark`): what MediaPipe's own head sees helps the cascade and the
-    heads. `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as in the paper) or of their softmax; `first`
-    the first encoder: the same residual pyramid as the others, or a pretrained trunk; `aggregate` the TAM or
+    The cascade works at an eighth of the crop's side if `stride` is 8; a pretrained trunk then replaces the stem
+    too, of whose channels the last number alone counts. `glance` (for `first: landmark`): what MediaPipe's own
+    head sees helps the cascade and the heads. `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as in the
+    paper) or of their softmax; `first` the first encoder: the same residual pyramid as the others, or a pretrained
+    trunk; `aggregate` the TAM or
     the concatenation of Table 5.
     """
 
@@ -61,6 +61,8 @@ class NetworkConfig:
             raise ValueError(f"crop must be a multiple of 32, got {self.crop}")
         if self.glance and self.first != "landmark":
             raise ValueError(f"glance needs first: landmark, got {self.first}")
+        if self.stride == 8 and self.first == "pyramid":
+            raise ValueError("stride 8 needs a pretrained first encoder (first: landmark or lite)")
 
 
 class MTLBlock(nn.Module):
@@ -81,15 +83,18 @@ class MTLBlock(nn.Module):
         self.pof = Decoder(c, BONES * 3, depth=config.decoder_depth)
         self.aggregate = (TaskAttention if config.aggregate == "tam" else Concatenation)(c, 3)
 
-    def forward(self, image: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
-        """Heat-map logits, mask logits, POF, the high-level features for the next block and the heads, and the pooled
-        features of a trunk that is glanced at.
+    def forward(
+        self, image: Tensor, low: Tensor | None, high: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Encoded]:
+        """Heat-map logits, mask logits, POF, the high-level features for the next block and the heads, and what the
+        encoder gave.
         """
-        shared, pooled = self.encoder(image, low, high)
+        encoded = self.encoder(image, low, high)
+        shared = encoded.features
         heatmaps, heatmap_features = self.heatmap(shared)
         mask, mask_features = self.mask(shared)
         pof, pof_features = self.pof(shared)
-        return heatmaps, mask, pof, self.aggregate([heatmap_features, mask_features, pof_features]), pooled
+        return heatmaps, mask, pof, self.aggregate([heatmap_features, mask_features, pof_features]), encoded
 
 
 class HandNetwork(nn.Module):
@@ -101,7 +106,8 @@ class HandNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.hand = hand
-        self.stem = nn.Sequential(conv_bn(3, config.stem[0], 7, 2), conv_bn(config.stem[0], config.stem[1], 7, 2))
+        stem = nn.Sequential(conv_bn(3, config.stem[0], 7, 2), conv_bn(config.stem[0], config.stem[1], 7, 2))
+        self.stem = stem if config.stride == 4 else None
         self.blocks = nn.ModuleList([MTLBlock(config, first=k == 0) for k in range(config.stacks)])
         self.heads = RegressorHeads(
             config.channels,
@@ -114,12 +120,13 @@ class HandNetwork(nn.Module):
     def forward(self, crops: UInt8[Tensor, "b s s 3"]) -> Prediction:
         """RGB crops, each with one hand shown as a right hand, wrist to middle knuckle roughly upwards."""
         image = crops.permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=torch.channels_last)
-        low = self.stem((image if self.config.stride == 4 else F.avg_pool2d(image, 2)) - 0.5)
-        high = low.new_zeros(low.shape[0], self.config.channels, *low.shape[2:])
+        low = self.stem(image - 0.5) if self.stem is not None else None
+        cells = self.config.crop // self.config.stride
+        high = image.new_zeros(image.shape[0], self.config.channels, cells, cells)
         blocks, glance = [], None
         for block in self.blocks:
-            heatmaps, mask, pof, high, pooled = block(image, low, high)
-            glance = pooled if glance is None else glance
+            heatmaps, mask, pof, high, encoded = block(image, low, high)
+            low, glance = encoded.low, encoded.pooled if glance is None else glance
             mesh, right = self.heads(high, glance, self.hand, self.config.crop)
             blocks.append(
                 BlockPrediction(

@@ -53,11 +53,13 @@ class SourceConfig:
 @dataclass(frozen=True, kw_only=True)
 class StartConfig:
     """What the weights start from: a trunk's file, or the averaged weights of an earlier run (cut to fit, if this
-    network is narrower); early trunk blocks may stay as they are.
+    network is narrower; parts whose names begin with one of `anew` start as if there were none); early trunk blocks may
+    stay as they are.
     """
 
     trunk: str | None = None
     checkpoint: str | None = None
+    anew: list[str] = field(default_factory=list)
     frozen_blocks: int = 0
 
 
@@ -150,7 +152,11 @@ def build(config: NetworkConfig, start: StartConfig | None = None) -> HandNetwor
     elif start.trunk:
         raise HandscopeError(f"start.trunk {start.trunk}: the network has no trunk; set network.first")
     if start.checkpoint:
-        network.load_state_dict(narrowed(load(Path(start.checkpoint)).groups["average"], network.state_dict()))
+        own = network.state_dict()
+        kept = lambda name: not name.startswith(tuple(start.anew))  # noqa: E731
+        given = {name: value for name, value in load(Path(start.checkpoint)).groups["average"].items() if kept(name)}
+        wanted = {name: value for name, value in own.items() if kept(name)}
+        network.load_state_dict(own | narrowed(given, wanted))
     return network
 
 

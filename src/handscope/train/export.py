@@ -34,7 +34,7 @@ from handscope.train.estimator import build
 from handscope.train.recipe import from_dict
 
 TOLERANCE = 1e-4
-DETECTOR_PX = 256
+DETECTOR_PX = 224
 SCORE_SIGMA_PX = 1.5
 
 
@@ -100,8 +100,8 @@ def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3
         -1,
     )
     sine = (skew.square().sum(-1, keepdim=True) / 4 + 1e-14).sqrt()
-    cosine = ((matrix.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True) - 1) / 2).clamp(-1, 1)
-    return skew / 2 * torch.atan2(sine, cosine) / sine
+    cosine = ((matrix.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True) - 1) / 2).clamp(-0.999, 1.0)
+    return skew * torch.atan(sine / (1 + cosine)) / sine  # the angle is twice the arc tangent of its half
 
 
 def load_network(kind: Literal["estimator", "detector"], path: Path) -> tuple[nn.Module, dict[str, Any]]:

@@ -71,9 +71,10 @@ def test_the_answer_is_the_models(client, model, picture):
 
 def test_options_do_what_they_say(client, picture):
     assert post(client, picture, min_score=1).json()["hands"] == []
-    near, far = (post(client, picture, focal=f).json()["hands"][0] for f in (300, 600))
-    assert far["K"] == [[600, 0, 159.5], [0, 600, 119.5], [0, 0, 1]]
-    assert far["T"][2] == pytest.approx(2 * near["T"][2], rel=0.03)
+    near, far = (post(client, picture, focal=f).json()["hands"][0] for f in (600, 1200))
+    assert far["K"] == [[1200, 0, 159.5], [0, 1200, 119.5], [0, 0, 1]]
+    depth, further = (np.mean(hand["joints_3d"], axis=0)[2] for hand in (near, far))
+    assert further == pytest.approx(2 * depth, rel=0.03)
     starts = {"csv": b"source,", "coco": b'{"images"', "glb": b"glTF", "npz": b"PK"}
     for format, start in starts.items():
         assert post(client, picture, format=format).content.startswith(start)

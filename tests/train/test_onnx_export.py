@@ -13,7 +13,7 @@ from handscope.infer.weights import open_network
 from handscope.nn.encoder import PyramidConfig
 from handscope.nn.network import HandNetwork, NetworkConfig
 from handscope.train import checkpoint
-from handscope.train.export import TOLERANCE, export, rotation_vectors
+from handscope.train.export import TOLERANCE, export, load_network, rotation_vectors
 from handscope.train.recipe import from_dict
 
 NETWORK = dict(
@@ -75,6 +75,16 @@ def test_one_crop_or_many_give_the_same(exported):
     together, alone = network.run(crops), network.run(crops[1:2])
     for name, value in together.items():
         np.testing.assert_allclose(value[1:2], alone[name], atol=1e-4)
+
+
+def test_the_side_is_told_without_the_prior_of_training(trained, exported):
+    """Four in five training crops show a right hand (`wrong_side` 0.2), so the head learns odds four times too high."""
+    crops = np.random.default_rng(2).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    network, _ = load_network("estimator", trained)
+    with torch.no_grad():
+        learnt = network.network(torch.from_numpy(crops)).last.right.exp().numpy()
+    told = open_network("estimator", exported.parent).run(crops)["right"]
+    np.testing.assert_allclose(told / (1 - told), learnt / 4, rtol=1e-3)
 
 
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):

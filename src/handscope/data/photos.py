@@ -26,7 +26,7 @@ Split = Literal["train", "held-out"]
 
 THUMB_TIP, INDEX_TIP = TIPS[:2]
 
-KNUCKLE_TO_WRIST = {5: 0.07, 9: 0.065, 13: 0.07, 17: 0.03}
+KNUCKLE_TO_WRIST = {5: 0.06, 9: 0.05, 13: 0.06}
 """How far the teacher's knuckles must move towards its wrist, as shares of the way, to lie where the hand model's
 do: measured on rendered pictures, where the latter are known (docs/training-log.md)."""
 WRIST_TO_KNUCKLE = 0.055

@@ -16,9 +16,9 @@ from handscope.skeleton import MIDDLE_MCP, WRIST
 MOST_LOOKS = 4
 DOUBTFUL = 0.5
 """Trust below which the other side is tried: one in eight of the hands in held-out photographs."""
-SHIFT, ZOOM, TURN_DEG = 0.03, 0.09, 10.0
-"""How far a crop may be off without another look: crop sides, log of the side, degrees. Two thirds of the noise (one
-standard deviation) that training crops had."""
+SHIFT, ZOOM, TURN_DEG = 0.07, 0.2, 22.0
+"""How far a crop may be off without another look: crop sides, log of the side, degrees. One and a half times the noise
+(one standard deviation) that training crops had."""
 BATCH = 32
 """Crops that go through the network at once."""
 View = tuple[NDArray[np.uint8], Crop]

@@ -20,7 +20,7 @@ from handscope.hand.model import chain, pose_hand
 from handscope.infer.lifting import PosedHand
 from handscope.skeleton import BONES, MODEL_FINGERS, MODEL_TO_CANONICAL
 
-PIXEL = 1.5
+PIXEL = 1.0
 """Standard deviation of a sure joint's place, px of a 128 px crop."""
 BONE_DEPTH = 0.25
 """Standard deviation of a bone's z as the POF has it: metres away from the camera for each metre of bone."""
@@ -30,7 +30,7 @@ STIFF = 0.03
 """The same for abduction and twist at the other joints, which hinge."""
 TURN, SHIFT, DEPTH = 0.20, 0.05, 0.04
 """Standard deviations of the orientation (radians) and of T across and along the view (metres)."""
-STEPS = 4
+STEPS = 3
 CROSS = np.cross(np.eye(3)[:, None], np.eye(3)).transpose(0, 2, 1).reshape(3, 9)
 """v @ CROSS is the matrix (9,) that takes a to v x a."""
 PARENT, CHILD = np.array(BONES).T

@@ -52,9 +52,9 @@ class SourceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StartConfig:
-    """What the weights start from: a trunk's file, or the averaged weights of an earlier run (cut to fit, if this
-    network is narrower; parts whose names begin with one of `anew` start as if there were none); early trunk blocks may
-    stay as they are.
+    """What the weights start from: a trunk's file, or instead the averaged weights of an earlier run (cut to fit, if
+    this network is narrower; parts whose names begin with one of `anew` start as if there were none). The first
+    `frozen_blocks` of the trunk (its stem counts as one) stay as they are; with all of them its glance does too.
     """
 
     trunk: str | None = None
@@ -140,7 +140,7 @@ def build(config: NetworkConfig, start: StartConfig | None = None) -> HandNetwor
     start = start or StartConfig()
     encoder = network.blocks[0].encoder
     if isinstance(encoder, PretrainedEncoder):
-        if start.trunk:
+        if start.trunk and not start.checkpoint:
             load_into(encoder.trunk, start.trunk)
             if encoder.glance is not None:
                 load_into(encoder.glance.joints, start.trunk, "glance.")

@@ -10,8 +10,10 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import math
 import os
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,9 +59,13 @@ class ExportedEstimator(nn.Module):
         "vertices",
     )
 
-    def __init__(self, network: HandNetwork) -> None:
+    def __init__(self, network: HandNetwork, *, wrong_side: float = 0.5) -> None:
+        """`wrong_side` is the share of training crops that were mirrored the wrong way: the head's answers have that
+        prior, the graph's have none.
+        """
         super().__init__()
         self.network = network
+        self.prior = math.log((1 - wrong_side) / wrong_side)
 
     def forward(self, crop: UInt8[Tensor, "n s s 3"]) -> tuple[Tensor, ...]:
         """The outputs named in NAMES; the camera is a pinhole at the crop's centre with focal length f in px."""
@@ -69,7 +75,7 @@ class ExportedEstimator(nn.Module):
         scores = heatmap_confidence(last.heatmaps, read, SCORE_SIGMA_PX)
         on_field = crop_to_map(last.joints_2d, crop.shape[1], last.pof.shape[-1])
         bone_depths = mean_along_bones(last.pof[:, :, 2], on_field).clamp(-1, 1)
-        right = torch.ones_like(mesh.focal) if last.right is None else last.right.sigmoid()
+        right = torch.ones_like(mesh.focal) if last.right is None else (last.right - self.prior).sigmoid()
         return (
             last.joints_2d,
             scores,
@@ -110,7 +116,8 @@ def load_network(kind: Literal["estimator", "detector"], path: Path) -> tuple[nn
     if kind == "estimator":
         config = from_dict(checkpoint.header["config"])
         network: nn.Module = build(config.network)
-        wrap: Any = ExportedEstimator
+        shares = {"wrong_side": config.crop.wrong_side} if 0 < config.crop.wrong_side < 1 else {}
+        wrap: Any = partial(ExportedEstimator, **shares)
     else:
         network, wrap = HandDetector(), ExportedDetector
     try:

@@ -8,6 +8,7 @@ from handscope.errors import HandscopeError
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
 from handscope.nn.network import HandNetwork, multiply_accumulates
+from handscope.train import checkpoint
 from handscope.train.estimator import EstimatorTask, build, narrowed
 from handscope.train.recipe import from_arguments, from_dict
 
@@ -73,3 +74,19 @@ def test_a_narrower_network_starts_from_the_first_channels_of_a_wider_one():
         narrowed(wide, {"a": torch.zeros(4, 4), "b": torch.zeros(3)})
     with pytest.raises(HandscopeError, match="b is in one of them only"):
         narrowed(wide, {"a": wide["a"], "c": wide["b"]})
+
+
+def test_parts_that_start_anew_need_no_place_in_the_checkpoint(tmp_path):
+    small = ["--network.channels", "8", "--network.regressor", "[8]", "--start.trunk", "null"]
+    before = recipe("small", *small, "--network.stride", "4", "--network.glance", "false")
+    network, path = build(before.network), tmp_path / "x.safetensors"
+    checkpoint.save(path, network, network, torch.optim.AdamW(network.parameters()), {"step": 1})
+    changed = ["stem", "blocks.0.encoder.low", "blocks.0.encoder.merge", "blocks.1.encoder.fuse", "heads.features"]
+    start = ["--start.checkpoint", str(path), "--network.glance", "false"]
+    now = recipe("small", *small, *start, "--start.anew", str(changed).replace("'", ""))
+    given, kept = network.state_dict(), build(now.network, now.start).state_dict()
+    torch.testing.assert_close(kept["blocks.1.pof.head.0.weight"], given["blocks.1.pof.head.0.weight"])
+    assert "blocks.0.encoder.low.0.weight" in kept and "stem.0.0.weight" in given
+    start_all = recipe("small", *small, *start)
+    with pytest.raises(HandscopeError, match="in one of them only"):
+        build(start_all.network, start_all.start)

@@ -1,5 +1,5 @@
 """The encoder that the tasks of one MTL block share (paper, section 3.1): a residual pyramid with skips back to
-stride 4.
+the stride of the cascade.
 
 It takes the stem's features and the preceding TAM's output (zeros for the first block). The first block's
 pyramid may be a pretrained trunk that reads the picture itself (ours, off in the `paper` recipes).
@@ -21,6 +21,7 @@ from handscope.nn.trunks import Trunk
 
 JOINTS = 21
 GLANCE_SIGMA_PX = 1.0
+"""Standard deviation of the Gaussians that show the encoder a trunk's own joints, px of its maps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ class ResidualPyramid(nn.Module):
 
 
 class Merge(nn.Module):
-    """Top-down: from the coarsest stage back to stride 4, adding each stage's features on the way."""
+    """Top-down: from the coarsest stage back to the finest, adding each stage's features on the way."""
 
     def __init__(self, inputs: tuple[int, ...], channels: int) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class Merge(nn.Module):
         self.smooth = nn.ModuleList([conv_bn(channels, channels) for _ in inputs])
 
     def forward(self, features: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
-        """One map (b, channels, h / 4, w / 4)."""
+        """One map (b, channels, h, w) of the finest features' size."""
         merged = self.smooth[-1](F.relu(self.lateral[-1](features[-1])))
         for i in reversed(range(len(features) - 1)):
             lateral = self.lateral[i](features[i])
@@ -88,7 +89,7 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """Stem features and high-level features in, shared features out, all (b, channels, h / 4, w / 4)."""
+    """Stem features and high-level features in, shared features out, all of one size."""
 
     def __init__(self, stem: int, channels: int, config: PyramidConfig) -> None:
         super().__init__()
@@ -137,7 +138,7 @@ class PretrainedEncoder(nn.Module):
 class Glance(nn.Module):
     """What a landmark model sees at once: 2D joints by one linear layer on its pooled features, drawn as Gaussians.
 
-    The layer starts as MediaPipe's own (`LandmarkTrunk.load_glance`), at the 224 px that it was made for.
+    The layer starts as MediaPipe's own, from the trunk's file; it was made for crops of 224 px.
     """
 
     def __init__(self, features: int) -> None:

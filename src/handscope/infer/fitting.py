@@ -39,8 +39,9 @@ TIP_OWNERS = tuple(3 * MODEL_FINGERS.index(finger) + 3 for finger in ("thumb", "
 
 @dataclass(frozen=True)
 class Fitted:
-    """Joint rotations `theta` (15, 3) axis-angle and the hand posed by them, in the crop's camera."""
+    """Shape `beta` (10,), joint rotations `theta` (15, 3) axis-angle and the hand they pose in the crop's camera."""
 
+    beta: NDArray[np.floating]
     theta: NDArray[np.floating]
     hand: PosedHand
 
@@ -90,8 +91,13 @@ def fit(
         moved = moved + np.linalg.solve(normal, slope.T @ gap - moved / sigma**2)
     local, R, T = chain.parts(moved)
     angles = matrix_to_axis_angle(local)
-    posed = pose_hand(asset, beta[None], angles[None], R[None], T[None])
-    return Fitted(angles, PosedHand(R=R, T=T, joints_3d=posed.joints[0], vertices=posed.vertices[0]))
+    return posed(asset, beta, angles, R, T)
+
+
+def posed(asset: HandAsset, beta: NDArray, theta: NDArray, R: NDArray, T: NDArray) -> Fitted:
+    """The hand of these parameters."""
+    found = pose_hand(asset, beta[None], theta[None], R[None], T[None])
+    return Fitted(beta, theta, PosedHand(R=R, T=T, joints_3d=found.joints[0], vertices=found.vertices[0]))
 
 
 def _deviations() -> NDArray[np.float64]:

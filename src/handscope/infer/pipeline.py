@@ -25,9 +25,10 @@ from handscope.infer.detector import Detection, Detector, box_iou
 from handscope.infer.estimator import Estimate, Estimator
 from handscope.infer.fitting import fit
 from handscope.infer.images import read_picture, to_rgb_array
-from handscope.infer.lifting import lift, settle
+from handscope.infer.lifting import PosedHand, lift, settle
 from handscope.infer.mano import refit
 from handscope.infer.results import FoundHand, Hands
+from handscope.infer.thickness import thicken
 from handscope.infer.weights import open_network
 from handscope.types import Hand
 
@@ -170,7 +171,6 @@ class Pipeline:
     ) -> FoundHand:
         """What the network says of a crop, fitted and lifted to the camera `K` of a picture `height` x `width`."""
         crop = estimate.crop
-        joints = estimate.joints_2d
         seen = without_specks(estimate.mask)
         fitted = fit(
             self.asset,
@@ -183,6 +183,8 @@ class Pipeline:
             estimate.bone_depths,
             crop.size,
         )
+        fitted = thicken(self.asset, fitted, estimate.joints, seen, estimate.focal, crop.size)
+        joints = crop.invert(blended(estimate, fitted.hand))
         lifted = lift(fitted.hand, estimate.focal, crop, K, width)
         lifted = settle(lifted, joints, estimate.joint_scores, K, mirrored=crop.mirrored)
         hand = FoundHand(
@@ -196,7 +198,7 @@ class Pipeline:
             vertices=lifted.vertices,
             faces=self.faces[:, ::-1] if crop.mirrored else self.faces,
             theta=fitted.theta,
-            beta=estimate.beta,
+            beta=fitted.beta,
             R=lifted.R,
             T=lifted.T,
             K=K,
@@ -308,6 +310,17 @@ def paste_mask(mask: NDArray[np.floating], crop: Crop, height: int, width: int) 
         window = Crop(np.column_stack([crop.matrix[:, :2], shift]), crop.size)
         full[y0:y1, x0:x1] = window.paste(mask.astype(np.float32), int(y1 - y0), int(x1 - x0)) > 0.5
     return full
+
+
+def blended(estimate: Estimate, fitted: PosedHand) -> NDArray[np.float64]:
+    """Joints (21, 2) crop px: those of the heat-maps where they are sure, else those of the fitted mesh.
+
+    The heat-maps' share is the square of a joint's score.
+    """
+    points = fitted.joints_3d
+    projected = points[:, :2] / np.maximum(points[:, 2:], 0.02) * estimate.focal + (estimate.crop.size - 1) / 2
+    share = np.square(np.clip(estimate.joint_scores, 0, 1))[:, None]
+    return share * estimate.joints + (1 - share) * projected
 
 
 def without_specks(mask: NDArray[np.floating]) -> NDArray[np.floating]:

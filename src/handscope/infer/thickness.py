@@ -38,7 +38,7 @@ def thicken(
     wanted = float((seen & before).sum())
     if rim == 0 or wanted == 0:
         return fitted
-    shown = float(((mesh > 0) & before).sum()) - rim / 2  # filled triangles reach half a pixel beyond their edges
+    shown = float(((mesh > 0) & before).sum())  # filled to half a pixel beyond the edges, as much as coarse faces lack
     grown = (wanted - shown) / rim / (focal * scale) * float(fitted.hand.vertices[:, 2].mean())
     beta = fitted.beta + np.clip(grown, THINNER_M, THICKER_M) * asset.thickening
     return posed(asset, beta, fitted.theta, fitted.hand.R, fitted.hand.T)

@@ -134,7 +134,7 @@ def save_estimator(path: Path) -> None:
 
     up = g.op("Sub", g.point(centres, 0, 1), g.point(centres, 1, 1))
     upright = g.op("Sigmoid", g.op("Mul", up, g.constant(np.float32(0.1))))
-    ones = g.constant(np.full((1, 21), 0.9, np.float32))
+    ones = g.constant(np.ones((1, 21), np.float32))
     g.op("Mul", g.op("Unsqueeze", upright, g.constant(np.array([1]))), ones, out="joint_scores")
 
     levels = g.op("Cast", "crop", to=TensorProto.FLOAT)

@@ -11,7 +11,7 @@ from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer.detector import Detection, Detector, box_iou, suppress, tile_boxes
 from handscope.infer.estimator import other_side
-from handscope.infer.pipeline import box_of, distinct, drop_repeated, load, without_specks
+from handscope.infer.pipeline import blended, box_of, distinct, drop_repeated, load, without_specks
 from handscope.infer.weights import SHIPPED, open_network
 from toy_networks import blobs, paint, toy_joints
 
@@ -77,6 +77,17 @@ def test_intrinsics_of_the_user_set_the_distance(model):
     near, far = (model(image, K=[[f, 0, 199.5], [0, f, 149.5], [0, 0, 1]])[0] for f in (600, 1200))
     depth, further = (hand.joints_3d[:, 2].mean() for hand in (near, far))
     assert further == pytest.approx(2 * depth, rel=0.03)
+
+
+def test_sure_joints_are_the_heat_maps_and_unsure_ones_the_meshs(model):
+    points = blobs((200, 150), 80, 0.0, "right")
+    picture = paint(400, 300, [points])
+    ((estimate, _),) = model._find([picture], [None])[0]
+    mesh = estimate.hand
+    projected = mesh.joints_3d[:, :2] / mesh.joints_3d[:, 2:] * estimate.focal + (estimate.crop.size - 1) / 2
+    with_scores = lambda value: dataclasses.replace(estimate, joint_scores=np.full(21, value))  # noqa: E731
+    np.testing.assert_allclose(blended(with_scores(1.0), mesh), estimate.joints)
+    np.testing.assert_allclose(blended(with_scores(0.0), mesh), projected)
 
 
 def test_an_empty_picture_has_no_hand(model):

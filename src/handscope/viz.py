@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from handscope.geometry.camera import project
+from handscope.geometry.meshes import vertex_normals
 from handscope.skeleton import BONES, JOINT_NAMES, finger_of
 from handscope.types import Hand
 
@@ -132,16 +133,6 @@ def _shaded_triangles(hand: Hand) -> tuple[NDArray[np.floating], NDArray[np.inte
     colours = (SKIN * (0.35 + 0.65 * light + 0.12 * gloss)[:, None]).clip(0, 255).astype(int)
     order = np.argsort(-middle[:, 2])
     return corners[order], colours[order]
-
-
-def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.floating]:
-    """Unit outward normals (V, 3) of `vertices` (V, 3): the triangles' own, weighted by their areas."""
-    corners = vertices[faces]
-    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros_like(vertices)
-    for i in range(3):
-        np.add.at(normals, faces[:, i], flat)
-    return normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)
 
 
 def _quartered(corners: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -23,7 +23,7 @@ from handscope.data.photos import INDEX_TIP, THUMB_TIP
 from handscope.evaluation import metrics
 from handscope.evaluation.masks import mesh_mask
 from handscope.geometry.camera import project
-from handscope.skeleton import MIDDLE_MCP, WRIST
+from handscope.geometry.regions import before_wrist
 from handscope.types import Hand, HandLabel, Sample
 
 Scores = dict[str, float]
@@ -110,10 +110,9 @@ def compared_region(joints: ArrayLike, height: int, width: int, *, box: bool) ->
     `MASK_MARGIN` are left out too.
     """
     joints = np.asarray(joints, np.float64)
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    forward = joints[MIDDLE_MCP] - joints[WRIST]
-    region = (x - joints[WRIST, 0]) * forward[0] + (y - joints[WRIST, 1]) * forward[1] >= 0
+    region = before_wrist(joints, height, width)
     if box:
+        x, y = np.arange(width), np.arange(height)[:, None]
         x0, y0, x1, y1 = joints_box(joints, MASK_MARGIN)
         region &= (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
     return region

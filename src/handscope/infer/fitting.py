@@ -63,14 +63,14 @@ def fit(
 
     `focal` in crop px; the principal point is the crop's centre, its side is `size`.
     """
-    chain = _Chain(asset, beta, theta, hand)
+    moving = _Chain(asset, beta, theta, hand)
     sigma = _deviations()
     weight = np.repeat(np.sqrt(np.clip(scores, 0, 1)) / (PIXEL * size / 128), 2)
     target = (joints_2d - (size - 1) / 2).ravel()
     bone_weight = np.clip(scores[PARENT] * scores[CHILD], 0, 1) ** 0.25 / BONE_DEPTH
     moved = np.zeros(51)
     for _ in range(STEPS):
-        joints, jacobian = chain.joints(moved)
+        joints, jacobian = moving.joints(moved)
         depth = np.maximum(joints[:, 2], 0.02)
         seen = joints[:, :2] / depth[:, None] * focal
         to_pixel = np.zeros((21, 2, 3))
@@ -89,7 +89,7 @@ def fit(
             gap = np.concatenate([gap, (bone_depths - bones[:, 2] / length) * bone_weight])
         normal = slope.T @ slope + np.diag(1 / sigma**2)
         moved = moved + np.linalg.solve(normal, slope.T @ gap - moved / sigma**2)
-    local, R, T = chain.parts(moved)
+    local, R, T = moving.parts(moved)
     angles = matrix_to_axis_angle(local)
     return posed(asset, beta, angles, R, T)
 

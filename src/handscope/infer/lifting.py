@@ -38,6 +38,14 @@ class PosedHand:
     vertices: NDArray[np.floating]
 
 
+def seen_in_crop(points: NDArray[np.floating], focal: float, size: int) -> NDArray[np.floating]:
+    """Points (n, 3) of the crop's camera in px (n, 2) of the crop, whose side is `size`; `focal` in the same px.
+
+    Points nearer than 2 cm count as 2 cm away.
+    """
+    return points[:, :2] / np.maximum(points[:, 2:], 0.02) * focal + (size - 1) / 2
+
+
 def lift(hand: PosedHand, focal_crop_px: float, crop: Crop, K: NDArray[np.floating], width: int) -> PosedHand:
     """`hand` in the crop's camera, moved into the camera `K` (3, 3) of a picture `width` pixels wide.
 

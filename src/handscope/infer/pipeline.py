@@ -25,7 +25,7 @@ from handscope.infer.detector import Detection, Detector, box_iou
 from handscope.infer.estimator import Estimate, Estimator
 from handscope.infer.fitting import fit
 from handscope.infer.images import read_picture, to_rgb_array
-from handscope.infer.lifting import PosedHand, lift, settle
+from handscope.infer.lifting import PosedHand, lift, seen_in_crop, settle
 from handscope.infer.mano import refit
 from handscope.infer.results import FoundHand, Hands
 from handscope.infer.thickness import thicken
@@ -317,8 +317,7 @@ def blended(estimate: Estimate, fitted: PosedHand) -> NDArray[np.float64]:
 
     The heat-maps' share is the square of a joint's score.
     """
-    points = fitted.joints_3d
-    projected = points[:, :2] / np.maximum(points[:, 2:], 0.02) * estimate.focal + (estimate.crop.size - 1) / 2
+    projected = seen_in_crop(fitted.joints_3d, estimate.focal, estimate.crop.size)
     share = np.square(np.clip(estimate.joint_scores, 0, 1))[:, None]
     return share * estimate.joints + (1 - share) * projected
 

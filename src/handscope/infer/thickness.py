@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.regions import before_wrist
 from handscope.hand.assets import HandAsset
 from handscope.infer.fitting import Fitted, posed
-from handscope.skeleton import MIDDLE_MCP, WRIST
+from handscope.infer.lifting import seen_in_crop
 
 THINNER_M, THICKER_M = -0.0005, 0.002
 """How far the skin may move: little inwards, where a mask may only be cut by something before the hand."""
@@ -30,7 +31,7 @@ def thicken(
     crop's side is `size`. An empty mask changes nothing.
     """
     scale = GRID / size
-    before = _before_wrist((joints + 0.5) * scale - 0.5)
+    before = before_wrist((joints + 0.5) * scale - 0.5, GRID, GRID)
     seen = cv2.resize(mask.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_LINEAR) > 0.5
     mesh = _outline(asset, fitted, focal * scale)
     inner = cv2.erode(mesh, np.ones((3, 3), np.uint8)) > 0
@@ -44,17 +45,9 @@ def thicken(
     return posed(asset, beta, fitted.theta, fitted.hand.R, fitted.hand.T)
 
 
-def _before_wrist(joints: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """The grid's pixels on the knuckles' side of the line through the wrist, at right angles to the palm."""
-    forward = joints[MIDDLE_MCP] - joints[WRIST]
-    steps = np.arange(GRID)
-    return (steps[None] - joints[WRIST, 0]) * forward[0] + (steps[:, None] - joints[WRIST, 1]) * forward[1] > 0
-
-
 def _outline(asset: HandAsset, fitted: Fitted, focal: float) -> NDArray[np.uint8]:
     """The projected mesh, filled, on the grid (GRID, GRID); `focal` in the grid's px."""
-    vertices = fitted.hand.vertices
-    points = vertices[:, :2] / np.maximum(vertices[:, 2:], 0.02) * focal + (GRID - 1) / 2
+    points = seen_in_crop(fitted.hand.vertices, focal, GRID)
     filled = np.zeros((GRID, GRID), np.uint8)
     for triangle in np.round(points * (1 << _SHIFT)).astype(np.int32)[asset.silhouette_faces]:
         cv2.fillConvexPoly(filled, triangle, 255, cv2.LINE_8, _SHIFT)

@@ -106,8 +106,8 @@ class HandNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.hand = hand
-        stem = nn.Sequential(conv_bn(3, config.stem[0], 7, 2), conv_bn(config.stem[0], config.stem[1], 7, 2))
-        self.stem = stem if config.stride == 4 else None
+        wide, out = config.stem
+        self.stem = nn.Sequential(conv_bn(3, wide, 7, 2), conv_bn(wide, out, 7, 2)) if config.stride == 4 else None
         self.blocks = nn.ModuleList([MTLBlock(config, first=k == 0) for k in range(config.stacks)])
         self.heads = RegressorHeads(
             config.channels,

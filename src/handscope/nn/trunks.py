@@ -163,7 +163,7 @@ class LandmarkTrunk(Trunk):
     blocks_table = LANDMARK_BLOCKS
     stem_channels = 24
     mean, std = 0.0, 1.0
-    POOLED = 1152
+    POOLED = LANDMARK_BLOCKS[-1].hidden
 
 
 class LiteTrunk(Trunk):

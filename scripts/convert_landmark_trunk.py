@@ -81,14 +81,29 @@ def state(model: openvino.Model) -> dict[str, NDArray[np.float16]]:
 
 
 def glance(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
-    """The layer from pooled features to 21 joints (x, y), in crop sides: weight (42, 1152), bias (42,)."""
+    """The layers from pooled features to 21 joints (x, y), in crop sides: weight (42, 1152), bias (42,); and to the
+    logit of a right hand: weight (1, 1152), bias (1,).
+
+    The original gives the probability of its label "Left", which, as it takes pictures for mirrored, is a right hand.
+    """
+    places = [v.reshape(JOINTS, 3, -1)[:, :2] / LANDMARK_PX for v in linear(model, "conv_landmarks")]
+    weight, bias = linear(model, "conv_handedness")
+    return {
+        "glance.joints.weight": places[0].reshape(JOINTS * 2, -1),
+        "glance.joints.bias": places[1].reshape(-1),
+        "glance.right.weight": weight,
+        "glance.right.bias": bias,
+    }
+
+
+def linear(model: openvino.Model, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weight (outputs, inputs) and bias (outputs,) of the fully connected layer called `name`."""
     nodes = {n.get_friendly_name(): n for n in model.get_ordered_ops()}
-    (weight,) = [n for name, n in nodes.items() if name.endswith("conv_landmarks/MatMul")]
+    (weight,) = [n for found, n in nodes.items() if found.endswith(f"{name}/MatMul")]
     (product,) = follow(weight)
     (total,) = [target.get_node() for target in product.output(0).get_target_inputs()]
-    values = evaluate([weight, total.input_value(1).get_node()])
-    flat = [np.asarray(v, np.float32).reshape(JOINTS, 3, -1)[:, :2] / LANDMARK_PX for v in values]
-    return {"glance.weight": flat[0].reshape(JOINTS * 2, -1), "glance.bias": flat[1].reshape(-1)}
+    weight, bias = evaluate([weight, total.input_value(1).get_node()])
+    return weight.astype(np.float32), bias.astype(np.float32).reshape(-1)
 
 
 def follow(node: openvino.Node) -> list[openvino.Node]:

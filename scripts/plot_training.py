@@ -25,6 +25,12 @@ PANELS = {
         ],
         "joints-dev, PA mm": ["validation/pa_mm"],
     },
+    "aligner": {
+        "loss": ["loss"],
+        "terms": ["glance", "glance_right"],
+        "turn's error, degrees (median)": ["validation/joints-dev/turn_deg", "validation/photos/turn_deg"],
+        "share of right sides": ["validation/joints-dev/handedness", "validation/photos/handedness"],
+    },
     "detector": {
         "loss": ["loss"],
         "terms": ["score", "box", "crop", "up", "right"],

@@ -4,7 +4,7 @@ A toy hand is three soft blobs on black: red at the wrist, green at the middle k
 Its 21 joints are fixed affine combinations of the three; it is a right hand if (green - red) x (blue - red)
 < 0 in the picture, a left one otherwise. The stand-in estimator takes the centroids of the three colours,
 so its answers follow the crop wherever it is cut, turned or mirrored; the stand-in detector does the same
-for the whole letterbox and answers twice.
+for the whole letterbox and answers twice. The stand-in aligner sees what the estimator sees.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from handscope.hand.assets import load_asset
 
-CROP, LETTERBOX = 128, 256
+CROP, SMALL_CROP, LETTERBOX = 128, 96, 256
 FOCAL, DISTANCE = 256.0, 0.5
 
 
@@ -161,6 +161,15 @@ def save_estimator(path: Path) -> None:
     g.save(path, "crop", CROP, shapes | {"vertices": [len(template), 3]})
 
 
+def save_aligner(path: Path) -> None:
+    """The stand-in aligner and its card."""
+    g = _Graph()
+    centres, _ = g.centroids("crop", SMALL_CROP)
+    g.op("MatMul", g.constant(joint_weights()), centres, out="joints")
+    g.op("Identity", g.rightness(centres), out="right")
+    g.save(path, "crop", SMALL_CROP, {"joints": [21, 2], "right": []})
+
+
 def save_detector(path: Path) -> None:
     """The stand-in detector (one hand, two equal answers and a poor one) and its card."""
     g = _Graph()
@@ -196,8 +205,9 @@ def save_detector(path: Path) -> None:
 
 
 def save_networks(folder: Path) -> Path:
-    """Both stand-ins in `folder`."""
+    """All stand-ins in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     save_estimator(folder / "estimator.onnx")
+    save_aligner(folder / "aligner.onnx")
     save_detector(folder / "detector.onnx")
     return folder

@@ -169,10 +169,19 @@ class BlockPrediction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GlancePrediction:
+    """What a pretrained trunk's own layers say at once: `joints_2d` (b, 21, 2) crop px, `right` (b,) as a logit."""
+
+    joints_2d: Tensor
+    right: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The cascade's answer, block by block; the last block is the answer."""
+    """The cascade's answer, block by block; the last block is the answer. `glance` if the network has one."""
 
     blocks: tuple[BlockPrediction, ...]
+    glance: GlancePrediction | None = None
 
     @property
     def last(self) -> BlockPrediction:

@@ -32,7 +32,7 @@ class Stage:
         self.hands, self.blind = [], False
         self.looks = self.searches = 0
         self.doubt = lambda: 0.0  # log odds added to what a look says of the side
-        self.asset = self.target = None
+        self.asset = self.target = self.aligner = None
         self.min_score = 0.4
         self.estimator = _Callable(self.look, size=128)
 

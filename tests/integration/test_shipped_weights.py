@@ -11,13 +11,13 @@ import handscope
 from handscope.apps.cli import main
 from handscope.geometry.camera import project
 from handscope.infer.images import find_pictures
-from handscope.infer.weights import SHIPPED
+from handscope.infer.weights import NAMES, SHIPPED
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 PICTURES = find_pictures(SAMPLES) if SAMPLES.is_dir() else []
 
 pytestmark = pytest.mark.skipif(
-    not (PICTURES and (SHIPPED / "estimator.onnx").is_file() and (SHIPPED / "detector.onnx").is_file()),
+    not (PICTURES and all((SHIPPED / f"{name}.onnx").is_file() for name in NAMES)),
     reason="the weights are not in this checkout",
 )
 
@@ -25,6 +25,14 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def model():
     return handscope.load(threads=1)
+
+
+def test_every_network_says_what_it_was_made_from(model):
+    assert set(model.cards) == set(NAMES) == {path.stem for path in SHIPPED.glob("*.onnx")}
+    for name, card in model.cards.items():
+        assert card["name"] == name and card["licence"] == "Apache-2.0" and len(card["sha256"]) == 64
+        assert {"commit", "config", "data", "metrics", "steps", "teacher", "not_for"} <= set(card)
+    assert sum(path.stat().st_size for path in SHIPPED.glob("*.onnx")) < 40e6
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)

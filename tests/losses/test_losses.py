@@ -1,13 +1,14 @@
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from handscope.geometry.heatmaps import crop_to_map, gaussian_maps, orientation_fields
 from handscope.losses import consistency, supervised
-from handscope.losses.objective import ObjectiveConfig, objective
-from handscope.types import Batch, BlockPrediction, MeshPrediction, Prediction
+from handscope.losses.objective import ObjectiveConfig, glance_terms, objective
+from handscope.types import Batch, BlockPrediction, GlancePrediction, MeshPrediction, Prediction
 
 CROP, MAP = 64, 32
 ALL, NONE = torch.ones(2, 21, dtype=torch.bool), torch.zeros(2, 21, dtype=torch.bool)
@@ -195,3 +196,18 @@ def test_a_hand_shown_the_wrong_way_round_trains_no_mesh(joints):
     assert mesh.vertices.grad[1].abs().sum() == 0
     assert block.heatmaps.grad[1].abs().sum() > 0 and block.mask.grad[1].abs().sum() > 0
     assert block.right.grad[1].abs() > 0
+
+
+def test_a_glance_is_learnt_from_known_labels_alone():
+    glance = GlancePrediction(joints_2d=torch.zeros(2, 21, 2), right=torch.zeros(2))
+    batch = SimpleNamespace(
+        image=torch.zeros(2, 100, 100, 3),
+        joints_2d=torch.full((2, 21, 2), 10.0),
+        joints_2d_known=torch.zeros(2, 21, dtype=torch.bool),
+        right=torch.ones(2),
+        right_known=torch.tensor([True, False]),
+    )
+    batch.joints_2d_known[1, 3] = True
+    terms = glance_terms(glance, batch)
+    torch.testing.assert_close(terms["glance"], torch.tensor([0.0, 0.2]))  # a tenth of the crop across and down
+    torch.testing.assert_close(terms["glance_right"], torch.tensor([math.log(2), 0.0]))

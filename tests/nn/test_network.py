@@ -1,11 +1,10 @@
 import pytest
 import torch
 
-from handscope.geometry.heatmaps import mean_coordinates
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
 from handscope.nn.attention import TaskAttention
-from handscope.nn.encoder import Glance, PyramidConfig
+from handscope.nn.encoder import PyramidConfig
 from handscope.nn.network import HandNetwork, NetworkConfig
 from handscope.nn.trunks import LandmarkTrunk
 
@@ -98,16 +97,18 @@ def test_a_cascade_at_stride_8_answers_at_an_eighth_of_the_crop(hand):
     assert last.pof.shape == (1, 20, 3, 28, 28)
 
 
-def test_a_glance_is_drawn_where_its_layer_says():
-    glance = Glance(4)
+def test_a_glance_tells_joints_as_shares_of_the_crop_and_the_side(hand):
+    """Shares 0 and 1 are the crop's edges; pixel centres are integers."""
+    network = HandNetwork(GLANCING, hand).eval()
+    glance = network.blocks[0].encoder.glance
     places = torch.linspace(0.1, 0.9, 42)
     with torch.no_grad():
-        glance.joints.weight.zero_()
-        glance.joints.bias.copy_(places)
-    maps = glance(torch.rand(2, 4), 28)
-    assert maps.shape == (2, 21, 28, 28)
-    expected = places.view(21, 2).expand(2, 21, 2) * 28 - 0.5  # shares of the side, pixel centres at integers
-    torch.testing.assert_close(mean_coordinates(maps), expected, atol=0.1, rtol=0)  # maps end at the crop's edges
+        for layer, bias in ((glance.joints, places), (glance.right, torch.tensor([1.5]))):
+            layer.weight.zero_()
+            layer.bias.copy_(bias)
+        told = network(crops(2, 224)).glance
+    torch.testing.assert_close(told.joints_2d, places.view(21, 2).expand(2, 21, 2) * 224 - 0.5)
+    torch.testing.assert_close(told.right, torch.full((2,), 1.5))
 
 
 def test_heat_maps_and_heads_hear_the_glance(hand):

@@ -41,6 +41,26 @@ def test_a_frozen_trunk_gives_the_same_in_parts() -> None:
         assert not part.requires_grad
 
 
+def test_the_first_blocks_may_be_frozen_alone() -> None:
+    """Same features and, for the blocks that learn, same gradients as of a trunk that goes through in one piece."""
+    torch.manual_seed(0)
+    trunk = LandmarkTrunk().train()
+    image = torch.rand(5, 3, 64, 64)
+    whole = trunk(image)
+    whole[-1].mean().backward()
+    wanted = trunk.blocks[12].widen.weight.grad.clone()
+    trunk.zero_grad()
+    for module in (trunk.stem, *trunk.blocks[:11]):
+        module.requires_grad_(False)
+    found = trunk(image)
+    found[-1].mean().backward()
+    for one, other in zip(found, whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    assert [f.requires_grad for f in found] == [False, False, False, True]
+    assert trunk.stem.weight.grad is None and trunk.blocks[10].widen.weight.grad is None
+    torch.testing.assert_close(trunk.blocks[12].widen.weight.grad, wanted, rtol=1e-3, atol=1e-7)
+
+
 def test_channels_last_gives_the_same_features() -> None:
     torch.manual_seed(0)
     trunk = LandmarkTrunk().eval()

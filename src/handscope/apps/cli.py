@@ -117,7 +117,7 @@ def parser() -> argparse.ArgumentParser:
         "--focal", type=_positive(float), metavar="PX", help="only its focal length, in pixels"
     )
     how = result.add_argument_group("how to look")
-    how.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx and detector.onnx")
+    how.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx, aligner.onnx or detector.onnx")
     how.add_argument(
         "--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters"
     )

@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
         prog="handscope export",
         description="Write NETWORK.onnx and its card, after checking that ONNX Runtime and torch agree.",
     )
-    out.add_argument("network", choices=("estimator", "detector"))
+    out.add_argument("network", choices=("estimator", "aligner", "detector"))
     out.add_argument("checkpoint", type=Path, help="what `handscope train` left in its `out` folder")
     out.add_argument("--out", type=Path, required=True, help="folder of the ONNX file and its card")
     out.add_argument(

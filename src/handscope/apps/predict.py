@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--masks", action="store_true", help="keep masks (needed for IoU)")
     out.add_argument("--limit", type=int, help="only the first so many pictures")
     out.add_argument("--freihand", type=Path, metavar="ZIP", help="also FreiHAND's pred.json, or a .zip of it")
-    out.add_argument("--weights", help="folder with estimator.onnx and detector.onnx")
+    out.add_argument("--weights", help="folder with estimator.onnx, aligner.onnx or detector.onnx")
     out.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     return out
 
@@ -39,7 +39,6 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_options(options.set)
     dataset = open_dataset(options.name, options.folder, settings)
     model = load(options.weights, threads=options.threads)
-    card = {network: getattr(model, network).network.card for network in ("estimator", "detector")}
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("predicting", total=len(dataset))
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
             vertices=options.vertices or options.freihand is not None,
             masks=options.masks,
             limit=options.limit,
-            header={"dataset": options.name, "options": settings, "weights": card},
+            header={"dataset": options.name, "options": settings, "weights": model.cards},
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     predictions.save(options.out)

@@ -49,6 +49,8 @@ class PhotometricConfig:
     grey: float = 0.03
     blur: float = 0.3
     low_resolution: float = 0.2
+    coarsest: float = 0.3
+    """The least share of its side that a picture of low resolution keeps."""
     noise: float = 0.4
     jpeg: float = 0.3
     erase: float = 0.15
@@ -91,7 +93,7 @@ def jittered_crop(joints: NDArray[np.floating], rng: np.random.Generator, config
     turn = rng.uniform(-np.pi, np.pi) if rng.random() < config.any_turn else np.deg2rad(rng.normal(0, config.turn_deg))
     cosine, sine = np.cos(turn), np.sin(turn)
     up = np.array([[cosine, -sine], [sine, cosine]]) @ up
-    side = side * np.exp(np.clip(rng.normal(0, config.zoom), -0.3, 0.35))
+    side = side * np.exp(config.zoom * np.clip(rng.normal(), -2.3, 2.7))
     centre = centre + rng.normal(0, config.shift, 2) * side
     return crop_around(centre, side, up, size=config.size, mirrored=mirrored)
 
@@ -154,7 +156,7 @@ def change_light(image: NDArray[np.uint8], rng: np.random.Generator, config: Pho
     if happens(config.blur):
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.6))
     if happens(config.low_resolution):
-        small = int(side * rng.uniform(0.3, 0.8))
+        small = int(side * rng.uniform(config.coarsest, 0.8))
         image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
         image = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
     value = image.astype(np.float32)

@@ -84,23 +84,22 @@ class Detector:
     def _read(
         self, out: dict[str, NDArray[np.floating]], view: Crop, region: tuple[int, int, int, int]
     ) -> list[Detection]:
-        """Detections above the threshold inside `region`, in picture px, not yet suppressed."""
-        keep = np.flatnonzero(out["scores"] >= self.threshold)
+        """Detections above the threshold inside `region`, in picture px, each hand once."""
+        keep = np.flatnonzero((out["scores"] >= self.threshold) & (out["crops"][:, 2] > 1.0))
         corner = np.array(region[:2], np.float64)
-        boxes = view.invert(out["boxes"][keep].reshape(-1, 2, 2)) + corner
+        boxes = (view.invert(out["boxes"][keep].reshape(-1, 2, 2)) + corner).reshape(-1, 4)
         centres = view.invert(out["crops"][keep, :2]) + corner
-        scale = view.scale
+        scores, sides = out["scores"][keep], out["crops"][keep, 2].astype(np.float64) / view.scale
         return [
             Detection(
-                box=box.reshape(4),
-                up=out["up"][i].astype(np.float64),
-                centre=centre,
-                side=float(out["crops"][i, 2]) / scale,
-                right=float(out["right"][i]),
-                score=float(out["scores"][i]),
+                box=boxes[k],
+                up=out["up"][keep[k]].astype(np.float64),
+                centre=centres[k],
+                side=float(sides[k]),
+                right=float(out["right"][keep[k]]),
+                score=float(scores[k]),
             )
-            for i, box, centre in zip(keep, boxes, centres, strict=True)
-            if out["crops"][i, 2] > 1.0
+            for k in best_of_each(boxes, centres, sides, scores)
         ]
 
 
@@ -146,19 +145,34 @@ def box_iou(one: NDArray[np.floating], two: NDArray[np.floating]) -> NDArray[np.
     return np.where(union > 0, shared / np.where(union > 0, union, 1.0), 0.0)
 
 
-def suppress(found: list[Detection], *, iou: float = 0.5, closeness: float = 0.2) -> list[Detection]:
-    """Each hand once: a detection yields to a better one of high box IoU or of nearly the same crop centre.
-
-    `closeness` is the distance of the centres in sides of the smaller crop.
-    """
-    if not found:
-        return []
+def suppress(found: list[Detection]) -> list[Detection]:
+    """Each hand once, best first."""
+    if len(found) < 2:
+        return found
     boxes, centres = np.stack([d.box for d in found]), np.stack([d.centre for d in found])
-    scores, sides = np.array([d.score for d in found]), np.array([d.side for d in found])
-    left, kept = np.ones(len(found), bool), []
+    sides, scores = np.array([d.side for d in found]), np.array([d.score for d in found])
+    return [found[k] for k in best_of_each(boxes, centres, sides, scores)]
+
+
+def best_of_each(
+    boxes: NDArray[np.floating],
+    centres: NDArray[np.floating],
+    sides: NDArray[np.floating],
+    scores: NDArray[np.floating],
+    *,
+    iou: float = 0.5,
+    closeness: float = 0.2,
+) -> list[int]:
+    """Which of n detections show hands of their own, best first: one yields to a better one of high box IoU or of
+    nearly the same crop centre.
+
+    `boxes` (n, 4), `centres` (n, 2), `sides` (n,) of the crops; `closeness` is the distance of the centres in sides of
+    the smaller crop.
+    """
+    left, kept = np.ones(len(scores), bool), []
     while left.any():
         best = int(np.argmax(np.where(left, scores, -1.0)))
-        kept.append(found[best])
+        kept.append(best)
         overlaps = box_iou(boxes, boxes[best]) > iou
         near = np.hypot(*(centres - centres[best]).T) < closeness * np.minimum(sides, sides[best])
         left &= ~(overlaps | near)

@@ -1,8 +1,8 @@
-"""A picture in, hands out: detection, one to four looks at every hand, lifting to the picture's camera.
+"""A picture in, hands out: detection, alignment, one to four looks at every hand, lifting to the picture's camera.
 
-`handscope.load()` gives a `Pipeline`. The first look uses the detector's upright crop (or, for a box from
-the user, the best of eight: four angles, both sides); every further one is centred and turned by the joints of the
-one before, until there is nothing left to correct (`estimator.is_settled`).
+`handscope.load()` gives a `Pipeline`. The aligner makes the detector's rough crop upright (or, for a box from the
+user, the best of eight: four angles, both sides) and mirrors left hands; the estimator looks at it, and on, centred
+and turned by its own joints, if there is something left to correct (`looks.is_settled`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from handscope.errors import HandscopeError
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import FILL, Crop, crop_around
 from handscope.hand.assets import HandAsset, load_asset
+from handscope.infer.aligner import Aligner
 from handscope.infer.calibration import Calibration
 from handscope.infer.detector import Detection, Detector, box_iou
 from handscope.infer.estimator import Estimate, Estimator
@@ -30,6 +31,7 @@ from handscope.infer.mano import refit
 from handscope.infer.results import FoundHand, Hands
 from handscope.infer.thickness import thicken
 from handscope.infer.weights import open_network
+from handscope.skeleton import TIPS
 from handscope.types import Hand
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 AnyHand = TypeVar("AnyHand", bound=Hand)
 MIN_SCORE = 0.4
 """Hands of a lower score are left out: on photographs, nearly all false ones lie below and true ones above."""
+BOX_MARGIN = 0.015
+"""How much further a box reaches than what is seen of a hand, in its larger sides: as people draw them (so the mean IoU
+with their boxes is greatest, over the three sources of the training photographs)."""
 SPECK = 0.04
 """Pieces of a mask below this share of the largest one are no part of the hand."""
 SMALLEST_PX = 16
@@ -55,10 +60,13 @@ class Pipeline:
         asset: HandAsset,
         target: HandAsset | None = None,
         *,
+        aligner: Aligner | None = None,
         min_score: float = MIN_SCORE,
     ) -> None:
         self.estimator = estimator
         self.detector = detector
+        self.aligner = aligner
+        """Looks before the estimator does, if given."""
         self.asset = asset
         """The hand model that the estimator was trained with."""
         self.target = target
@@ -66,6 +74,12 @@ class Pipeline:
         self.min_score = min_score
         self.faces = np.asarray(asset.faces)
         self.calibration = Calibration.of(estimator.network.card)
+
+    @property
+    def cards(self) -> dict[str, dict[str, Any]]:
+        """The cards of the networks, by their names."""
+        aligner = {} if self.aligner is None else {"aligner": self.aligner.network.card}
+        return {"estimator": self.estimator.network.card, **aligner, "detector": self.detector.network.card}
 
     @overload
     def __call__(
@@ -140,6 +154,8 @@ class Pipeline:
             (pictures[i], crop_around(d.centre, d.side, d.up, size=self.estimator.size, mirrored=d.right < 0.5))
             for i, d in found
         ]
+        if self.aligner is not None:
+            views = self.aligner.align(views, self.estimator.size)
         firsts = self.estimator.look(views)
         scores = [_joint_score(d, first) for (_, d), first in zip(found, firsts, strict=True)]
         chosen = []
@@ -159,10 +175,13 @@ class Pipeline:
     ) -> list[tuple[Estimate, float]]:
         found = []
         for box in boxes:
-            best = max(
-                self.estimator(image, crops_of_box(box, self.estimator.size)), key=lambda e: e.plausibility
-            )
-            estimate = self.estimator.refine(image, best)
+            crops = crops_of_box(box, self.estimator.size)
+            if self.aligner is not None:
+                best = max(self.aligner(image, crops), key=lambda look: look.fitness)
+                views = self.aligner.align([(image, best.crop)], self.estimator.size)
+                crops = [crop for _, crop in views]
+            first = max(self.estimator(image, crops), key=lambda e: e.plausibility)
+            estimate = self.estimator.refine(image, first)
             found.append((estimate, estimate.trust))
         return found
 
@@ -218,22 +237,23 @@ def load(
 ) -> Pipeline:
     """The networks, checked and opened, ready to be called with pictures.
 
-    `weights` is a folder with estimator.onnx and detector.onnx, or one of them (the rest is shipped); `hand_model` is
-    an official MANO file, in whose vertices and parameters hands are then told, or the hand model that `weights` were
-    trained with, if not the shipped one; `threads` limits the CPU's threads; `min_score` is the least score of a hand
-    (by default `MIN_SCORE`); `tiles` above 1 searches large pictures for small hands too (slower).
+    `weights` is a folder with estimator.onnx, aligner.onnx, detector.onnx or some of them (the rest is shipped);
+    `hand_model` is an official MANO file, in whose vertices and parameters hands are then told, or the hand model that
+    `weights` were trained with, if not the shipped one; `threads` limits the CPU's threads; `min_score` is the least
+    score of a hand (by default `MIN_SCORE`); `tiles` above 1 searches large pictures for small hands too (slower).
     """
     estimator = Estimator(open_network("estimator", weights, threads))
+    aligner = Aligner(open_network("aligner", weights, threads))
     detector = Detector(open_network("detector", weights, threads), tiles=tiles)
     least = MIN_SCORE if min_score is None else min_score
     detector.threshold = min(detector.threshold, least)
     asset = load_asset(hand_model)
     count = estimator.network.output_shapes["vertices"][1]
     if not isinstance(count, int) or count == len(asset.template):
-        return Pipeline(estimator, detector, asset, min_score=least)
+        return Pipeline(estimator, detector, asset, aligner=aligner, min_score=least)
     own = load_asset()
     if asset.name == "MANO" and count == len(own.template):
-        return Pipeline(estimator, detector, own, target=asset, min_score=least)
+        return Pipeline(estimator, detector, own, target=asset, aligner=aligner, min_score=least)
     raise HandscopeError(
         f"{estimator.network.path}: gives {count} vertices, but the hand model {asset.name} has "
         f"{len(asset.template)}; pass the hand model it was trained with"
@@ -315,10 +335,12 @@ def paste_mask(mask: NDArray[np.floating], crop: Crop, height: int, width: int) 
 def blended(estimate: Estimate, fitted: PosedHand) -> NDArray[np.float64]:
     """Joints (21, 2) crop px: those of the heat-maps where they are sure, else those of the fitted mesh.
 
-    The heat-maps' share is the square of a joint's score.
+    The heat-maps' share is the square of a joint's score; all of it at fingertips, whose place people mark as the
+    heat-maps do.
     """
     projected = seen_in_crop(fitted.joints_3d, estimate.focal, estimate.crop.size)
     share = np.square(np.clip(estimate.joint_scores, 0, 1))[:, None]
+    share[list(TIPS)] = 1.0
     return share * estimate.joints + (1 - share) * projected
 
 
@@ -333,7 +355,7 @@ def without_specks(mask: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def box_of(joints: NDArray[np.floating], mask: NDArray[np.floating], crop: Crop) -> NDArray[np.float64]:
-    """Box (4,) px around what is seen of a hand: its joints (21, 2) px and the crop's mask (m, m)."""
+    """Box (4,) px around what is seen of a hand, its joints (21, 2) px and the crop's mask (m, m), and `BOX_MARGIN`."""
     points = np.asarray(joints, np.float64)
     rows, columns = np.nonzero(mask > 0.5)
     if len(rows):
@@ -341,7 +363,9 @@ def box_of(joints: NDArray[np.floating], mask: NDArray[np.floating], crop: Crop)
         centres = crop.invert((np.column_stack([columns, rows]) + 0.5) * cell - 0.5)
         half = cell / 2 / crop.scale
         points = np.concatenate([points, centres - half, centres + half])
-    return np.concatenate([points.min(0), points.max(0)])
+    low, high = points.min(0), points.max(0)
+    margin = BOX_MARGIN * (high - low).max()
+    return np.concatenate([low - margin, high + margin])
 
 
 def drop_repeated(hands: Sequence[AnyHand]) -> list[AnyHand]:

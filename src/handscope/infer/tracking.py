@@ -181,7 +181,7 @@ class Tracker:
         mirrored = not side.right if side.looks else detection.right < 0.5
         size = self.pipeline.estimator.size
         rough = crop_around(detection.centre, detection.side, detection.up, size=size, mirrored=mirrored)
-        (first,) = self.pipeline.estimator(image, [rough])
+        (first,) = (self.pipeline.aligner or self.pipeline.estimator)(image, [rough])
         crops = self._crops(side, *upright_frame(first.joints_2d), last=rough)
         return _judge(side, self._look(image, [crops])[0])
 

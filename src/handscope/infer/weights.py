@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from handscope.errors import AssetError
 
-NAMES = ("estimator", "detector")
+NAMES = ("estimator", "aligner", "detector")
 SHIPPED = Path(__file__).parent / "weights"
 
 
@@ -48,14 +48,14 @@ class Network:
 
 
 def open_network(name: str, folder: str | Path | None = None, threads: int | None = None) -> Network:
-    """Open "estimator" or "detector" of `folder` (None: the shipped files) on `threads` (None: all cores).
+    """Open "estimator", "aligner" or "detector" of `folder` (None: the shipped files) on `threads` (None: all cores).
 
-    A folder that holds one of the two stands for both: the other is the shipped one.
+    A folder that holds one of them stands for all: the others are the shipped ones.
     """
     folder = SHIPPED if folder is None else Path(folder)
     if not folder.is_dir() and folder != SHIPPED:
         raise AssetError(
-            f"{folder}: no such folder of weights; it should hold estimator.onnx and detector.onnx"
+            f"{folder}: no such folder of weights; it should hold estimator.onnx, aligner.onnx or detector.onnx"
         )
     path = folder / f"{name}.onnx"
     if not path.is_file() and any((folder / f"{other}.onnx").is_file() for other in NAMES):

@@ -14,7 +14,7 @@ from handscope.geometry.heatmaps import crop_to_map
 from handscope.losses import supervised as term
 from handscope.losses.consistency import heatmap_confidence, outline_consistency, projection_consistency
 from handscope.render.silhouette import soft_silhouette
-from handscope.types import Batch, BlockPrediction, Prediction
+from handscope.types import Batch, BlockPrediction, GlancePrediction, Prediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class ObjectiveConfig:
     focal: float = 0.05
     silhouette: float = 0.3
     right: float = 2.0
+    glance: float = 10.0
+    glance_right: float = 1.0
     consistency: float = 0.0
     ramp: int = 2000
     earlier_blocks: float = 0.5
@@ -67,6 +69,10 @@ def objective(
         for name, value in terms.items():
             scale = min(1.0, step / max(config.ramp, 1)) if name == "consistency" else 1.0
             total = total + weight * scale * getattr(config, name) * value.mean()
+    if prediction.glance is not None:
+        glanced = glance_terms(prediction.glance, batch)
+        total = total + sum(getattr(config, name) * value.mean() for name, value in glanced.items())
+        terms |= glanced
     return total, {name: value.detach().mean() for name, value in terms.items()}
 
 
@@ -104,6 +110,16 @@ def block_terms(
     if faces is not None and (config.silhouette or config.consistency):
         terms |= outline_terms(block, batch, faces, config, as_right)
     return terms
+
+
+def glance_terms(glance: GlancePrediction, batch: Batch) -> dict[str, Float[Tensor, " b"]]:
+    """The terms of a trunk's own joints and side (ours)."""
+    error = F.binary_cross_entropy_with_logits(glance.right, batch.right, reduction="none")
+    crop = batch.image.shape[1]
+    return {
+        "glance": term.joint_l1(glance.joints_2d, batch.joints_2d, batch.joints_2d_known, crop),
+        "glance_right": error * batch.right_known,
+    }
 
 
 def outline_terms(

@@ -17,9 +17,8 @@ from torch.nn import functional as F
 
 from handscope.geometry.heatmaps import gaussian_maps
 from handscope.nn.blocks import Residual, conv_bn
-from handscope.nn.trunks import Trunk
+from handscope.nn.trunks import JOINTS, Glance, Glanced, Trunk
 
-JOINTS = 21
 GLANCE_SIGMA_PX = 1.0
 """Standard deviation of the Gaussians that show the encoder a trunk's own joints, px of its maps."""
 
@@ -79,13 +78,13 @@ class Merge(nn.Module):
 
 
 class Encoded(NamedTuple):
-    """Features for the decoders (b, c, u, v), low-level ones for the blocks that follow (b, s, u, v), and the pooled
-    ones (b, p) of a trunk that is glanced at.
+    """Features for the decoders (b, c, u, v), low-level ones for the blocks that follow (b, s, u, v), and what a
+    glance at a trunk's last features says.
     """
 
     features: Tensor
     low: Tensor
-    pooled: Tensor | None
+    glanced: Glanced | None
 
 
 class Encoder(nn.Module):
@@ -128,24 +127,8 @@ class PretrainedEncoder(nn.Module):
         if self.low is not None:
             low, (finest, *coarser) = self.low(finest), coarser
         assert low is not None
-        joined, pooled = [finest, low], None
+        joined, glanced = [finest, low], None
         if self.glance is not None:
-            pooled = coarser[-1].mean((2, 3))
-            joined.append(self.glance(pooled, low.shape[-1]))
-        return Encoded(self.merge([torch.cat(joined, 1), *coarser]), low, pooled)
-
-
-class Glance(nn.Module):
-    """What a landmark model sees at once: 2D joints by one linear layer on its pooled features, drawn as Gaussians.
-
-    The layer starts as MediaPipe's own, from the trunk's file; it was made for crops of 224 px.
-    """
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.joints = nn.Linear(features, JOINTS * 2)
-
-    def forward(self, pooled: Float[Tensor, "b p"], size: int) -> Float[Tensor, "b 21 h w"]:
-        """Maps of `size`; the layer's coordinates are shares of the crop's side, 0 and 1 at its edges."""
-        places = self.joints(pooled).unflatten(1, (JOINTS, 2))
-        return gaussian_maps(places * size - 0.5, size, GLANCE_SIGMA_PX)
+            glanced, size = self.glance(coarser[-1]), low.shape[-1]
+            joined.append(gaussian_maps(glanced.joints * size - 0.5, size, GLANCE_SIGMA_PX))
+        return Encoded(self.merge([torch.cat(joined, 1), *coarser]), low, glanced)

@@ -61,8 +61,9 @@ class RegressorHeads(nn.Module):
         """The mesh in the crop's camera, and the logit of a right hand; `crop` is the crop's side in px."""
         x = self.reduce(features).mean((2, 3))
         x = self.features(x if glance is None else torch.cat([x, glance], 1))
-        theta = special_gramschmidt(self.theta(x).view(-1, 15, 3, 2))
-        R = special_gramschmidt(self.orientation(x).view(-1, 3, 2))
+        turns = torch.cat([self.theta(x), self.orientation(x)], 1).view(-1, 16, 3, 2)
+        turns = special_gramschmidt(turns)  # all at once: small steps cost time, not arithmetic
+        theta, R = turns[:, :15], turns[:, 15]
         beta = self.beta(x)
         u, v, scale, focal = self.camera(x).unbind(-1)
         sides_per_metre = SIDES_PER_METRE * scale.clamp(-2.5, 2.5).exp()

@@ -18,10 +18,10 @@ from handscope.hand.layer import HandLayer
 from handscope.nn.attention import Concatenation, TaskAttention
 from handscope.nn.blocks import conv_bn
 from handscope.nn.decoders import Decoder
-from handscope.nn.encoder import JOINTS, Encoded, Encoder, PretrainedEncoder, PyramidConfig
+from handscope.nn.encoder import Encoded, Encoder, PretrainedEncoder, PyramidConfig
 from handscope.nn.heads import RegressorHeads
-from handscope.nn.trunks import LandmarkTrunk, LiteTrunk
-from handscope.types import BlockPrediction, Prediction
+from handscope.nn.trunks import JOINTS, LandmarkTrunk, LiteTrunk, network_input
+from handscope.types import BlockPrediction, GlancePrediction, Prediction
 
 BONES = 20
 
@@ -119,15 +119,16 @@ class HandNetwork(nn.Module):
 
     def forward(self, crops: UInt8[Tensor, "b s s 3"]) -> Prediction:
         """RGB crops, each with one hand shown as a right hand, wrist to middle knuckle roughly upwards."""
-        image = crops.permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=torch.channels_last)
+        image = network_input(crops)
         low = self.stem(image - 0.5) if self.stem is not None else None
         cells = self.config.crop // self.config.stride
         high = image.new_zeros(image.shape[0], self.config.channels, cells, cells)
-        blocks, glance = [], None
+        blocks: list[BlockPrediction] = []
+        glanced = None
         for block in self.blocks:
             heatmaps, mask, pof, high, encoded = block(image, low, high)
-            low, glance = encoded.low, encoded.pooled if glance is None else glance
-            mesh, right = self.heads(high, glance, self.hand, self.config.crop)
+            low, glanced = encoded.low, encoded.glanced if glanced is None else glanced
+            mesh, right = self.heads(high, None if glanced is None else glanced.pooled, self.hand, self.config.crop)
             blocks.append(
                 BlockPrediction(
                     heatmaps=heatmaps,
@@ -138,7 +139,10 @@ class HandNetwork(nn.Module):
                     right=right,
                 )
             )
-        return Prediction(blocks=tuple(blocks))
+        glance = None
+        if glanced is not None:
+            glance = GlancePrediction(joints_2d=glanced.joints * self.config.crop - 0.5, right=glanced.right)
+        return Prediction(blocks=tuple(blocks), glance=glance)
 
     def read(self, heatmaps: Float[Tensor, "b 21 h w"]) -> Float[Tensor, "b 21 2"]:
         """Eq. 1: joints in crop px."""

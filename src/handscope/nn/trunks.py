@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from handscope.errors import AssetError
 
+JOINTS = 21
 FROZEN_BATCH = 2
 """Pictures that a frozen trunk sees at once in training: their features stay in the cache."""
 
@@ -138,23 +139,32 @@ class Trunk(nn.Module):
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """Features at strides 4, 8, 16 and 32, each (b, channels[i], h / stride, w / stride).
 
-        `image` is RGB in [0, 1] with sides divisible by 32. In training a trunk that learns nothing goes through
+        `image` is RGB in [0, 1] with sides divisible by 32. In training, the first blocks that learn nothing see
         the batch in small parts, which stay in the cache: twice as fast.
         """
-        if self.training and not any(parameter.requires_grad for parameter in self.parameters()):
-            with torch.no_grad():
-                parts = [self._features(part) for part in image.split(FROZEN_BATCH)]
-            return tuple(torch.cat(features) for features in zip(*parts, strict=True))
-        return self._features(image)
+        frozen = self._frozen() if self.training else 0
+        if not frozen:
+            x = F.relu6(self.stem((image - self.mean) / self.std))
+            return tuple(self._features(x, 0)[0])
+        with torch.no_grad():
+            stems = (F.relu6(self.stem((part - self.mean) / self.std)) for part in image.split(FROZEN_BATCH))
+            parts = [self._features(x, 0, frozen - 1) for x in stems]
+        early = [torch.cat(maps) for maps in zip(*[features for features, _ in parts], strict=True)]
+        return (*early, *self._features(torch.cat([x for _, x in parts]), frozen - 1)[0])
 
-    def _features(self, image: Tensor) -> tuple[Tensor, ...]:
-        x = F.relu6(self.stem((image - self.mean) / self.std))
+    def _frozen(self) -> int:
+        """How many modules learn nothing before the first that does: the stem, then the blocks."""
+        learns = [any(p.requires_grad for p in module.parameters()) for module in (self.stem, *self.blocks)]
+        return [*learns, True].index(True)
+
+    def _features(self, x: Tensor, first: int, end: int | None = None) -> tuple[list[Tensor], Tensor]:
+        """The features that end a stride, and the last ones, of the blocks from `first` to before `end`."""
         features = []
-        for i, block in enumerate(self.blocks):
+        for i, block in enumerate(self.blocks[first:end], first):
             x = block(x)
             if i in self.ends:
                 features.append(x)
-        return tuple(features)
+        return features, x
 
 
 class LandmarkTrunk(Trunk):
@@ -166,12 +176,44 @@ class LandmarkTrunk(Trunk):
     POOLED = LANDMARK_BLOCKS[-1].hidden
 
 
+class Glanced(NamedTuple):
+    """Pooled features (b, p), and what is read from them: joints (b, 21, 2) as shares of the crop's side, 0 and 1 at
+    its edges, and the logit (b,) of a right hand.
+    """
+
+    pooled: Tensor
+    joints: Tensor
+    right: Tensor
+
+
+class Glance(nn.Module):
+    """What a landmark model sees at once: 2D joints and the side, by linear layers on its pooled features.
+
+    The layers start as MediaPipe's own, from the trunk's file; they were made for crops of 224 px.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.joints = nn.Linear(features, JOINTS * 2)
+        self.right = nn.Linear(features, 1)
+
+    def forward(self, last: Float[Tensor, "b p u v"]) -> Glanced:
+        """Of the trunk's last features."""
+        pooled = last.mean((2, 3))
+        return Glanced(pooled, self.joints(pooled).unflatten(1, (JOINTS, 2)), self.right(pooled)[:, 0])
+
+
 class LiteTrunk(Trunk):
     """EfficientNet-Lite0's encoder: channels 24, 40, 112, 320; 2.94 M weights, 0.119 GMAC at 128 px."""
 
     blocks_table = LITE_BLOCKS
     stem_channels = 32
     mean, std = 127 / 255, 128 / 255
+
+
+def network_input(pictures: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
+    """RGB bytes as numbers in [0, 1], channels first by shape, last in memory."""
+    return pictures.permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=torch.channels_last)
 
 
 def load_into(module: nn.Module, path: Path | str, prefix: str = "") -> None:

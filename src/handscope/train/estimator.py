@@ -99,9 +99,12 @@ class EstimatorTask:
         self.dev = CropsDev(config.dev, size=config.crop.size) if config.dev else None
 
     def slow_parameters(self) -> set[nn.Parameter]:
-        """The trunk's."""
+        """The trunk's and its glance's."""
         encoder = self.model.blocks[0].encoder
-        return set(encoder.trunk.parameters()) if isinstance(encoder, PretrainedEncoder) else set()
+        if not isinstance(encoder, PretrainedEncoder):
+            return set()
+        pretrained = [encoder.trunk] if encoder.glance is None else [encoder.trunk, encoder.glance]
+        return {parameter for module in pretrained for parameter in module.parameters()}
 
     def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Section 3.3's objective."""
@@ -140,10 +143,10 @@ def build(config: NetworkConfig, start: StartConfig | None = None) -> HandNetwor
     start = start or StartConfig()
     encoder = network.blocks[0].encoder
     if isinstance(encoder, PretrainedEncoder):
-        if start.trunk and not start.checkpoint:
+        if start.trunk and (start.anew or not start.checkpoint):
             load_into(encoder.trunk, start.trunk)
             if encoder.glance is not None:
-                load_into(encoder.glance.joints, start.trunk, "glance.")
+                load_into(encoder.glance, start.trunk, "glance.")
         frozen = [encoder.trunk.stem, *encoder.trunk.blocks][: start.frozen_blocks]
         if len(frozen) > len(encoder.trunk.blocks) and encoder.glance is not None:
             frozen.append(encoder.glance)

@@ -25,16 +25,19 @@ import onnxruntime
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from handscope.errors import HandscopeError
 from handscope.geometry.heatmaps import crop_to_map, mean_along_bones
 from handscope.losses.consistency import heatmap_confidence
+from handscope.nn.aligner import AlignerConfig, ExportedAligner, HandAligner
 from handscope.nn.detector import ExportedDetector, HandDetector
 from handscope.nn.network import HandNetwork
 from handscope.train.checkpoint import load
 from handscope.train.estimator import build
 from handscope.train.recipe import from_dict
 
+Kind = Literal["estimator", "aligner", "detector"]
 TOLERANCE = 1e-4
 DETECTOR_PX = 224
 SCORE_SIGMA_PX = 1.5
@@ -106,11 +109,12 @@ def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3
         -1,
     )
     sine = (skew.square().sum(-1, keepdim=True) / 4 + 1e-14).sqrt()
-    cosine = ((matrix.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True) - 1) / 2).clamp(-0.999, 1.0)
+    trace = matrix[..., 0, 0] + matrix[..., 1, 1] + matrix[..., 2, 2]
+    cosine = ((trace[..., None] - 1) / 2).clamp(-0.999, 1.0)
     return skew * torch.atan(sine / (1 + cosine)) / sine  # the angle is twice the arc tangent of its half
 
 
-def load_network(kind: Literal["estimator", "detector"], path: Path) -> tuple[nn.Module, dict[str, Any]]:
+def load_network(kind: Kind, path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The averaged network of a checkpoint, ready to export, and the checkpoint's header."""
     checkpoint = load(path)
     if kind == "estimator":
@@ -118,6 +122,8 @@ def load_network(kind: Literal["estimator", "detector"], path: Path) -> tuple[nn
         network: nn.Module = build(config.network)
         shares = {"wrong_side": config.crop.wrong_side} if 0 < config.crop.wrong_side < 1 else {}
         wrap: Any = partial(ExportedEstimator, **shares)
+    elif kind == "aligner":
+        network, wrap = HandAligner(AlignerConfig(**checkpoint.header["config"]["network"])), ExportedAligner
     else:
         network, wrap = HandDetector(), ExportedDetector
     try:
@@ -125,13 +131,22 @@ def load_network(kind: Literal["estimator", "detector"], path: Path) -> tuple[nn
     except RuntimeError as problem:
         reason = str(problem).splitlines()[0]
         raise HandscopeError(f"{path}: not a checkpoint of the {kind} ({reason})") from problem
+    fold(network.eval())
     with torch.no_grad():
         for parameter in network.parameters():  # stored as float16, so checked as such
             parameter.copy_(parameter.half().float())
     return wrap(network).eval(), checkpoint.header
 
 
-def export(kind: Literal["estimator", "detector"], checkpoint: Path, out: Path, notes: dict[str, Any]) -> Path:
+def fold(network: nn.Module) -> None:
+    """Every batch norm into the convolution before it, in place."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
+            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[1] = nn.Identity()
+
+
+def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Path:
     """Write `out`/{kind}.onnx and its card; `notes` (data, licence, metrics) goes into the card.
 
     Raises HandscopeError if ONNX Runtime and torch disagree by more than 1e-4 anywhere.
@@ -139,8 +154,8 @@ def export(kind: Literal["estimator", "detector"], checkpoint: Path, out: Path, 
     network, header = load_network(kind, checkpoint)
     out.mkdir(parents=True, exist_ok=True)
     path, beside = out / f"{kind}.onnx", out / f"{kind}.onnx.part"
-    size = header["config"]["network"]["crop"] if kind == "estimator" else DETECTOR_PX
-    write_graph(network, size, "crop" if kind == "estimator" else "image", beside)
+    size = DETECTOR_PX if kind == "detector" else header["config"]["network"]["crop"]
+    write_graph(network, size, "image" if kind == "detector" else "crop", beside)
     worst = largest_difference(network, size, beside)
     if max(worst.values()) > TOLERANCE:
         beside.unlink()
@@ -151,6 +166,7 @@ def export(kind: Literal["estimator", "detector"], checkpoint: Path, out: Path, 
         "date": datetime.date.today().isoformat(),
         "commit": header["commit"],
         "steps": header["step"],
+        **({"averaged": header["averaged"]} if "averaged" in header else {}),
         "config": header["config"],
         "onnx_against_torch": {name: float(f"{value:.2g}") for name, value in worst.items()},
         **notes,
@@ -184,7 +200,7 @@ def write_graph(network: Any, size: int, name: str, path: Path) -> None:
 def halve(path: Path) -> None:
     """Store every constant that float16 holds exactly as float16, cast back when the file is opened.
 
-    Those are the weights that no batch norm was folded into: the trunk's, most of the file.
+    Those are the weights (`load_network` rounds them), most of the file.
     """
     model = onnx.load(path)
     kept, casts = [], []

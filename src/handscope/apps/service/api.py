@@ -154,8 +154,7 @@ def _add_the_rest(app: FastAPI, model: Pipeline, metrics: Metrics) -> None:
 
     @app.get("/v1/version", summary="Versions of package and weights")
     async def version() -> dict[str, str]:
-        cards = {"estimator": model.estimator.network.card, "detector": model.detector.network.card}
-        return {"handscope": __version__, **{name: str(card.get("version")) for name, card in cards.items()}}
+        return {"handscope": __version__, **{name: str(card.get("version")) for name, card in model.cards.items()}}
 
     @app.get("/metrics", summary="Prometheus' text format", response_class=PlainTextResponse)
     async def tell_metrics() -> PlainTextResponse:

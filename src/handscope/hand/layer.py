@@ -54,12 +54,11 @@ class HandLayer(nn.Module):
         vertices = (blended[..., :3] * vertices[:, :, None]).sum(-1) + blended[..., 3]
         placed = torch.cat([position, vertices[:, self.tips]], 1)[:, self.order]
         wrist = joints[:, :1]
-        vertices, placed = vertices - wrist, placed - wrist
         if R is not None:
-            vertices, placed = vertices @ R.transpose(1, 2), placed @ R.transpose(1, 2)
-        if T is not None:
-            vertices, placed = vertices + T[:, None], placed + T[:, None]
-        return vertices, placed
+            turned = R.transpose(1, 2)
+            vertices, placed, wrist = vertices @ turned, placed @ turned, wrist @ turned
+        move = -wrist if T is None else T[:, None] - wrist
+        return vertices + move, placed + move
 
     @staticmethod
     def _chain(

@@ -100,17 +100,10 @@ def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3
     """Axis-angle of finger rotations, without branches, for ONNX; exact below half a turn (no finger turns that
     far).
     """
-    skew = torch.stack(
-        [
-            matrix[..., 2, 1] - matrix[..., 1, 2],
-            matrix[..., 0, 2] - matrix[..., 2, 0],
-            matrix[..., 1, 0] - matrix[..., 0, 1],
-        ],
-        -1,
-    )
+    entries = matrix.flatten(-2)
+    skew = entries[..., [7, 2, 3]] - entries[..., [5, 6, 1]]
     sine = (skew.square().sum(-1, keepdim=True) / 4 + 1e-14).sqrt()
-    trace = matrix[..., 0, 0] + matrix[..., 1, 1] + matrix[..., 2, 2]
-    cosine = ((trace[..., None] - 1) / 2).clamp(-0.999, 1.0)
+    cosine = ((entries[..., [0, 4, 8]].sum(-1, keepdim=True) - 1) / 2).clamp(-0.999, 1.0)
     return skew * torch.atan(sine / (1 + cosine)) / sine  # the angle is twice the arc tangent of its half
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handscope.infer.results import Hands as Hands
     from handscope.types import Hand as Hand
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = ["Hand", "Hands", "__version__", "load"]
 
 _LAZY = {"load": "handscope.infer.pipeline", "Hand": "handscope.types", "Hands": "handscope.infer.results"}

@@ -1,10 +1,10 @@
-"""Weights between two checkpoints' averages: what a run starts from and what it ends with (Wortsman et al. 2022, WiSE-FT).
+"""Weights between two checkpoints: what a run starts from and what it ends with (WiSE-FT, Wortsman et al. 2022).
 
     python scripts/average_checkpoints.py runs/init/small-0.3.0.safetensors runs/small/checkpoint.safetensors \\
         --share 0.85 --out recipes/weights/small-0.4.0.safetensors
 
-`--share` is the second one's. What the first has not is the second's. The header is the second's, with both files' names;
-weights are stored as float16.
+`--share` is the second one's. What the first has not is the second's. The header is the second's, with both files'
+names; weights are stored as float16.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
-import jsonargparse
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +22,7 @@ from handscope.nn.aligner import AlignerConfig, ExportedAligner, HandAligner
 from handscope.train.checkpoint import load
 from handscope.train.estimator import SourceConfig, open_source
 from handscope.train.loop import LoopConfig, train
+from handscope.train.recipe import read_run
 from handscope.types import Batch
 
 ESTIMATORS = "blocks.0.encoder."
@@ -98,12 +98,7 @@ class AlignerTask:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train as the recipe and the command line say; a checkpoint in `out` is gone on with."""
     cv2.setNumThreads(1)
-    parser = jsonargparse.ArgumentParser(prog="handscope.train.aligner", description="Train the aligner.")
-    parser.add_argument("--config", action="config", help="a recipe, such as recipes/aligner.yaml")
-    parser.add_class_arguments(AlignerRun, as_group=False)
-    parsed = parser.parse_args(arguments)
-    parsed.pop("config", None)
-    run = AlignerRun(**vars(parser.instantiate(parsed)))
+    run = read_run(AlignerRun, "aligner", arguments)
     print(train(AlignerTask(run), run.loop, Path(run.out), dataclasses.asdict(run)))
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import jsonargparse
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -27,6 +26,7 @@ from handscope.losses.detection import HandTable, detection_terms
 from handscope.nn.detector import STRIDE, DetectorConfig, ExportedDetector, HandDetector, cell_centres
 from handscope.train.checkpoint import load
 from handscope.train.loop import LoopConfig, train
+from handscope.train.recipe import read_run
 
 TABLE = tuple(HandTable._fields)
 
@@ -178,12 +178,7 @@ def open_mixture(run: DetectorRun) -> DetectionMixture:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train as the recipe and the command line say; a checkpoint in `out` is gone on with."""
     cv2.setNumThreads(1)  # before any picture is read: OpenCV's threads do not survive the fork of workers
-    parser = jsonargparse.ArgumentParser(prog="handscope.train.detector", description="Train the detector.")
-    parser.add_argument("--config", action="config", help="a recipe, such as recipes/detector.yaml")
-    parser.add_class_arguments(DetectorRun, as_group=False)
-    parsed = parser.parse_args(arguments)
-    parsed.pop("config", None)
-    run = DetectorRun(**vars(parser.instantiate(parsed)))
+    run = read_run(DetectorRun, "detector", arguments)
     print(train(DetectorTask(run), run.loop, Path(run.out), dataclasses.asdict(run)))
 
 

@@ -13,7 +13,7 @@ from handscope.infer.weights import open_network
 from handscope.nn.encoder import PyramidConfig
 from handscope.nn.network import HandNetwork, NetworkConfig
 from handscope.train import checkpoint
-from handscope.train.export import TOLERANCE, export, load_network, rotation_vectors
+from handscope.train.export import TOLERANCE, export, fold, load_network, rotation_vectors
 from handscope.train.recipe import from_dict
 
 NETWORK = dict(
@@ -67,6 +67,25 @@ def test_the_graph_carries_the_hand_model(exported):
     assert ((out["joint_scores"] >= 0) & (out["joint_scores"] <= 1)).all()
     seen = out["joints_3d"][..., :2] / out["joints_3d"][..., 2:] * out["f"][:, None, None] + 63.5
     np.testing.assert_allclose(out["projected"], seen, atol=0.05)
+
+
+def test_folding_changes_no_answer():
+    """Batch norm with lively statistics, sub-pixel convolutions with a bias for every sub-pixel."""
+    torch.manual_seed(1)
+    config = NetworkConfig(**{**NETWORK, "pyramid": PyramidConfig(**NETWORK["pyramid"])})
+    network = HandNetwork(config, HandLayer(load_asset())).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2.0)
+    crops = torch.randint(0, 256, (2, 128, 128, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        before = network(crops).last
+        fold(network)
+        after = network(crops).last
+    assert not any(isinstance(m, torch.nn.BatchNorm2d | torch.nn.PixelShuffle) for m in network.modules())
+    for name in ("heatmaps", "mask", "pof", "joints_2d"):
+        torch.testing.assert_close(getattr(after, name), getattr(before, name), atol=1e-4, rtol=1e-4)
 
 
 def test_one_crop_or_many_give_the_same(exported):

@@ -25,6 +25,7 @@ import onnxruntime
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from handscope.errors import HandscopeError
@@ -132,11 +133,32 @@ def load_network(kind: Kind, path: Path) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def fold(network: nn.Module) -> None:
-    """Every batch norm into the convolution before it, in place."""
+    """Every batch norm into the convolution before it, every sub-pixel convolution into a `Transposed`, in place."""
     for module in list(network.modules()):
-        if isinstance(module, nn.Sequential) and len(module) > 1 and isinstance(module[1], nn.BatchNorm2d):
+        if not isinstance(module, nn.Sequential) or len(module) < 2:
+            continue
+        if isinstance(module[1], nn.BatchNorm2d):
             module[0] = fuse_conv_bn_eval(module[0], module[1])
             module[1] = nn.Identity()
+        elif isinstance(module[1], nn.PixelShuffle):
+            module[0] = Transposed(module[0], module[1].upscale_factor)
+            module[1] = nn.Identity()
+
+
+class Transposed(nn.Module):
+    """A 1x1 convolution and the pixel shuffle after it as one transposed convolution: ONNX Runtime shuffles slowly."""
+
+    def __init__(self, convolution: nn.Conv2d, factor: int) -> None:
+        super().__init__()
+        assert convolution.bias is not None
+        self.factor = factor
+        weight = convolution.weight.detach()[:, :, 0, 0].unflatten(0, (-1, factor, factor))  # (out, f, f, in)
+        self.weight = nn.Parameter(weight.permute(3, 0, 1, 2).contiguous())
+        self.bias = nn.Parameter(convolution.bias.detach().view(-1, factor, factor))
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
+        """Maps of `factor` times the sides."""
+        return F.conv_transpose2d(x, self.weight, stride=self.factor) + self.bias.repeat(1, *x.shape[2:])
 
 
 def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Path:

@@ -151,6 +151,16 @@ def test_looking_on_mends_side_turn_place_and_size(model, handedness):
     np.testing.assert_allclose(best.joints_2d, toy_joints(*points), atol=1.0)
 
 
+def test_a_mask_at_the_top_or_the_sides_is_of_a_hand_cut_off(model):
+    """At the bottom the forearm goes on."""
+    ((estimate, _),) = model._find([paint(400, 300, [blobs((200, 150), 80, 0.0, "right")])], [None])[0]
+    for edge, cut in ((np.s_[:1], True), (np.s_[:, :1], True), (np.s_[:, -1:], True), (np.s_[-1:, 20:40], False)):
+        mask = np.zeros((64, 64), np.float32)
+        mask[edge] = 0.9
+        assert dataclasses.replace(estimate, mask=mask).is_cut == cut
+        assert not dataclasses.replace(estimate, mask=mask / 2).is_cut
+
+
 def test_the_other_side_is_the_same_crop_mirrored():
     crop = crop_around((40.0, 70.0), 90.0, (0.6, -0.8), size=128)
     other = other_side(crop)

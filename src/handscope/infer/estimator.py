@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from handscope.geometry.crops import Crop
 from handscope.infer.lifting import PosedHand
-from handscope.infer.looks import Look, View, batches, cut, is_settled, next_crop, other_side
+from handscope.infer.looks import Look, View, batches, cut, is_settled, next_crop, other_side, resized
 from handscope.infer.weights import Network, check_outputs
 
 MOST_LOOKS = 4
 DOUBTFUL = 0.5
 """Trust below which the other side is tried."""
+WIDER = 1.35
+"""How much larger the next crop is if the mask reaches an edge."""
 SURE = 0.9
 """Probability of a right hand shown below which the other side is tried."""
 OUTPUTS = {"joints", "joint_scores", "mask", "right", "theta", "beta", "R", "T", "f", "joints_3d", "vertices"}
@@ -42,6 +44,11 @@ class Estimate(Look):
     def trust(self) -> float:
         """Mean joint score, in [0, 1]."""
         return float(self.joint_scores.mean())
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the mask reaches the crop's upper edge or one of its sides, but for a cell."""
+        return bool(max(self.mask[:2].max(), self.mask[:, :2].max(), self.mask[:, -2:].max()) > 0.5)
 
     @property
     def plausibility(self) -> float:
@@ -85,16 +92,28 @@ class Estimator:
     def refine_all(self, firsts: Sequence[tuple[NDArray[np.uint8], Estimate]]) -> list[Estimate]:
         """`refine` for estimates in pictures of their own, in the same batches.
 
-        Where the end is `DOUBTFUL` or not `SURE` of its side, the first crop's other side is tried too, and the surer
-        answer kept.
+        Where the crop cuts the hand off, a `WIDER` one is tried too; where the end is `DOUBTFUL` or not `SURE` of its
+        side, the first crop's other side. The surer answer is kept.
         """
         found = self._look_on(firsts)
+        cut_off = [i for i, estimate in enumerate(found) if estimate.is_cut]
+        self._try(found, firsts, cut_off, [resized(found[i].crop, self.size, WIDER) for i in cut_off])
         doubtful = [i for i, estimate in enumerate(found) if estimate.trust < DOUBTFUL or estimate.right < SURE]
-        images = [firsts[i][0] for i in doubtful]
-        others = self.look([(image, other_side(firsts[i][1].crop)) for image, i in zip(images, doubtful, strict=True)])
-        for i, other in zip(doubtful, self._look_on(list(zip(images, others, strict=True))), strict=True):
-            found[i] = max(found[i], other, key=lambda estimate: estimate.trust * estimate.right)
+        self._try(found, firsts, doubtful, [other_side(firsts[i][1].crop) for i in doubtful])
         return found
+
+    def _try(
+        self,
+        found: list[Estimate],
+        firsts: Sequence[tuple[NDArray[np.uint8], Estimate]],
+        chosen: Sequence[int],
+        crops: Sequence[Crop],
+    ) -> None:
+        """Looks on from other `crops` for the `chosen` of `found`, which keeps the surer answers."""
+        images = [firsts[i][0] for i in chosen]
+        others = self.look(list(zip(images, crops, strict=True)))
+        for i, other in zip(chosen, self._look_on(list(zip(images, others, strict=True))), strict=True):
+            found[i] = max(found[i], other, key=lambda estimate: estimate.trust * estimate.right)
 
     def _look_on(self, firsts: Sequence[tuple[NDArray[np.uint8], Estimate]]) -> list[Estimate]:
         """Look until every crop is settled, `MOST_LOOKS` times with the first."""

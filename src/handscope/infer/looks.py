@@ -72,9 +72,9 @@ def next_crop(look: Look, size: int) -> Crop:
     return crop_around(centre, side, up, size=size, mirrored=look.crop.mirrored != look.shows_left)
 
 
-def resized(crop: Crop, size: int) -> Crop:
-    """What `crop` shows, in `size` px."""
-    return crop_around(crop.centre, crop.side, -crop.rotation[1], size=size, mirrored=crop.mirrored)
+def resized(crop: Crop, size: int, wider: float = 1.0) -> Crop:
+    """What `crop` shows, in `size` px, or `wider` times as much."""
+    return crop_around(crop.centre, crop.side * wider, -crop.rotation[1], size=size, mirrored=crop.mirrored)
 
 
 def other_side(crop: Crop) -> Crop:

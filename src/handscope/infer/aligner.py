@@ -1,4 +1,4 @@
-"""The aligner network: where the joints lie in a rough crop and which side it shows, in an eighth of the estimator's
+"""The aligner network: where the joints lie in a rough crop and which side it shows, in a sixth of the estimator's
 time.
 """
 
@@ -41,7 +41,11 @@ class Aligner:
 
     def align(self, views: Sequence[View], size: int) -> list[View]:
         """The upright crops, `size` px, that these crops' joints ask for, mirrored so that they show right hands."""
-        looks = self.look(views)
+        return self.follow(views, self.look(views), size)
+
+    def follow(self, views: Sequence[View], looks: Sequence[Look], size: int) -> list[View]:
+        """`align` after the first look at each of `views`."""
+        looks = list(looks)
         far = [i for i, look in enumerate(looks) if _is_far(look)]
         again = self.look([(views[i][0], next_crop(looks[i], size)) for i in far])
         for i, look in zip(far, again, strict=True):

@@ -178,7 +178,7 @@ class Pipeline:
             crops = crops_of_box(box, self.estimator.size)
             if self.aligner is not None:
                 best = max(self.aligner(image, crops), key=lambda look: look.fitness)
-                views = self.aligner.align([(image, best.crop)], self.estimator.size)
+                views = self.aligner.follow([(image, best.crop)], [best], self.estimator.size)
                 crops = [crop for _, crop in views]
             first = max(self.estimator(image, crops), key=lambda e: e.plausibility)
             estimate = self.estimator.refine(image, first)

@@ -1,7 +1,7 @@
 """The aligner: where the joints lie in a rough crop and which side it shows, fast enough to look before the estimator.
 
 A detector of a whole picture sees hands small, guesses their direction and hardly knows left from right. A landmark
-trunk over a small picture of the crop tells both for an eighth of the estimator's time, so that this mostly looks once.
+trunk over a small picture of the crop tells both in a sixth of the estimator's time, so that this mostly looks once.
 """
 
 from __future__ import annotations

@@ -14,13 +14,13 @@ import cv2
 import torch
 from torch import Tensor, nn
 
-from handscope.data.mixture import CropMixture, Source, collate
+from handscope.data.mixture import collate
 from handscope.data.transforms import CropConfig, PhotometricConfig
 from handscope.evaluation.aligner_dev import AlignerDev
 from handscope.losses.objective import glance_terms
 from handscope.nn.aligner import AlignerConfig, ExportedAligner, HandAligner
 from handscope.train.checkpoint import load
-from handscope.train.estimator import SourceConfig, open_source
+from handscope.train.estimator import SourceConfig, open_mixture
 from handscope.train.loop import LoopConfig, train
 from handscope.train.recipe import read_run
 from handscope.types import Batch
@@ -71,8 +71,7 @@ class AlignerTask:
             named = {name.removeprefix(ESTIMATORS): value for name, value in given.items()}
             self.network.load_state_dict(own | {name: value for name, value in named.items() if name in own})
         self.model: nn.Module = self.network
-        sources = [Source(name=s.path, samples=open_source(s), weight=s.weight) for s in run.sources]
-        self.data = CropMixture(sources, run.crop, run.photometric, run.loop.seed)
+        self.data = open_mixture(run.sources, run.crop, run.photometric, run.loop.seed)
         self.collate = collate
         self.dev = AlignerDev(run.dev, run.labels, run.crop) if run.dev else None
 

@@ -6,6 +6,7 @@ handscope train --config recipes/small.yaml --loop.steps 20000
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -89,12 +90,7 @@ class EstimatorTask:
         self.config = config
         torch.manual_seed(config.loop.seed)
         self.model = build(config.network, config.start)
-        self.data = CropMixture(
-            [Source(name=s.path, samples=open_source(s), weight=s.weight) for s in config.sources],
-            config.crop,
-            config.photometric,
-            config.loop.seed,
-        )
+        self.data = open_mixture(config.sources, config.crop, config.photometric, config.loop.seed)
         self.collate = collate
         self.dev = CropsDev(config.dev, size=config.crop.size) if config.dev else None
 
@@ -125,6 +121,14 @@ def answer(model: nn.Module, crops: Any, *, projected: bool) -> tuple[Any, Any]:
     last = model(torch.from_numpy(crops)).last
     places = last.mesh.joints_2d if projected else last.joints_2d
     return places.numpy(), last.mesh.joints_3d.numpy()
+
+
+def open_mixture(
+    sources: Sequence[SourceConfig], crop: CropConfig, photometric: PhotometricConfig, seed: int
+) -> CropMixture:
+    """Crops of all `sources`, drawn by their weights; HandscopeError if one is empty."""
+    opened = [Source(name=s.path, samples=open_source(s), weight=s.weight) for s in sources]
+    return CropMixture(opened, crop, photometric, seed)
 
 
 def open_source(source: SourceConfig) -> SampleSource:

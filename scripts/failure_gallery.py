@@ -142,6 +142,5 @@ def main() -> None:
     print(f"{len(missed)} labelled hands missed, {len(false)} hands on backgrounds; {options.out / 'sheet.jpg'}")
 
 
-
 if __name__ == "__main__":
     main()

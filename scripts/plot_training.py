@@ -1,6 +1,6 @@
 """Curves of training runs for docs/training-log.md.
 
-    python scripts/plot_training.py runs/small runs/detector --out docs/images
+python scripts/plot_training.py runs/small runs/detector --out docs/images
 """
 
 from __future__ import annotations

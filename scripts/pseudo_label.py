@@ -52,9 +52,7 @@ SIDE_CERTAIN = 0.8
 PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 """The joints from which MediaPipe takes the next frame's view."""
 
-HELD_OUT = json.loads(
-    (Path(__file__).parents[1] / "src" / "handscope" / "data" / "held_out.json").read_text()
-)
+HELD_OUT = json.loads((Path(__file__).parents[1] / "src" / "handscope" / "data" / "held_out.json").read_text())
 """By place or person; handscope.data.held_out reads the same file."""
 
 
@@ -160,9 +158,7 @@ def agreement(landmarks: Landmarks, image: NDArray[np.uint8], joints: NDArray) -
         return None
     base = view_of(landmarks.read(image, base).joints)
     readings = [
-        landmarks.read(
-            image, View(base.centre, base.side * factor, base.turn + np.deg2rad(degrees)), mirrored
-        )
+        landmarks.read(image, View(base.centre, base.side * factor, base.turn + np.deg2rad(degrees)), mirrored)
         for degrees, factor, mirrored in VIEWS
     ]
     seen = np.stack([reading.joints for reading in readings])

@@ -1,7 +1,7 @@
 """The averaged weights of a training checkpoint in float16, small enough to keep: something to start another run from.
 
-    python scripts/slim_checkpoint.py runs/small/checkpoint.safetensors recipes/weights/small-0.4.0.safetensors
-    handscope train --config recipes/small.yaml --start.checkpoint recipes/weights/small-0.4.0.safetensors
+python scripts/slim_checkpoint.py runs/small/checkpoint.safetensors recipes/weights/small-0.4.0.safetensors
+handscope train --config recipes/small.yaml --start.checkpoint recipes/weights/small-0.4.0.safetensors
 """
 
 from __future__ import annotations

@@ -11,9 +11,7 @@ from handscope.hand.model import pose_hand
 from handscope.types import Hand
 
 
-def posed_hand(
-    width: int, height: int, handedness="right", centre=(0.0, 0.05, 0.45), curl=0.3, turn=0.0
-) -> Hand:
+def posed_hand(width: int, height: int, handedness="right", centre=(0.0, 0.05, 0.45), curl=0.3, turn=0.0) -> Hand:
     """Back to the camera, fingers up, turned by `turn` radians in the picture; wrist at `centre` metres."""
     asset = load_asset()
     theta = np.zeros((15, 3))

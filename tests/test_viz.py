@@ -57,9 +57,7 @@ def test_every_part_paints_something(grey, hand, part):
 def test_near_hands_are_painted_over_far_ones(grey):
     near, far = posed_hand(320, 240, centre=(0, 0.05, 0.4)), posed_hand(320, 240, centre=(0, 0.05, 0.8))
     both = viz.draw(grey, [near, far], **only("skeleton"))
-    np.testing.assert_array_equal(
-        both, viz.draw(viz.draw(grey, [far], **only("skeleton")), [near], **only("skeleton"))
-    )
+    np.testing.assert_array_equal(both, viz.draw(viz.draw(grey, [far], **only("skeleton")), [near], **only("skeleton")))
 
 
 def test_small_pictures_are_enlarged(grey, hand):

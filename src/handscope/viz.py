@@ -34,9 +34,7 @@ SKIN = np.array([228.0, 196.0, 178.0])
 DARK = (25, 25, 28)
 
 _SHIFT = 4  # OpenCV draws with 1/16 px
-_LIGHT = np.array(
-    [-0.35, -0.55, -0.76]
-)  # towards the light, camera frame: from the upper left, before the hand
+_LIGHT = np.array([-0.35, -0.55, -0.76])  # towards the light, camera frame: from the upper left, before the hand
 
 
 def draw(
@@ -105,18 +103,12 @@ def draw_mesh(canvas: NDArray[np.uint8], hand: Hand, *, opacity: float = 0.7) ->
     layer = np.zeros((height, width, 4), np.uint8)
     corners, colours = _shaded_triangles(hand)
     points = (project(corners, hand.K) - low + 0.5) * fine - 0.5
-    for corner, colour in zip(
-        np.round(points * (1 << _SHIFT)).astype(np.int32), colours.tolist(), strict=True
-    ):
+    for corner, colour in zip(np.round(points * (1 << _SHIFT)).astype(np.int32), colours.tolist(), strict=True):
         cv2.fillConvexPoly(layer, corner, (*colour, 255), cv2.LINE_8, _SHIFT)
-    layer = cv2.resize(layer, (width // fine, height // fine), interpolation=cv2.INTER_AREA).astype(
-        np.float32
-    )
+    layer = cv2.resize(layer, (width // fine, height // fine), interpolation=cv2.INTER_AREA).astype(np.float32)
     share = layer[..., 3:] / 255  # by which the colours are already weighted
     region = canvas[low[1] : high[1], low[0] : high[0]]
-    region[:] = (
-        (region * (1 - opacity * share) + opacity * layer[..., :3] + 0.5).clip(0, 255).astype(np.uint8)
-    )
+    region[:] = (region * (1 - opacity * share) + opacity * layer[..., :3] + 0.5).clip(0, 255).astype(np.uint8)
 
 
 def _shaded_triangles(hand: Hand) -> tuple[NDArray[np.floating], NDArray[np.integer]]:

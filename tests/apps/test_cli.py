@@ -211,9 +211,7 @@ BAD_USE = {
 
 
 @pytest.mark.parametrize("kind", BAD_USE)
-def test_bad_use_gives_one_sentence_and_no_files(
-    toy_weights, tmp_path, monkeypatch, capsys, toy_picture, kind
-):
+def test_bad_use_gives_one_sentence_and_no_files(toy_weights, tmp_path, monkeypatch, capsys, toy_picture, kind):
     make, words = BAD_USE[kind]
     monkeypatch.chdir(tmp_path)
     for name in ("photo.png", "other.png"):

@@ -143,5 +143,3 @@ def test_a_batch_stacks_every_field():
     batch = collate([data[i] for i in range(3)])
     assert batch.image.shape == (3, 128, 128, 3) and batch.theta.shape == (3, 15, 3, 3)
     assert batch.right.shape == (3,) and batch.mask.shape == (3, 64, 64)
-
-

@@ -15,14 +15,14 @@ from handscope.evaluation import peer
 from handscope.infer.weights import SHIPPED
 
 ROOT = Path(__file__).parents[2]
-STUB = '''
+STUB = """
 import json, struct, sys
 print(json.dumps({"mediapipe": "stub"}), flush=True)
 while header := sys.stdin.buffer.read(8):
     height, width = struct.unpack("<II", header)
     sys.stdin.buffer.read(3 * height * width)
     print("[]", flush=True)
-'''
+"""
 """A MediaPipe that finds nothing."""
 
 DATA = ROOT.parent / "shared" / "data"

@@ -26,8 +26,8 @@ def test_the_logistic_that_made_the_joints_is_found_again() -> None:
     right = rng.random(len(raw)) < truth(raw)
     offset, slope = fit_logistic([logit(raw)], [right])
     assert (offset, slope) == pytest.approx((0.7, 1.8), abs=0.05)
-    assert calibration_error(Judged(Calibration(offset, slope)(raw), right)) < 0.01 < calibration_error(
-        Judged(raw, right)
+    assert (
+        calibration_error(Judged(Calibration(offset, slope)(raw), right)) < 0.01 < calibration_error(Judged(raw, right))
     )
 
 

@@ -15,7 +15,7 @@ from handscope.evaluation.peer import ENVIRONMENT_VARIABLE, MediaPipe, find_pyth
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
-STUB = '''
+STUB = """
 import json, struct, sys
 sys.stdout.write(json.dumps({"mediapipe": "0.0-stub"}) + "\\n"); sys.stdout.flush()
 while header := sys.stdin.buffer.read(8):
@@ -25,7 +25,7 @@ while header := sys.stdin.buffer.read(8):
     hands = [{"joints_2d": [[i, pixels[3 * i + 1]] for i in range(21)], "joints_3d": [[0, 0, i] for i in range(21)],
               "handedness": "left", "score": 0.5}] if pixels[0] else []
     sys.stdout.write(json.dumps(hands) + "\\n"); sys.stdout.flush()
-'''
+"""
 
 
 @pytest.fixture

@@ -178,9 +178,7 @@ def test_crops_dev_undoes_the_crop_and_the_mirror(data: Path) -> None:
     shift = 2.0
 
     def predict(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return np.tile(in_crop + np.array([shift, 0]), (len(crops), 1, 1)), np.tile(
-            3 * mirrored, (len(crops), 1, 1)
-        )
+        return np.tile(in_crop + np.array([shift, 0]), (len(crops), 1, 1)), np.tile(3 * mirrored, (len(crops), 1, 1))
 
     scores = dev.score(predict)
     assert scores["error_px256"] == pytest.approx(shift / dev.crops[0].scale)

@@ -83,9 +83,7 @@ def test_a_left_file_becomes_the_same_right_hand_with_or_without_the_sign_bug(tm
     left = load_asset(write_mano(tmp_path / "MANO_LEFT.pkl", mano_content(left=True, bug=bug)))
     rng = np.random.default_rng(1)
     beta, theta = rng.normal(size=(2, 10)), rng.normal(0, 0.4, (2, 15, 3))
-    np.testing.assert_allclose(
-        pose_hand(left, beta, theta).vertices, pose_hand(right, beta, theta).vertices, atol=1e-6
-    )
+    np.testing.assert_allclose(pose_hand(left, beta, theta).vertices, pose_hand(right, beta, theta).vertices, atol=1e-6)
 
 
 def test_a_pickle_that_runs_code_is_refused(tmp_path):

@@ -36,9 +36,7 @@ def as_seen_by_crop(hand: PosedHand, crop: Crop, focal: float) -> PosedHand:
     def move(points):
         return (points - hand.T) @ in_plane.T + moved
 
-    return PosedHand(
-        R=in_plane @ hand.R, T=moved, joints_3d=move(hand.joints_3d), vertices=move(hand.vertices)
-    )
+    return PosedHand(R=in_plane @ hand.R, T=moved, joints_3d=move(hand.joints_3d), vertices=move(hand.vertices))
 
 
 def crop_pixels(points, focal):
@@ -105,9 +103,7 @@ def test_off_centre_a_true_view_comes_back(tangent, angle, seed):
     assert np.linalg.norm(project(lifted.joints_3d, K) - shown, axis=-1).mean() < 0.09 * 200
 
 
-@given(
-    st.tuples(st.floats(100.0, 1180.0), st.floats(100.0, 860.0)), st.floats(-np.pi, np.pi), st.integers(0, 99)
-)
+@given(st.tuples(st.floats(100.0, 1180.0), st.floats(100.0, 860.0)), st.floats(-np.pi, np.pi), st.integers(0, 99))
 def test_left_hand_is_the_right_hand_of_the_mirrored_picture(centre, angle, seed):
     hand = some_hand([0.01, 0.02, 0.7], seed)
     up = np.array([np.sin(angle), -np.cos(angle)])

@@ -63,9 +63,7 @@ def test_what_a_hand_carries(model, handedness):
     assert hand.vertices.shape[1] == 3 and hand.faces.max() < len(hand.vertices)
     # T is the wrist, mirrored for a left hand (that the mesh follows the joints is tested on real hands:
     # the toy's are no places a hand could bend to)
-    np.testing.assert_allclose(
-        hand.joints_3d[0], hand.T * [-1 if handedness == "left" else 1, 1, 1], atol=1e-6
-    )
+    np.testing.assert_allclose(hand.joints_3d[0], hand.T * [-1 if handedness == "left" else 1, 1, 1], atol=1e-6)
 
 
 def test_faces_look_outwards_for_both_hands(model):

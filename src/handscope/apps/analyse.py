@@ -54,9 +54,7 @@ def analyse(options: argparse.Namespace) -> int:
         raise HandscopeError(f"--box belongs to one picture, but {len(paths) + len(videos)} files were given")
     out = make_writable(Path(options.out))
     kinds = [kind for kind in KINDS if getattr(options, kind)] or list(DEFAULT_KINDS)
-    model = load(
-        options.weights, options.hand_model, options.threads, min_score=options.min_score, tiles=options.tiles
-    )
+    model = load(options.weights, options.hand_model, options.threads, min_score=options.min_score, tiles=options.tiles)
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
@@ -112,9 +110,7 @@ def _intrinsics(options: argparse.Namespace) -> NDArray[np.float64] | float | No
     return check_intrinsics([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
 
 
-def _for_picture(
-    K: NDArray[np.float64] | float | None, image: NDArray[np.uint8]
-) -> NDArray[np.float64] | None:
+def _for_picture(K: NDArray[np.float64] | float | None, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
     if K is None or isinstance(K, np.ndarray):
         return K
     height, width = image.shape[:2]
@@ -130,9 +126,7 @@ def make_writable(folder: Path) -> Path:
         probe.unlink()
     except OSError as error:
         reason = error.strerror or error
-        raise HandscopeError(
-            f"{folder}: cannot write into this folder ({reason}); name another with --out"
-        ) from error
+        raise HandscopeError(f"{folder}: cannot write into this folder ({reason}); name another with --out") from error
     return folder
 
 

@@ -95,9 +95,7 @@ def parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--csv", action="store_true", help="hands.csv: one row for each hand and joint")
     files.add_argument("--coco", action="store_true", help="coco.json: COCO-WholeBody's hand keypoints")
-    files.add_argument(
-        "--track-hands", action="store_true", help="track_hands.json: the column of daft-physical-ai"
-    )
+    files.add_argument("--track-hands", action="store_true", help="track_hands.json: the column of daft-physical-ai")
     files.add_argument("--dex", action="store_true", help="dex-0.npy, ...: 21 x 3 joints as dex-retargeting takes them")
     video = result.add_argument_group("videos (default: --overlay --json --parquet)")
     video.add_argument("--parquet", action="store_true", help="hands.parquet: one row for each hand and frame")
@@ -110,12 +108,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="X0,Y0,X1,Y1",
         help="a box tight around a hand, in pixels, instead of the detector; repeat for more hands",
     )
-    known.add_argument(
-        "--K", type=_numbers(4, 9), metavar="FX,FY,CX,CY", help="the camera's intrinsics, in pixels"
-    )
-    known.add_argument(
-        "--focal", type=_positive(float), metavar="PX", help="only its focal length, in pixels"
-    )
+    known.add_argument("--K", type=_numbers(4, 9), metavar="FX,FY,CX,CY", help="the camera's intrinsics, in pixels")
+    known.add_argument("--focal", type=_positive(float), metavar="PX", help="only its focal length, in pixels")
     how = result.add_argument_group("how to look")
     how.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx, aligner.onnx or detector.onnx")
     how.add_argument(

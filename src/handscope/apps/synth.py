@@ -20,16 +20,10 @@ def parser() -> jsonargparse.ArgumentParser:
     out.add_argument("--count", type=int, required=True, help="number of pictures")
     out.add_argument("--seed", type=int, default=0)
     out.add_argument("--out", type=str, required=True, help="folder of the shards")
-    out.add_argument(
-        "--split", type=str, default="train", help="shards are called SPLIT-000000.tar and so on"
-    )
+    out.add_argument("--split", type=str, default="train", help="shards are called SPLIT-000000.tar and so on")
     out.add_argument("--workers", type=int, default=1, help="processes")
-    out.add_argument(
-        "--scenes", action="store_true", help="whole pictures with 0 to 3 hands, for the detector"
-    )
-    out.add_argument(
-        "--backgrounds", nargs="+", type=str, default=[], metavar="DIR", help="photographs without hands"
-    )
+    out.add_argument("--scenes", action="store_true", help="whole pictures with 0 to 3 hands, for the detector")
+    out.add_argument("--backgrounds", nargs="+", type=str, default=[], metavar="DIR", help="photographs without hands")
     out.add_class_arguments(SynthConfig, as_group=False, skip={"scenes", "backgrounds"})
     return out
 

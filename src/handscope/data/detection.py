@@ -98,9 +98,7 @@ class DetectionMixture(Dataset[Example]):
         self, parts: Sequence[Part], backgrounds: Samples, config: CanvasConfig | None = None, seed: int = 0
     ) -> None:
         if any(len(part.samples) == 0 for part in parts) or not parts or len(backgrounds) == 0:
-            raise HandscopeError(
-                "the detector's data: every source and the backgrounds need at least one picture"
-            )
+            raise HandscopeError("the detector's data: every source and the backgrounds need at least one picture")
         self.config, self.seed, self.backgrounds = config or CanvasConfig(), seed, backgrounds
         self.whole = [part for part in parts if not part.pasted]
         self.close = [part for part in parts if part.pasted]
@@ -138,9 +136,7 @@ class DetectionMixture(Dataset[Example]):
             side = rng.uniform(0.4, 1.0) * min(height, width)
             centre = [rng.uniform(side / 2, n - side / 2) for n in (width, height)]
             scale = size / side
-            matrix = np.array(
-                [[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]]
-            )
+            matrix = np.array([[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]])
             return Crop(matrix, size).extract(image)
         tone = rng.integers(0, 256, 3) if rng.random() < 0.4 else np.zeros(3)
         return np.tile(tone.astype(np.uint8), (size, size, 1))
@@ -163,9 +159,7 @@ class DetectionMixture(Dataset[Example]):
         x0, y0, x1, y1 = region
         inside[y0:y1, x0:x1] = cover[y0:y1, x0:x1]
         painted = Crop(matrix, config.size).extract(sample.image, cv2.BORDER_REPLICATE)
-        canvas[:] = (canvas + inside[..., None] * (painted.astype(np.float32) - canvas) + 0.5).astype(
-            np.uint8
-        )
+        canvas[:] = (canvas + inside[..., None] * (painted.astype(np.float32) - canvas) + 0.5).astype(np.uint8)
         placed = []
         for label in sample.hands:
             hand = place(label, matrix, turn, mirrored)
@@ -219,9 +213,7 @@ def placement(
         side = float((box[2:] - box[:2]).max())
         scale = float(np.clip(wanted / max(side, 1.0), 0.4 * fit, 4.0 * fit))
         free = rng.random() < config.any_turn
-        turn = (
-            float(rng.uniform(-np.pi, np.pi)) if free else float(np.deg2rad(rng.normal(0, config.turn_deg)))
-        )
+        turn = float(rng.uniform(-np.pi, np.pi)) if free else float(np.deg2rad(rng.normal(0, config.turn_deg)))
         source = (box[:2] + box[2:]) / 2
         reach = np.maximum(extent - 0.85 * scale * side, 0) / 2
         target = (region[:2] + region[2:] - 1) / 2 + rng.uniform(-1, 1, 2) * reach
@@ -232,9 +224,7 @@ def placement(
     return np.column_stack([linear, target - linear @ source]), turn, mirrored
 
 
-def coverage(
-    shape: tuple[int, ...], matrix: NDArray[np.float64], size: int, soft: bool
-) -> NDArray[np.float32]:
+def coverage(shape: tuple[int, ...], matrix: NDArray[np.float64], size: int, soft: bool) -> NDArray[np.float32]:
     """Where the picture lies on the canvas, in [0, 1]; with `soft` its edges fade."""
     height, width = shape[:2]
     corners = np.array([[-0.5, -0.5], [width - 0.5, -0.5], [width - 0.5, height - 0.5], [-0.5, height - 0.5]])
@@ -340,9 +330,7 @@ class Pictures:
             pixels = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
             self.images.append(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
         if not self.images:
-            raise HandscopeError(
-                f"{folder}: no pictures (*.jpg) for backgrounds; give a folder that holds some"
-            )
+            raise HandscopeError(f"{folder}: no pictures (*.jpg) for backgrounds; give a folder that holds some")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -28,9 +28,7 @@ class JointsDev:
         try:
             self.rows: list[dict[str, Any]] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise HandscopeError(
-                f"{path}: cannot be read ({error}); give the folder that holds joints-dev"
-            ) from error
+            raise HandscopeError(f"{path}: cannot be read ({error}); give the folder that holds joints-dev") from error
 
     def __len__(self) -> int:
         return len(self.rows)

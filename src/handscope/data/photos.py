@@ -77,9 +77,7 @@ class PhotoDataset:
         photo = self.photos[i]
         path = self.root / photo.file
         if not path.exists():
-            raise HandscopeError(
-                f"{path}: the index names this picture, but it is not there; copy the data again"
-            )
+            raise HandscopeError(f"{path}: the index names this picture, but it is not there; copy the data again")
         pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if pixels is None:
             raise ImageError(f"{path}: cannot be read as a picture; copy the data again")
@@ -111,11 +109,7 @@ def _photo(row: dict[str, Any], taught: dict[str, Any] | None) -> Photo:
         hands = [{"box": box} for box in boxes]
     else:
         hands = taught["hands"]
-    tips = [
-        (joint, row[name])
-        for joint, name in ((THUMB_TIP, "thumb_tip"), (INDEX_TIP, "index_tip"))
-        if name in row
-    ]
+    tips = [(joint, row[name]) for joint, name in ((THUMB_TIP, "thumb_tip"), (INDEX_TIP, "index_tip")) if name in row]
     labels = tuple(_hand(hand, tips if i == 0 else []) for i, hand in enumerate(hands))
     split = "held-out" if is_held_out(row["source"], row["file"]) else "train"
     size = int(row["width"]), int(row["height"])

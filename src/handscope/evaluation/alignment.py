@@ -97,9 +97,7 @@ def align_centroid(predicted: Points, true: Points, known: Flags) -> Points:
 def align_centroid_and_radius(predicted: Points, true: Points, known: Flags) -> Points:
     """Centroids of the known points together, and their mean distances from it made equal (Minimal-Hand-pytorch)."""
     own, goal = _centroid(predicted, known)[:, None], _centroid(true, known)[:, None]
-    radius = [
-        np.where(known, np.linalg.norm(x - c, axis=2), 0).sum(1) for x, c in ((true, goal), (predicted, own))
-    ]
+    radius = [np.where(known, np.linalg.norm(x - c, axis=2), 0).sum(1) for x, c in ((true, goal), (predicted, own))]
     scale = radius[0] / np.maximum(radius[1], 1e-12)
     return scale[:, None, None] * (predicted - own) + goal
 

@@ -106,13 +106,9 @@ def report(before: Mapping[str, Judged], after: Mapping[str, Judged]) -> str:
         share = f"{100 * judged.right.mean():.1f} %" if len(judged.right) else "-"
         lines.append(f"| {name} | {len(judged.scores)} | {share} | {errors} |")
     lines += ["", "| score | " + " | ".join(f"{name}: right" for name in after) + " |", "|---" * (len(after) + 1) + "|"]
-    bins = {
-        name: {min(int(s * BINS), BINS - 1): (r, n) for s, r, n in reliability(one)} for name, one in after.items()
-    }
+    bins = {name: {min(int(s * BINS), BINS - 1): (r, n) for s, r, n in reliability(one)} for name, one in after.items()}
     for i in range(BINS):
-        cells = [
-            f"{100 * bins[name][i][0]:.0f} % of {bins[name][i][1]}" if i in bins[name] else "-" for name in after
-        ]
+        cells = [f"{100 * bins[name][i][0]:.0f} % of {bins[name][i][1]}" if i in bins[name] else "-" for name in after]
         lines.append(f"| {i / BINS:.1f}-{(i + 1) / BINS:.1f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

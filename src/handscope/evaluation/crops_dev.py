@@ -58,9 +58,7 @@ class CropsDev:
         scores = {
             "error_px256": float(errors.mean()),
             "error_px256_median": float(np.median(errors)),
-            "error_px256_offset_free": float(
-                (metrics.joint_errors(joints_2d - offset, crop_truth) / scale).mean()
-            ),
+            "error_px256_offset_free": float((metrics.joint_errors(joints_2d - offset, crop_truth) / scale).mean()),
             "pck_0.1": metrics.pck(errors, metrics.box_side(self.joints_2d), 0.1),
             "pck_0.2": metrics.pck(errors, metrics.box_side(self.joints_2d), 0.2),
         }

@@ -79,9 +79,7 @@ def suppress(boxes: NDArray, scores: NDArray, *, iou: float = 0.4) -> list[int]:
     return kept
 
 
-def compare(
-    answer: tuple[NDArray, ...], truth: dict[str, NDArray], threshold: float
-) -> dict[str, list[float]]:
+def compare(answer: tuple[NDArray, ...], truth: dict[str, NDArray], threshold: float) -> dict[str, list[float]]:
     """Figures of one picture: one entry a labelled hand, a found hand, or a detection."""
     scores, boxes, up, crops, right = answer
     cells = np.flatnonzero(scores > threshold)

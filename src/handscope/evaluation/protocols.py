@@ -196,7 +196,4 @@ def _extent(label: HandLabel) -> NDArray[np.floating]:
 
 def _false_alarms(hands: Sequence[Hand], boxes: Sequence[ArrayLike]) -> int:
     """How many hands overlap none of the boxes."""
-    return sum(
-        all(metrics.box_iou(whole_box(hand), box) < FALSE_IOU for box in boxes)
-        for hand in hands
-    )
+    return sum(all(metrics.box_iou(whole_box(hand), box) < FALSE_IOU for box in boxes) for hand in hands)

@@ -132,10 +132,7 @@ def view_of(label: HandLabel) -> str | None:
 def groups(rows: Sequence[Row]) -> dict[str, dict[str, list[Row]]]:
     """The rows by every way of grouping; groups without a hand are left out."""
     hidden = {(f"{low}-{high} of 21"): (low, high) for low, high in HIDDEN}
-    sizes = {
-        f"{low}-{high}" if high < 1000 else f"{low} and more": (low, high)
-        for low, high in pairwise(SIZES_PX256)
-    }
+    sizes = {f"{low}-{high}" if high < 1000 else f"{low} and more": (low, high) for low, high in pairwise(SIZES_PX256)}
     ways = {
         "all": {"all": list(rows)},
         "side": {name: [r for r in rows if r.side == name] for name in ("left", "right")},

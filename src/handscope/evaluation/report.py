@@ -69,9 +69,7 @@ def as_csv(results: Mapping[str, Result]) -> str:
     return text.getvalue()
 
 
-def as_json(
-    results: Mapping[str, Result], refused: Mapping[str, str], header: Mapping[str, Any]
-) -> dict[str, Any]:
+def as_json(results: Mapping[str, Result], refused: Mapping[str, str], header: Mapping[str, Any]) -> dict[str, Any]:
     """Everything but the values of single hands."""
     return {
         "predictions": dict(header),

@@ -79,9 +79,7 @@ def score(variant: Variant, predictions: Predictions, truth: Truth, order: NDArr
         result = score_joints_3d(variant, predictions.joints_3d[order], truth.joints_3d, known, found)
     else:
         result = _score_mesh(variant, predictions, truth, order)
-    return Result(
-        variant=variant, values=result.values, figures=result.figures, curve=result.curve, keys=truth.keys
-    )
+    return Result(variant=variant, values=result.values, figures=result.figures, curve=result.curve, keys=truth.keys)
 
 
 def score_joints_3d(

@@ -29,9 +29,7 @@ def matrix_to_quaternion(matrix: ArrayLike) -> NDArray[np.float64]:
     trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
     diagonal = np.stack([trace, m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], -1)
     largest = diagonal.argmax(-1)
-    skew = np.stack(
-        [m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]], -1
-    )
+    skew = np.stack([m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]], -1)
     candidates = [np.concatenate([1 + trace[..., None], skew], -1)]
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3

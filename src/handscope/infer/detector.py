@@ -103,9 +103,7 @@ class Detector:
         ]
 
 
-def _view(
-    image: NDArray[np.uint8], region: tuple[int, int, int, int], size: int
-) -> tuple[Crop, NDArray[np.uint8]]:
+def _view(image: NDArray[np.uint8], region: tuple[int, int, int, int], size: int) -> tuple[Crop, NDArray[np.uint8]]:
     """The letterbox of `region` of the picture, and what it shows (size, size, 3)."""
     x0, y0, x1, y1 = region
     view = letterbox(size, 0, 0, x1 - x0, y1 - y0)

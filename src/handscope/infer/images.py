@@ -77,9 +77,7 @@ def find_pictures(path: str | Path) -> list[Path]:
         inside = sorted(path.iterdir())
     except OSError as error:
         raise ImageError(f"{path}: cannot list this folder ({_reason(error)})") from error
-    pictures = [
-        p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
-    ]
+    pictures = [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
     if not pictures:
         folders = sum(p.is_dir() for p in inside)
         deeper = f"; its {folders} sub-folders are not searched, name them too" if folders else ""

@@ -112,9 +112,7 @@ def settle(
         return hand
     weight = np.asarray(trust, np.float64) / depth  # errors count as they look, not in metres
     ones, zeros = np.ones(len(joints)), np.zeros(len(joints))
-    rows = np.concatenate(
-        [np.column_stack([ones, zeros, -rays[:, 0]]), np.column_stack([zeros, ones, -rays[:, 1]])]
-    )
+    rows = np.concatenate([np.column_stack([ones, zeros, -rays[:, 0]]), np.column_stack([zeros, ones, -rays[:, 1]])])
     right = np.concatenate([rays[:, 0] * depth - joints[:, 0], rays[:, 1] * depth - joints[:, 1]])
     weights = np.tile(weight, 2)
     shift = np.linalg.lstsq(rows * weights[:, None], right * weights)[0]

@@ -170,9 +170,7 @@ class Pipeline:
                 answers[i].append((estimate, score))
         return answers
 
-    def _from_boxes(
-        self, image: NDArray[np.uint8], boxes: NDArray[np.floating]
-    ) -> list[tuple[Estimate, float]]:
+    def _from_boxes(self, image: NDArray[np.uint8], boxes: NDArray[np.floating]) -> list[tuple[Estimate, float]]:
         found = []
         for box in boxes:
             crops = crops_of_box(box, self.estimator.size)
@@ -185,9 +183,7 @@ class Pipeline:
             found.append((estimate, estimate.trust))
         return found
 
-    def to_hand(
-        self, estimate: Estimate, score: float, K: NDArray[np.floating], height: int, width: int
-    ) -> FoundHand:
+    def to_hand(self, estimate: Estimate, score: float, K: NDArray[np.floating], height: int, width: int) -> FoundHand:
         """What the network says of a crop, fitted and lifted to the camera `K` of a picture `height` x `width`."""
         crop = estimate.crop
         seen = without_specks(estimate.mask)
@@ -288,8 +284,7 @@ def check_intrinsics(K: ArrayLike) -> NDArray[np.float64]:
     ok = matrix.shape == (3, 3) and np.isfinite(matrix).all() and (np.diag(matrix) > 0).all()
     if not ok or not np.allclose(matrix[2], [0, 0, 1]) or matrix[1, 0] != 0:
         raise HandscopeError(
-            "K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels with positive fx and fy; "
-            f"got {matrix.tolist()}"
+            f"K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels with positive fx and fy; got {matrix.tolist()}"
         )
     return matrix
 

@@ -78,9 +78,7 @@ def _read_card(path: Path, *, required: bool) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise AssetError(
-            f"{path}: the card is not valid JSON ({error}); reinstall or export it again"
-        ) from error
+        raise AssetError(f"{path}: the card is not valid JSON ({error}); reinstall or export it again") from error
     if not isinstance(card, dict):
         raise AssetError(f"{path}: the card should be a JSON object, found {type(card).__name__}")
     return card

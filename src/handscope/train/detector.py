@@ -141,9 +141,7 @@ class DetectorTask:
         """Held-out photographs and joints-dev."""
         shipped = ExportedDetector(model)  # type: ignore[arg-type]
         with torch.no_grad():
-            return self.dev.score(
-                lambda images: tuple(values.numpy() for values in shipped(torch.from_numpy(images)))
-            )
+            return self.dev.score(lambda images: tuple(values.numpy() for values in shipped(torch.from_numpy(images))))
 
 
 def resized(batch: DetectorBatch, size: int) -> tuple[Tensor, HandTable]:

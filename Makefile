@@ -20,6 +20,7 @@ test: check
 
 check: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/ruff check .
+	$(TEST_VENV)/bin/ruff format --check .
 	$(TEST_VENV)/bin/lint-imports
 
 docs: $(TEST_VENV)/.complete

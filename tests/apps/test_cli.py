@@ -274,7 +274,7 @@ def test_light_modules_import_nothing_heavy():
         "import sys, handscope\n"
         "assert 'numpy' not in sys.modules and 'onnxruntime' not in sys.modules\n"
         "handscope.load, handscope.Hand\n"
-        "import handscope.viz, handscope.apps.analyse, handscope.infer.export\n"
+        "import handscope.viz, handscope.apps.analyse, handscope.infer.formats\n"
         "heavy = {'torch', 'numba', 'scipy', 'warp', 'onnx', 'matplotlib', 'jaxtyping'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

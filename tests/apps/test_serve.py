@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from handscope.infer import export
+from handscope.infer import formats
 from handscope.infer.pipeline import load
 from handscope.infer.results import Hands
 from toy_networks import blobs, paint, toy_joints
@@ -63,7 +63,7 @@ def test_the_answer_is_the_models(client, model, picture):
     answer = post(client, picture, "folder/photo.png")
     assert answer.status_code == 200 and answer.headers["content-type"] == "application/json"
     content = answer.json()
-    jsonschema.validate(content, export.schema())
+    jsonschema.validate(content, formats.schema())
     (hand,) = content["hands"]
     assert hand["handedness"] == "left" and content["image"]["source"] == "photo.png"
     np.testing.assert_allclose(hand["joints_2d"], toy_joints(*LEFT), atol=1.0)

@@ -9,7 +9,7 @@ import pytest
 from handscope.errors import HandscopeError
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
-from handscope.infer import export
+from handscope.infer import formats
 from handscope.infer.mano import refit
 from handscope.infer.pipeline import load
 from mano_files import open_hand_as_mano, write_mano
@@ -56,11 +56,11 @@ def test_left_is_right_in_the_mirror(mano):
 
 def test_files_know_the_model(mano):
     told = refit(posed_hand(320, 240, "left"), mano[1.0])
-    with np.load(io.BytesIO(export.to_mano_npz(told)), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(formats.to_mano_npz(told)), allow_pickle=False) as arrays:
         assert arrays["model"] == "MANO" and arrays["vertices"].shape == (778, 3)
     unknown = replace(told, asset=None)
     with pytest.raises(HandscopeError, match="set its `asset`"):
-        export.to_mano_npz(unknown)
+        formats.to_mano_npz(unknown)
 
 
 def test_load_tells_hands_in_the_model_of_the_file(toy_weights, tmp_path):

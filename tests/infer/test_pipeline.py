@@ -9,8 +9,8 @@ import pytest
 from handscope.errors import AssetError, HandscopeError
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
+from handscope.infer.crop_estimates import other_side
 from handscope.infer.detector import Detection, Detector, box_iou, suppress, tile_boxes
-from handscope.infer.looks import other_side
 from handscope.infer.pipeline import BOX_MARGIN, blended, box_of, distinct, drop_repeated, load, without_specks
 from handscope.infer.weights import SHIPPED, open_network
 from handscope.skeleton import TIPS

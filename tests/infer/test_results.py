@@ -10,7 +10,7 @@ from PIL import Image
 
 import handscope
 from handscope.errors import HandscopeError
-from handscope.infer import export
+from handscope.infer import formats
 from handscope.infer.pipeline import load
 from handscope.infer.results import FoundHand, Hands
 from toy_networks import blobs, paint
@@ -81,7 +81,7 @@ def test_it_is_a_list_that_reads_well(hands):
 
 def test_it_draws_and_tells(hands, pictures):
     assert (hands.draw(pictures[0]) != pictures[0]).any()
-    jsonschema.validate(json.loads(hands.to_json()), export.schema())
+    jsonschema.validate(json.loads(hands.to_json()), formats.schema())
     assert hands.to_dict()["hands"][0] == hands[0].to_dict() == json.loads(hands[0].to_json())
     assert hands[0].to_retargeting().shape == (21, 3)
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from handscope.apps.cli import DEFAULT_KINDS, KINDS
 from handscope.apps.video import INTERRUPTED, analyse_video
 from handscope.errors import HandscopeError, ImageError, VideoError
-from handscope.infer import export
+from handscope.infer import formats
 from handscope.infer.images import Picture, find_pictures, read_picture
 from handscope.infer.pipeline import SMALLEST_PX, check_intrinsics, load
 from handscope.infer.video import is_video
@@ -167,7 +167,7 @@ def write_results(picture: Picture, hands: Sequence[Hand], kinds: Sequence[str],
             _write_each(folder, stem, suffix, [encode(hand) for hand in hands])
         else:
             name, content = _of_the_picture(kind, picture, hands, about, notes)
-            export.write_file(folder / name, content)
+            formats.write_file(folder / name, content)
     return Result(picture.path, folder, hands, notes)
 
 
@@ -176,17 +176,17 @@ def _of_the_picture(
 ) -> tuple[str, bytes | str]:
     """Name and content of the one file of this kind."""
     if kind == "overlay":
-        return "overlay.png", export.to_png(draw(picture.image, hands, min_side=LEGIBLE_PX))
+        return "overlay.png", formats.to_png(draw(picture.image, hands, min_side=LEGIBLE_PX))
     if kind == "json":
-        return "result.json", export.to_json(hands, **about, notes=notes)
+        return "result.json", formats.to_json(hands, **about, notes=notes)
     if kind == "npz":
-        return "hands.npz", export.to_npz(hands)
+        return "hands.npz", formats.to_npz(hands)
     if kind == "csv":
-        return "hands.csv", export.to_csv(hands, source=about["source"])
+        return "hands.csv", formats.to_csv(hands, source=about["source"])
     if kind == "coco":
-        return "coco.json", export.to_coco(hands, **about)
+        return "coco.json", formats.to_coco(hands, **about)
     if kind == "track_hands":
-        return "track_hands.json", json.dumps(export.track_hands(hands)) + "\n"
+        return "track_hands.json", json.dumps(formats.track_hands(hands)) + "\n"
     raise ValueError(f"no such kind of file: {kind}")
 
 
@@ -197,12 +197,12 @@ def _to_npy(array: NDArray) -> bytes:
 
 
 _OF_EACH_HAND: dict[str, tuple[str, str, Callable[[Hand], bytes]]] = {
-    "mask": ("mask", "png", lambda hand: export.to_png(hand.mask)),
-    "glb": ("hand", "glb", export.to_glb),
-    "obj": ("hand", "obj", lambda hand: export.to_obj(hand).encode()),
-    "ply": ("hand", "ply", export.to_ply),
-    "mano_npz": ("mano", "npz", export.to_mano_npz),
-    "dex": ("dex", "npy", lambda hand: _to_npy(export.to_retargeting(hand))),
+    "mask": ("mask", "png", lambda hand: formats.to_png(hand.mask)),
+    "glb": ("hand", "glb", formats.to_glb),
+    "obj": ("hand", "obj", lambda hand: formats.to_obj(hand).encode()),
+    "ply": ("hand", "ply", formats.to_ply),
+    "mano_npz": ("mano", "npz", formats.to_mano_npz),
+    "dex": ("dex", "npy", lambda hand: _to_npy(formats.to_retargeting(hand))),
 }
 """Kinds with a file for each hand: stem, suffix and what goes in."""
 
@@ -210,7 +210,7 @@ _OF_EACH_HAND: dict[str, tuple[str, str, Callable[[Hand], bytes]]] = {
 def _write_each(folder: Path, stem: str, suffix: str, contents: Sequence[bytes]) -> None:
     """`stem`-0.`suffix` and so on; numbers beyond, left by an earlier run, are removed."""
     for i, content in enumerate(contents):
-        export.write_file(folder / f"{stem}-{i}.{suffix}", content)
+        formats.write_file(folder / f"{stem}-{i}.{suffix}", content)
     for old in folder.glob(f"{stem}-*.{suffix}"):
         number = re.fullmatch(rf"{stem}-(\d+)\.{suffix}", old.name)
         if number and int(number[1]) >= len(contents):

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from handscope.apps.cli import KINDS as PICTURE_KINDS
 from handscope.apps.preview import Preview
 from handscope.errors import HandscopeError
-from handscope.infer import export
+from handscope.infer import formats
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.tracking import TrackingConfig
 from handscope.infer.video import CameraReader, VideoFrame, VideoReader, track
@@ -160,8 +160,8 @@ class ClipWriter:
             frames = [hands.get(number) for hands in self._hands]
             frames = [hand if hand is not None and hand.handedness == side else None for hand in frames]
             if count > 1:
-                clip = export.to_glb_animation(frames, times=self._times)
-                export.write_file(self.folder / f"hand-{number}.glb", clip)
+                clip = formats.to_glb_animation(frames, times=self._times)
+                formats.write_file(self.folder / f"hand-{number}.glb", clip)
 
 
 def run(

@@ -24,7 +24,7 @@ from handscope.apps.analyse import LEGIBLE_PX, write_results
 from handscope.apps.cli import KINDS
 from handscope.apps.serve import check_free
 from handscope.errors import HandscopeError, ImageError
-from handscope.infer.export.meshes import labels
+from handscope.infer.formats.meshes import labels
 from handscope.infer.images import Picture, inspect_picture, read_picture
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.crops import Crop
-from handscope.infer.looks import Look, View, batches, cut, next_crop, resized
+from handscope.infer.crop_estimates import Look, View, batches, cut, next_crop, resized
 from handscope.infer.weights import Network, check_outputs
 
 FAR_TURN_DEG, FAR_ZOOM = 40.0, 0.35

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.crops import Crop
+from handscope.infer.crop_estimates import Look, View, batches, cut, is_settled, next_crop, other_side, resized
 from handscope.infer.lifting import PosedHand
-from handscope.infer.looks import Look, View, batches, cut, is_settled, next_crop, other_side, resized
 from handscope.infer.weights import Network, check_outputs
 
 MOST_LOOKS = 4

@@ -29,7 +29,7 @@ from handscope.infer.images import read_picture, to_rgb_array
 from handscope.infer.lifting import PosedHand, lift, seen_in_crop, settle
 from handscope.infer.mano import refit
 from handscope.infer.results import FoundHand, Hands
-from handscope.infer.thickness import thicken
+from handscope.infer.silhouette_refinement import refine_silhouette
 from handscope.infer.weights import open_network
 from handscope.skeleton import TIPS
 from handscope.types import Hand
@@ -198,7 +198,7 @@ class Pipeline:
             estimate.bone_depths,
             crop.size,
         )
-        fitted = thicken(self.asset, fitted, estimate.joints, seen, estimate.focal, crop.size)
+        fitted = refine_silhouette(self.asset, fitted, estimate.joints, seen, estimate.focal, crop.size)
         joints = crop.invert(blended(estimate, fitted.hand))
         lifted = lift(fitted.hand, estimate.focal, crop, K, width)
         lifted = settle(lifted, joints, estimate.joint_scores, K, mirrored=crop.mirrored)

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.infer import export
+from handscope.infer import formats
 from handscope.types import Hand
 from handscope.viz import draw
 
 
 class FoundHand(Hand):
-    """A `Hand` with its files: meshes are for viewers (y up), all else is in the camera frame (docs/exports.md)."""
+    """A `Hand` with its files: meshes are for viewers (y up), all else is in the camera frame (docs/formats.md)."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, ready for JSON; no mask and no mesh."""
-        return export.hand_to_dict(self)
+        return formats.hand_to_dict(self)
 
     def to_json(self) -> str:
         """`to_dict` as text."""
@@ -31,27 +31,27 @@ class FoundHand(Hand):
 
     def to_retargeting(self) -> NDArray[np.float64]:
         """Joints (21, 3) as dex-retargeting takes them: metres about the wrist, in its MANO frame."""
-        return export.to_retargeting(self)
+        return formats.to_retargeting(self)
 
     def save_glb(self, path: str | Path) -> Path:
         """The mesh with its skeleton, for any 3D viewer."""
-        return export.write_file(path, export.to_glb(self))
+        return formats.write_file(path, formats.to_glb(self))
 
     def save_obj(self, path: str | Path) -> Path:
         """The mesh as Wavefront OBJ."""
-        return export.write_file(path, export.to_obj(self))
+        return formats.write_file(path, formats.to_obj(self))
 
     def save_ply(self, path: str | Path) -> Path:
         """The mesh as binary PLY."""
-        return export.write_file(path, export.to_ply(self))
+        return formats.write_file(path, formats.to_ply(self))
 
     def save_npz(self, path: str | Path) -> Path:
         """Every array, with a leading axis of length one."""
-        return export.write_file(path, export.to_npz([self]))
+        return formats.write_file(path, formats.to_npz([self]))
 
     def save_mano_npz(self, path: str | Path) -> Path:
         """Parameters as users of smplx and MANO expect them."""
-        return export.write_file(path, export.to_mano_npz(self))
+        return formats.write_file(path, formats.to_mano_npz(self))
 
 
 class Hands(list[FoundHand]):
@@ -90,36 +90,36 @@ class Hands(list[FoundHand]):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, as `handscope/infer/hands.schema.json` says; no masks and no meshes."""
-        return export.to_dict(self, **self._about, notes=self.notes)
+        return formats.to_dict(self, **self._about, notes=self.notes)
 
     def to_json(self) -> str:
         """`to_dict` as text."""
-        return export.to_json(self, **self._about, notes=self.notes)
+        return formats.to_json(self, **self._about, notes=self.notes)
 
     def save_json(self, path: str | Path) -> Path:
         """`to_json` in a file."""
-        return export.write_file(path, self.to_json())
+        return formats.write_file(path, self.to_json())
 
     def save_csv(self, path: str | Path) -> Path:
         """One row for each hand and joint."""
-        return export.write_file(path, export.to_csv(self, source=self.source))
+        return formats.write_file(path, formats.to_csv(self, source=self.source))
 
     def save_coco(self, path: str | Path) -> Path:
         """COCO-WholeBody's keypoints."""
-        return export.write_file(path, export.to_coco(self, **self._about))
+        return formats.write_file(path, formats.to_coco(self, **self._about))
 
     def save_npz(self, path: str | Path) -> Path:
         """Every array, hands along the first axis."""
-        return export.write_file(path, export.to_npz(self))
+        return formats.write_file(path, formats.to_npz(self))
 
     def save_glb(self, path: str | Path) -> Path:
         """All meshes with their skeletons in one scene."""
-        return export.write_file(path, export.to_glb(self))
+        return formats.write_file(path, formats.to_glb(self))
 
     def save_obj(self, path: str | Path) -> Path:
         """All meshes as one Wavefront OBJ."""
-        return export.write_file(path, export.to_obj(self))
+        return formats.write_file(path, formats.to_obj(self))
 
     def save_ply(self, path: str | Path) -> Path:
         """All meshes as one binary PLY."""
-        return export.write_file(path, export.to_ply(self))
+        return formats.write_file(path, formats.to_ply(self))

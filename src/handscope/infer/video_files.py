@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import VideoError
-from handscope.infer import export
+from handscope.infer import formats
 from handscope.infer.video import VideoFrame, require_av
 from handscope.types import Hand
 
@@ -106,7 +106,7 @@ class LinesWriter:
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
         """Append the frame's line; it is on disk when this returns."""
-        hands = [export.hand_to_dict(hand) for hand in frame.hands]
+        hands = [formats.hand_to_dict(hand) for hand in frame.hands]
         self._file.write(json.dumps({"frame": frame.index, "time": round(frame.time, 6), "hands": hands}) + "\n")
         self._file.flush()
 

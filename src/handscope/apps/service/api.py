@@ -23,7 +23,7 @@ from handscope.apps.service.admission import RETRY_AFTER_S, Admission, error_con
 from handscope.apps.service.batching import Batcher, Job
 from handscope.apps.service.metrics import Metrics
 from handscope.errors import HandscopeError, ImageError
-from handscope.infer import export
+from handscope.infer import formats
 from handscope.infer.images import Header, NotAPictureError, TooManyPixelsError, inspect_picture
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands
@@ -32,10 +32,10 @@ HANDS = "/v1/hands"
 Format = Literal["json", "csv", "coco", "glb", "npz"]
 ENCODERS: dict[str, tuple[str, Callable[[Hands], str | bytes]]] = {
     "json": ("application/json", Hands.to_json),
-    "coco": ("application/json", lambda h: export.to_coco(h, width=h.width, height=h.height, source=h.source)),
-    "csv": ("text/csv; charset=utf-8", lambda hands: export.to_csv(hands, source=hands.source)),
-    "glb": ("model/gltf-binary", export.to_glb),
-    "npz": ("application/octet-stream", export.to_npz),
+    "coco": ("application/json", lambda h: formats.to_coco(h, width=h.width, height=h.height, source=h.source)),
+    "csv": ("text/csv; charset=utf-8", lambda hands: formats.to_csv(hands, source=hands.source)),
+    "glb": ("model/gltf-binary", formats.to_glb),
+    "npz": ("application/octet-stream", formats.to_npz),
 }
 MEDIA_TYPES = {
     "JPEG": {"image/jpeg", "image/jpg", "image/pjpeg"},
@@ -245,7 +245,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     """FastAPI's document with the schema of the answer, which the package ships."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        text = json.dumps(export.schema()).replace("#/$defs/", "#/components/schemas/")
+        text = json.dumps(formats.schema()).replace("#/$defs/", "#/components/schemas/")
         answer = json.loads(text)
         parts = answer.pop("$defs")
         for key in ("$schema", "$id"):

@@ -22,7 +22,7 @@ GRID = 224
 _SHIFT = 4
 
 
-def thicken(
+def refine_silhouette(
     asset: HandAsset, fitted: Fitted, joints: NDArray[np.floating], mask: NDArray[np.floating], focal: float, size: int
 ) -> Fitted:
     """`fitted` with the thickness that `mask` (m, m), probability over the crop, asks for.

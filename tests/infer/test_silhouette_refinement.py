@@ -6,7 +6,7 @@ import pytest
 
 from handscope.hand.assets import load_asset
 from handscope.infer.fitting import posed
-from handscope.infer.thickness import THICKER_M, THINNER_M, thicken
+from handscope.infer.silhouette_refinement import THICKER_M, THINNER_M, refine_silhouette
 
 FOCAL, SIZE = 450.0, 224
 UPRIGHT = np.array([[0.0, 0, -1], [1, 0, 0], [0, -1, 0]])  # fingers up, back to the camera
@@ -58,7 +58,7 @@ def test_thickening_moves_the_skin_and_hardly_the_joints(asset):
 @pytest.mark.parametrize("true_m", [0.0, 0.0008, 0.0015])
 def test_the_mesh_gets_the_thickness_of_the_mask(asset, true_m):
     true, start = hand(asset, true_m), hand(asset)
-    found = thicken(asset, start, seen(start.hand.joints_3d), mask_of(asset, true), FOCAL, SIZE)
+    found = refine_silhouette(asset, start, seen(start.hand.joints_3d), mask_of(asset, true), FOCAL, SIZE)
     assert thickness(asset, found) == pytest.approx(true_m, abs=0.0004)
     np.testing.assert_array_equal(found.theta, start.theta)
 
@@ -67,8 +67,8 @@ def test_thickness_has_limits_and_needs_a_mask(asset):
     start = hand(asset)
     joints = seen(start.hand.joints_3d)
     whole, none = np.ones((56, 56), np.float32), np.zeros((56, 56), np.float32)
-    assert thickness(asset, thicken(asset, start, joints, whole, FOCAL, SIZE)) == pytest.approx(THICKER_M)
-    assert thicken(asset, start, joints, none, FOCAL, SIZE) is start
+    assert thickness(asset, refine_silhouette(asset, start, joints, whole, FOCAL, SIZE)) == pytest.approx(THICKER_M)
+    assert refine_silhouette(asset, start, joints, none, FOCAL, SIZE) is start
     half = mask_of(asset, start)
     half[:, :28] = 0  # something before the hand
-    assert thickness(asset, thicken(asset, start, joints, half, FOCAL, SIZE)) == pytest.approx(THINNER_M)
+    assert thickness(asset, refine_silhouette(asset, start, joints, half, FOCAL, SIZE)) == pytest.approx(THINNER_M)

@@ -15,7 +15,7 @@ import numpy as np
 
 from handscope.geometry.rotations import matrix_to_axis_angle
 from handscope.hand.model import rest_joints
-from handscope.infer.export.rig import MIRROR, require_model
+from handscope.infer.formats.rig import MIRROR, require_model
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import Hand
 

@@ -12,8 +12,8 @@ from glb_reader import Glb
 from handscope.errors import HandscopeError
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
-from handscope.infer import export
-from handscope.infer.export.meshes import linear
+from handscope.infer import formats
+from handscope.infer.formats.meshes import linear
 from handscope.skeleton import MODEL_TO_CANONICAL
 from posed_hands import posed_hand
 
@@ -41,14 +41,14 @@ def moving(side: str, count: int = 4, beta=None):
 
 
 def test_glb_is_the_mesh_with_y_up(hand):
-    mesh = trimesh.load(io.BytesIO(export.to_glb(hand)), file_type="glb", force="mesh", process=False)
+    mesh = trimesh.load(io.BytesIO(formats.to_glb(hand)), file_type="glb", force="mesh", process=False)
     np.testing.assert_allclose(mesh.vertices, hand.vertices * VIEWER, atol=1e-6)
     np.testing.assert_array_equal(mesh.faces, hand.faces)
     assert mesh.volume > 0  # faces look outwards
 
 
 def test_glb_is_sound(hand):
-    glb = Glb(export.to_glb([hand, hand]))
+    glb = Glb(formats.to_glb([hand, hand]))
     assert [node["name"] for node in glb.tree["nodes"] if "mesh" in node] == [
         f"{hand.handedness} hand",
         f"{hand.handedness} 2 hand",
@@ -75,11 +75,11 @@ def test_glb_is_sound(hand):
 
 
 def test_the_skeleton_leaves_the_mesh_where_it_is(hand):
-    np.testing.assert_allclose(Glb(export.to_glb(hand)).skinned(), hand.vertices * VIEWER, atol=1e-6)
+    np.testing.assert_allclose(Glb(formats.to_glb(hand)).skinned(), hand.vertices * VIEWER, atol=1e-6)
 
 
 def test_joints_of_the_skeleton_are_those_of_the_hand(hand):
-    glb = Glb(export.to_glb(hand))
+    glb = Glb(formats.to_glb(hand))
     nodes = glb.tree["skins"][0]["joints"]
     places = glb.world()[nodes, :3, 3][MODEL_TO_CANONICAL] * VIEWER
     inner = [joint for joint in range(21) if joint % 4 or joint == 0]
@@ -91,10 +91,10 @@ def test_joints_of_the_skeleton_are_those_of_the_hand(hand):
 
 def test_a_mesh_of_an_unknown_model_has_no_skeleton(hand):
     small = replace(hand, vertices=hand.vertices[:100], faces=hand.faces[(hand.faces < 100).all(1)])
-    tree = Glb(export.to_glb(small)).tree
+    tree = Glb(formats.to_glb(small)).tree
     assert "skins" not in tree and len(tree["nodes"]) == 1
     with pytest.raises(HandscopeError, match="a hand of 100 vertices"):
-        export.to_glb_animation([small])
+        formats.to_glb_animation([small])
 
 
 def test_glb_colours_are_levels_of_light():
@@ -103,16 +103,16 @@ def test_glb_colours_are_levels_of_light():
 
 
 def test_no_hand_gives_empty_files():
-    assert "meshes" not in Glb(export.to_glb([])).tree
-    assert export.to_obj([]).startswith("# handscope: no hand")
-    assert b"element vertex 0\n" in export.to_ply([])
+    assert "meshes" not in Glb(formats.to_glb([])).tree
+    assert formats.to_obj([]).startswith("# handscope: no hand")
+    assert b"element vertex 0\n" in formats.to_ply([])
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_the_clip_moves_the_mesh_as_the_hand_moved(side):
     """Without pose blend shapes, every key frame is our mesh within a millimetre; with a shape of its own too."""
     frames = moving(side, beta=np.linspace(-1, 1, 10))
-    glb = Glb(export.to_glb_animation(frames, fps=25))
+    glb = Glb(formats.to_glb_animation(frames, fps=25))
     for number, hand in enumerate(frames):
         time, pose = glb.frame(number)
         assert time == pytest.approx(number / 25)
@@ -123,7 +123,7 @@ def test_the_clip_moves_the_mesh_as_the_hand_moved(side):
 
 def test_the_clip_turns_the_short_way():
     """Between neighbouring key frames no joint turns by more than the angle between them."""
-    glb = Glb(export.to_glb_animation(moving("right", count=6)))
+    glb = Glb(formats.to_glb_animation(moving("right", count=6)))
     for channel in glb.tree["animations"][0]["channels"]:
         if channel["target"]["path"] == "rotation":
             values = glb.array(glb.tree["animations"][0]["samplers"][channel["sampler"]]["output"])
@@ -134,9 +134,9 @@ def test_the_clip_turns_the_short_way():
 
 def test_frames_without_the_hand_are_bridged():
     one, two, three = moving("right", count=3)
-    glb = Glb(export.to_glb_animation([None, one, None, two, three, None], fps=10))
+    glb = Glb(formats.to_glb_animation([None, one, None, two, three, None], fps=10))
     assert [glb.frame(i)[0] for i in range(3)] == pytest.approx([0.1, 0.3, 0.4])
-    late = Glb(export.to_glb_animation([one, None, two], times=[0.0, 0.5, 2.0]))
+    late = Glb(formats.to_glb_animation([one, None, two], times=[0.0, 0.5, 2.0]))
     assert [late.frame(i)[0] for i in range(2)] == pytest.approx([0.0, 2.0])
 
 
@@ -152,18 +152,18 @@ def test_frames_without_the_hand_are_bridged():
 )
 def test_what_cannot_be_a_clip_gives_one_sentence(arguments, words):
     with pytest.raises(HandscopeError, match=words):
-        export.to_glb_animation(**arguments)
+        formats.to_glb_animation(**arguments)
 
 
 def test_obj_is_the_mesh_with_y_up(hand):
-    mesh = trimesh.load(io.StringIO(export.to_obj(hand)), file_type="obj", process=False, maintain_order=True)
+    mesh = trimesh.load(io.StringIO(formats.to_obj(hand)), file_type="obj", process=False, maintain_order=True)
     np.testing.assert_allclose(mesh.vertices, hand.vertices * VIEWER, atol=1e-6)
     np.testing.assert_array_equal(mesh.faces, hand.faces)
-    assert export.to_obj([hand, hand]).count("\no ") == 2
+    assert formats.to_obj([hand, hand]).count("\no ") == 2
 
 
 def test_ply_is_the_meshes_with_y_up(hand):
-    mesh = trimesh.load(io.BytesIO(export.to_ply([hand, hand])), file_type="ply", process=False)
+    mesh = trimesh.load(io.BytesIO(formats.to_ply([hand, hand])), file_type="ply", process=False)
     count = len(hand.vertices)
     for part, faces in ((slice(0, count), hand.faces), (slice(count, None), hand.faces + count)):
         np.testing.assert_allclose(mesh.vertices[part], hand.vertices * VIEWER, atol=1e-6)

@@ -1,4 +1,4 @@
-"""docs/exports.md and the example: every block runs, in the order it is read, on a sample picture."""
+"""docs/formats.md and the example: every block runs, in the order it is read, on a sample picture."""
 
 import re
 import shutil
@@ -21,10 +21,10 @@ def test_the_blocks_of_the_page_run(tmp_path, monkeypatch, capsys):
     pytest.importorskip("pyarrow")
     shutil.copy(ROOT / "samples/pinch.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/exports.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/formats.md").read_text(), re.DOTALL)
     scope: dict = {}
     for block in blocks:
-        exec(compile(block.replace("handscope.load()", "handscope.load(threads=1)"), "docs/exports.md", "exec"), scope)
+        exec(compile(block.replace("handscope.load()", "handscope.load(threads=1)"), "docs/formats.md", "exec"), scope)
     assert len(blocks) >= 9 and "(48,)" in capsys.readouterr().out
     assert {"hands.glb", "clip.glb", "hands.parquet", "coco.json"} <= {path.name for path in tmp_path.iterdir()}
 

@@ -2,7 +2,7 @@
 
 The mesh is the open hand of the mean shape, bound at rest; the clip turns the wrist and the 15 joints and moves the
 wrist. Pose blend shapes (the small bulges that follow a bend) are left out: as morph targets they would be 135, and
-viewers read few. What that costs is in docs/exports.md.
+viewers read few. What that costs is in docs/formats.md.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
 from handscope.hand.assets import HandAsset
-from handscope.infer.export.gltf import Document
-from handscope.infer.export.meshes import add_mesh, add_skeleton, gltf_quaternions, inverse
-from handscope.infer.export.rig import MIRROR, build_rig, require_model, viewer_pose
+from handscope.infer.formats.gltf import Document
+from handscope.infer.formats.meshes import add_mesh, add_skeleton, gltf_quaternions, inverse
+from handscope.infer.formats.rig import MIRROR, build_rig, require_model, viewer_pose
 from handscope.skeleton import MODEL_TO_CANONICAL
 from handscope.types import Hand
 from handscope.viz import colours_by_finger

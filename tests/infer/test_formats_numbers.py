@@ -14,7 +14,7 @@ import pytest
 from handscope.errors import HandscopeError
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import load_asset
-from handscope.infer import export
+from handscope.infer import formats
 from handscope.skeleton import JOINT_NAMES
 from posed_hands import posed_hand
 
@@ -27,8 +27,8 @@ def hand(request):
 
 
 def test_json_tells_what_it_holds(hand):
-    content = json.loads(export.to_json([hand, hand], width=320, height=240, source="a/b.jpg", notes=["x"]))
-    assert content["version"] == export.FORMAT_VERSION
+    content = json.loads(formats.to_json([hand, hand], width=320, height=240, source="a/b.jpg", notes=["x"]))
+    assert content["version"] == formats.FORMAT_VERSION
     assert content["image"] == {"source": "a/b.jpg", "width": 320, "height": 240, "notes": ["x"]}
     assert content["joint_names"] == list(JOINT_NAMES)
     one = content["hands"][1]
@@ -39,28 +39,28 @@ def test_json_tells_what_it_holds(hand):
 
 
 def test_json_keeps_its_schema(hand):
-    schema = export.schema()
+    schema = formats.schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     for hands in ([], [hand], [hand, hand]):
-        jsonschema.validate(json.loads(export.to_json(hands, width=320, height=240)), schema)
-    wrong = export.to_dict([hand], width=320, height=240)
+        jsonschema.validate(json.loads(formats.to_json(hands, width=320, height=240)), schema)
+    wrong = formats.to_dict([hand], width=320, height=240)
     wrong["hands"][0]["joints_3d"].pop()
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(wrong, schema)
 
 
 def test_npz_keeps_every_array(hand):
-    with np.load(io.BytesIO(export.to_npz([hand, hand])), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(formats.to_npz([hand, hand])), allow_pickle=False) as arrays:
         assert arrays["handedness"].tolist() == [hand.handedness] * 2
         np.testing.assert_array_equal(arrays["vertices"][1], hand.vertices)
         np.testing.assert_array_equal(arrays["mask"][0], hand.mask)
-    with np.load(io.BytesIO(export.to_npz([])), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(formats.to_npz([])), allow_pickle=False) as arrays:
         assert len(arrays["joints_3d"]) == 0
 
 
 def test_mano_parameters_pose_the_hand_of_that_side(hand):
     """As smplx does it, with the model of that side: Rot(global_orient) (v - J0) + J0 + trans."""
-    with np.load(io.BytesIO(export.to_mano_npz(hand)), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(formats.to_mano_npz(hand)), allow_pickle=False) as arrays:
         content = dict(arrays)
     assert content["pose"].shape == (48,) and content["betas"].shape == (10,) and content["trans"].shape == (3,)
     assert bool(content["is_right"]) == (hand.handedness == "right") and content["model"] == "open"
@@ -77,7 +77,7 @@ def test_mano_parameters_pose_the_hand_of_that_side(hand):
 
 
 def test_csv_has_a_row_for_each_joint(hand):
-    rows = list(csv.DictReader(io.StringIO(export.to_csv([hand, hand], source='a, "b".jpg'))))
+    rows = list(csv.DictReader(io.StringIO(formats.to_csv([hand, hand], source='a, "b".jpg'))))
     assert len(rows) == 42 and rows[0]["source"] == 'a, "b".jpg' and rows[41]["name"] == "little_tip"
     pixels = np.array([[float(row["x_px"]), float(row["y_px"])] for row in rows[21:]])
     metres = np.array([[float(row[f"{axis}_m"]) for axis in "xyz"] for row in rows[21:]])
@@ -87,7 +87,7 @@ def test_csv_has_a_row_for_each_joint(hand):
 
 
 def test_coco_fills_the_side_it_knows(hand):
-    content = json.loads(export.to_coco([hand], width=320, height=240, source="a.jpg", image_id=7))
+    content = json.loads(formats.to_coco([hand], width=320, height=240, source="a.jpg", image_id=7))
     (annotation,) = content["annotations"]
     side, other = hand.handedness, {"left": "right", "right": "left"}[hand.handedness]
     assert annotation["image_id"] == content["images"][0]["id"] == 7
@@ -102,7 +102,7 @@ def test_coco_fills_the_side_it_knows(hand):
 
 
 def test_track_hands_cells(hand):
-    (cell,) = export.track_hands([hand])
+    (cell,) = formats.track_hands([hand])
     assert list(cell) == ["handedness", "confidence", "kp2d", "kp3d"]
     np.testing.assert_array_equal(cell["kp2d"], hand.joints_2d)
     np.testing.assert_array_equal(cell["kp3d"], hand.joints_3d)
@@ -110,7 +110,7 @@ def test_track_hands_cells(hand):
 
 def test_parquet_has_a_row_for_each_picture(hand):
     parquet = pytest.importorskip("pyarrow.parquet")
-    data = export.to_parquet({"a.jpg": [hand, hand], "b.jpg": []})
+    data = formats.to_parquet({"a.jpg": [hand, hand], "b.jpg": []})
     rows = parquet.read_table(io.BytesIO(data)).to_pylist()
     assert [(row["path"], len(row["hands"])) for row in rows] == [("a.jpg", 2), ("b.jpg", 0)]
     np.testing.assert_allclose(rows[0]["hands"][1]["kp3d"], hand.joints_3d, rtol=1e-6)
@@ -119,7 +119,7 @@ def test_parquet_has_a_row_for_each_picture(hand):
 def test_parquet_without_pyarrow_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(HandscopeError, match="pip install pyarrow"):
-        export.to_parquet({})
+        formats.to_parquet({})
 
 
 def dex_frame(joints):
@@ -142,33 +142,33 @@ def test_retargeting_joints_are_those_of_dex_retargeting(side, turn):
     matrix = {"right": [[0, 0, -1], [-1, 0, 0], [0, 1, 0]], "left": [[0, 0, -1], [1, 0, 0], [0, -1, 0]]}[side]
     hand = posed_hand(320, 240, side, turn=turn, centre=(0.1, 0, 0.6))
     own = hand.joints_3d - hand.joints_3d[0]
-    found = export.to_retargeting(hand)
+    found = formats.to_retargeting(hand)
     np.testing.assert_allclose(found, own @ dex_frame(own) @ np.array(matrix), atol=1e-9)
-    np.testing.assert_allclose(found, export.to_retargeting(posed_hand(320, 240, side)), atol=1e-6)
+    np.testing.assert_allclose(found, formats.to_retargeting(posed_hand(320, 240, side)), atol=1e-6)
     np.testing.assert_allclose(found[9], [0, 0, np.linalg.norm(own[9])], atol=1e-9)
 
 
 def test_retargeting_joints_of_left_and_right_mirror_each_other():
-    left, right = (export.to_retargeting(posed_hand(320, 240, side)) for side in ("left", "right"))
+    left, right = (formats.to_retargeting(posed_hand(320, 240, side)) for side in ("left", "right"))
     np.testing.assert_allclose(left, right * [1, -1, 1], atol=1e-6)
 
 
 def test_png_comes_back(hand):
-    decoded = cv2.imdecode(np.frombuffer(export.to_png(hand.mask), np.uint8), cv2.IMREAD_UNCHANGED)
+    decoded = cv2.imdecode(np.frombuffer(formats.to_png(hand.mask), np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(decoded, hand.mask * 255)
     colours = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
-    decoded = cv2.imdecode(np.frombuffer(export.to_png(colours), np.uint8), cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(np.frombuffer(formats.to_png(colours), np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(decoded[..., ::-1], colours)
 
 
 def test_a_file_is_whole_or_absent(tmp_path, monkeypatch):
     target = tmp_path / "a.json"
-    export.write_file(target, "old")
+    formats.write_file(target, "old")
 
     def fail(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(HandscopeError, match=r"a\.json: cannot write this file \(No space left"):
-        export.write_file(target, "new")
+        formats.write_file(target, "new")
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from handscope.geometry.meshes import vertex_normals
 from handscope.geometry.rotations import matrix_to_quaternion
-from handscope.infer.export.gltf import INDICES, VERTICES, Document
-from handscope.infer.export.rig import NAMES, VIEWER, Rig, build_rig, hand_model, viewer_pose
+from handscope.infer.formats.gltf import INDICES, VERTICES, Document
+from handscope.infer.formats.rig import NAMES, VIEWER, Rig, build_rig, hand_model, viewer_pose
 from handscope.types import Hand
 from handscope.viz import colours_by_finger
 

@@ -1,0 +1,25 @@
+"""Hands as files, by what they are for. JSON and tables keep the camera frame; meshes are turned for viewers.
+
+numbers (JSON, NPZ, MANO-style NPZ) | meshes (GLB, OBJ, PLY), animation, built on gltf and rig | tables (CSV, COCO,
+`track_hands`) | robots (dex-retargeting) | files (writing, PNG). docs/formats.md has the formats.
+"""
+
+from handscope.infer.formats.animation import to_glb_animation as to_glb_animation
+from handscope.infer.formats.files import to_png as to_png
+from handscope.infer.formats.files import write_file as write_file
+from handscope.infer.formats.meshes import to_glb as to_glb
+from handscope.infer.formats.meshes import to_obj as to_obj
+from handscope.infer.formats.meshes import to_ply as to_ply
+from handscope.infer.formats.numbers import FORMAT_VERSION as FORMAT_VERSION
+from handscope.infer.formats.numbers import UNITS as UNITS
+from handscope.infer.formats.numbers import hand_to_dict as hand_to_dict
+from handscope.infer.formats.numbers import schema as schema
+from handscope.infer.formats.numbers import to_dict as to_dict
+from handscope.infer.formats.numbers import to_json as to_json
+from handscope.infer.formats.numbers import to_mano_npz as to_mano_npz
+from handscope.infer.formats.numbers import to_npz as to_npz
+from handscope.infer.formats.robots import to_retargeting as to_retargeting
+from handscope.infer.formats.tables import to_coco as to_coco
+from handscope.infer.formats.tables import to_csv as to_csv
+from handscope.infer.formats.tables import to_parquet as to_parquet
+from handscope.infer.formats.tables import track_hands as track_hands

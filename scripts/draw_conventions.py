@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import project
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import load_asset
@@ -33,7 +34,7 @@ def hand_before_camera(size: int, turn: NDArray[np.floating], place: tuple[float
     K = np.array([[1.6 * size, 0, (size - 1) / 2], [0, 1.6 * size, (size - 1) / 2], [0, 0, 1]])
     joints = project(posed.joints[0], K)
     return Hand(
-        handedness="right", score=1.0, box=np.concatenate([joints.min(0), joints.max(0)]), joints_2d=joints,
+        handedness="right", score=1.0, box=tight_box(joints), joints_2d=joints,
         joint_scores=np.ones(21), mask=np.zeros((size, size), bool), joints_3d=posed.joints[0],
         vertices=posed.vertices[0], faces=asset.faces, theta=theta[0], beta=np.zeros(10), R=R, T=T, K=K,
     )  # fmt: skip

@@ -27,6 +27,7 @@ from handscope.data.photos import PhotoDataset
 from handscope.evaluation import metrics
 from handscope.evaluation.protocols import PHOTO_IOU, best_match, self_iou
 from handscope.evaluation.real import SOURCES, spread, write_text
+from handscope.geometry.boxes import longer_side, tight_box
 from handscope.geometry.camera import project
 from handscope.infer.pipeline import load
 from handscope.types import Hand, Sample
@@ -54,7 +55,7 @@ def inconsistency(hand: Hand) -> tuple[float, float, float]:
     """(loss, IoU of mesh and mask, joint distance)."""
     distances = metrics.joint_errors(project(hand.joints_3d, hand.K), hand.joints_2d)
     weights = np.maximum(hand.joint_scores, 1e-3)
-    gap = float((distances * weights).sum() / weights.sum() / metrics.box_side(hand.joints_2d))
+    gap = float((distances * weights).sum() / weights.sum() / longer_side(tight_box(hand.joints_2d)))
     iou = self_iou(hand)
     return 1 - iou + DISTANCE_WEIGHT * gap, iou, gap
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from handscope.geometry.boxes import longer_side, pixel_window
 from handscope.geometry.camera import project
 from handscope.geometry.meshes import vertex_normals
 from handscope.skeleton import BONES, JOINT_NAMES, finger_of
@@ -84,7 +85,7 @@ def enlarged(hand: Hand, factor: int) -> Hand:
 
 def line_width(hand: Hand, shape: tuple[int, ...]) -> int:
     """Width in px that suits the picture's size and the hand's."""
-    side = float((hand.box[2:] - hand.box[:2]).max())
+    side = float(longer_side(hand.box))
     return max(1, round(min(0.003 * max(shape[:2]) + 0.5, 0.012 * side)))
 
 
@@ -94,8 +95,8 @@ def draw_mesh(canvas: NDArray[np.uint8], hand: Hand, *, opacity: float = 0.7) ->
         return  # reaches behind the camera: nothing sensible to show
     pixels = project(hand.vertices, hand.K)
     height, width = canvas.shape[:2]
-    low = np.floor(pixels.min(0) - 1).astype(int).clip(0, (width, height))
-    high = np.ceil(pixels.max(0) + 2).astype(int).clip(0, (width, height))
+    x0, y0, x1, y1 = pixel_window(pixels, height, width, margin=1)
+    low, high = np.array([x0, y0]), np.array([x1, y1])
     if (high <= low).any():
         return
     fine = 2 if (high - low).max() < 1200 else 1  # painted twice as large, then averaged: smooth edges

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handscope.data.detection import Placed, hand_table
-from handscope.evaluation.detector_dev import compare, letterboxed, summary, suppress
+from handscope.evaluation.detector_dev import compare, letterboxed, summary
 from handscope.types import HandLabel, Sample
 
 FINGERS = [[60 + 8 * (f - 2), 95 - 12 * k] for f in range(5) for k in (2, 3, 4, 5)]
@@ -43,11 +43,6 @@ def test_a_box_elsewhere_is_a_false_alarm_and_no_find() -> None:
 def test_no_answer_is_no_find() -> None:
     figures = summary([compare(answers(truth(), scores=np.zeros(2)), truth(), 0.3)])
     assert figures == {"found": 0.0, "false_alarms": 0.0}
-
-
-def test_each_hand_is_kept_once_and_the_best_of_it() -> None:
-    boxes = np.array([[0.0, 0, 10, 10], [1, 0, 11, 10], [30, 30, 40, 40]])
-    assert suppress(boxes, np.array([0.5, 0.9, 0.7])) == [1, 2]
 
 
 def test_a_letterbox_keeps_the_middle_in_the_middle() -> None:

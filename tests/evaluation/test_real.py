@@ -14,6 +14,7 @@ from handscope.evaluation import protocols
 from handscope.evaluation.crops_dev import CropsDev
 from handscope.evaluation.real import Column, Model, report, spread
 from handscope.evaluation.real import bench as bench_columns
+from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import project
 from handscope.types import Hand, HandLabel, Sample
 
@@ -34,13 +35,13 @@ def hand_joints() -> np.ndarray:
 def make_hand(joints: np.ndarray, *, shift_px: float = 0.0, score: float = 0.9) -> Hand:
     joints_2d = project(joints, K) + np.array([shift_px, 0])
     mask = np.zeros((SIZE, SIZE), bool)
-    x0, y0, x1, y1 = (int(v) for v in protocols.joints_box(joints_2d))
+    x0, y0, x1, y1 = (int(v) for v in tight_box(joints_2d))
     mask[max(y0, 0) : y1 + 1, max(x0, 0) : x1 + 1] = True
     empty = np.zeros(0)
     return Hand(
         handedness="left",
         score=score,
-        box=protocols.joints_box(joints_2d),
+        box=tight_box(joints_2d),
         joints_2d=joints_2d,
         joint_scores=np.ones(21),
         mask=mask,
@@ -74,7 +75,7 @@ def data(tmp_path: Path) -> Path:
     (tmp_path / "joints-dev" / "labels.json").write_text(json.dumps(rows))
     (tmp_path / "masks-dev").mkdir()
     skin = make_hand(joints).mask.astype(np.uint8) * 255
-    x0, _, x1, y1 = (int(v) for v in protocols.joints_box(project(joints, K)))
+    x0, _, x1, y1 = (int(v) for v in tight_box(project(joints, K)))
     skin[y1:, x0 : x1 + 1] = 255  # a forearm
     for name in "ab":
         cv2.imwrite(str(tmp_path / "masks-dev" / f"{name}.jpg"), np.full((SIZE, SIZE, 3), 90, np.uint8))
@@ -153,7 +154,7 @@ def test_the_forearm_is_behind_the_wrist() -> None:
 def test_photographs_count_finds_and_false_alarms() -> None:
     joints = hand_joints()
     hand = make_hand(joints)
-    box = protocols.joints_box(hand.joints_2d, protocols.HAND_MARGIN)
+    box = tight_box(hand.joints_2d, protocols.HAND_MARGIN)
     known = np.zeros(21, bool)
     known[[4, 8]] = True
     label = HandLabel(box=box, joints_2d=hand.joints_2d + np.array([5, 0]), joints_2d_known=known)

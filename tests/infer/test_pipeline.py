@@ -10,7 +10,7 @@ from handscope.errors import AssetError, HandscopeError
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer.crop_estimates import other_side
-from handscope.infer.detector import Detection, Detector, box_iou, suppress, tile_boxes
+from handscope.infer.detector import Detection, Detector, suppress, tile_boxes
 from handscope.infer.pipeline import BOX_MARGIN, blended, box_of, distinct, drop_repeated, load, without_specks
 from handscope.infer.weights import SHIPPED, open_network
 from handscope.skeleton import TIPS
@@ -223,14 +223,6 @@ def detection(x, y, score, size=10.0):
 def test_suppression_keeps_the_best_of_each_place():
     found = [detection(0, 0, 0.5), detection(1, 1, 0.9), detection(30, 0, 0.4), detection(6, 0, 0.8)]
     assert [d.score for d in suppress(found)] == [0.9, 0.8, 0.4]
-
-
-def test_box_iou_of_known_boxes():
-    one = np.array([0.0, 0.0, 2.0, 2.0])
-    assert box_iou(one, one) == 1.0
-    assert box_iou(one, one + 1) == pytest.approx(1 / 7)
-    assert box_iou(one, one + 5) == 0.0
-    assert box_iou(one * 0, one * 0) == 0.0
 
 
 def test_damaged_weights_are_found(toy_weights, tmp_path):

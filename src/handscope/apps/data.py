@@ -21,6 +21,7 @@ from rich.table import Table
 from handscope.data.anatomy import Finding, findings
 from handscope.data.catalog import DATASETS, open_dataset
 from handscope.errors import HandscopeError
+from handscope.geometry.boxes import box_centre, longer_side, tight_box
 from handscope.geometry.crops import Crop, crop_around
 from handscope.skeleton import BONES, finger_of
 from handscope.types import HandLabel, Sample
@@ -172,8 +173,8 @@ def _around(sample: Sample) -> Crop:
     boxes = np.array([hand.box for hand in sample.hands if hand.box is not None]).reshape(-1, 4)
     centre, side = np.array([(width - 1) / 2, (height - 1) / 2]), float(max(width, height))
     if len(boxes):
-        low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
-        centre, side = (low + high) / 2, min(side, max(1.5 * float((high - low).max()), 24.0))
+        together = tight_box(boxes.reshape(-1, 2))
+        centre, side = box_centre(together), min(side, max(1.5 * float(longer_side(together)), 24.0))
     return crop_around(centre, side, (0, -1), size=TILE)
 
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.boxes import longer_side, tight_box
 from handscope.geometry.camera import project
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
@@ -272,8 +273,7 @@ def _mask(seen: Seen) -> list[Finding]:
 def _extent(hand: HandLabel) -> float:
     """The larger side of the box of the known joints, px; 1 at least."""
     assert hand.joints_2d is not None
-    known = hand.joints_2d[hand.joints_2d_known]
-    return max(float((known.max(0) - known.min(0)).max()), 1.0)
+    return max(float(longer_side(tight_box(hand.joints_2d[hand.joints_2d_known]))), 1.0)
 
 
 def _finding(name: str, value: float, low: float, high: float, count: int, hint: str) -> Finding:

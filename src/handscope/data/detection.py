@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 
 from handscope.data.transforms import PhotometricConfig, change_light
 from handscope.errors import HandscopeError
+from handscope.geometry.boxes import box_centre, longer_side, shared_area, tight_box
 from handscope.geometry.crops import FILL, Crop, upright_frame
 from handscope.types import HandLabel, Sample
 
@@ -74,11 +75,7 @@ class Placed:
     @property
     def box(self) -> NDArray[np.float64]:
         """Tight box (4,) of the joints; a human's box is made smaller by the usual margin."""
-        low, high = self.points.min(0), self.points.max(0)
-        if not self.has_joints:
-            inset = HAND_MARGIN / (1 + 2 * HAND_MARGIN) * (high - low).max()
-            low, high = low + inset, high - inset
-        return np.concatenate([low, high])
+        return tight_box(self.points, 0.0 if self.has_joints else -HAND_MARGIN / (1 + 2 * HAND_MARGIN))
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,7 @@ class DetectionMixture(Dataset[Example]):
             side = rng.uniform(0.15, 0.6) * size
             x, y = rng.uniform(0, size - side, 2)
             region = np.array([x, y, x + side, y + side]).round().astype(int)
-            if not any(touches(hand.box, region) for hand in hands):
+            if not any(shared_area(hand.box, region) > 0 for hand in hands):
                 hands += self._add(canvas, region, pick(self.close, rng), rng, soft=True)
         return canvas, hands
 
@@ -210,11 +207,11 @@ def placement(
         box = boxes[int(rng.integers(len(boxes)))]
         low, high = np.log(config.hand_size)
         wanted = float(np.exp(rng.uniform(low, high))) * float(extent.min())
-        side = float((box[2:] - box[:2]).max())
+        side = float(longer_side(box))
         scale = float(np.clip(wanted / max(side, 1.0), 0.4 * fit, 4.0 * fit))
         free = rng.random() < config.any_turn
         turn = float(rng.uniform(-np.pi, np.pi)) if free else float(np.deg2rad(rng.normal(0, config.turn_deg)))
-        source = (box[:2] + box[2:]) / 2
+        source = box_centre(box)
         reach = np.maximum(extent - 0.85 * scale * side, 0) / 2
         target = (region[:2] + region[2:] - 1) / 2 + rng.uniform(-1, 1, 2) * reach
     c, s = scale * np.cos(turn), scale * np.sin(turn)
@@ -242,7 +239,7 @@ def coverage(shape: tuple[int, ...], matrix: NDArray[np.float64], size: int, sof
 def hand_box(label: HandLabel) -> NDArray[np.floating] | None:
     """Box of the joints, or the human's, of one hand."""
     if label.joints_2d is not None and _joints_are_known(label):
-        return np.concatenate([label.joints_2d.min(0), label.joints_2d.max(0)])
+        return tight_box(label.joints_2d)
     return label.box
 
 
@@ -281,11 +278,6 @@ def too_little(box: NDArray[np.float64], cover: NDArray[np.float32], smallest_px
     return float(cover[low[1] : high[1], low[0] : high[0]].sum()) < 0.5 * area
 
 
-def touches(box: NDArray[np.floating], other: NDArray[Any]) -> bool:
-    """Whether two boxes overlap."""
-    return bool((np.minimum(box[2:], other[2:]) > np.maximum(box[:2], other[:2])).all())
-
-
 def hand_table(hands: Sequence[Placed], rows: int) -> Example:
     """Rows of `losses.detection.HandTable`, at most `rows`, the largest hands first."""
     table = {
@@ -299,13 +291,13 @@ def hand_table(hands: Sequence[Placed], rows: int) -> Example:
         "frame_known": np.zeros(rows, bool),
         "right_known": np.zeros(rows, bool),
     }
-    order = sorted(hands, key=lambda hand: -float((hand.box[2:] - hand.box[:2]).max()))
+    order = sorted(hands, key=lambda hand: -float(longer_side(hand.box)))
     for i, hand in enumerate(order[:rows]):
         box = hand.box
         table["present"][i], table["ignored"][i] = not hand.ignored, hand.ignored
         table["boxes"][i] = box
         table["box_known"][i] = hand.has_joints or hand.upright
-        table["crops"][i] = [*(box[:2] + box[2:]) / 2, (box[2:] - box[:2]).max() / FILL]
+        table["crops"][i] = [*box_centre(box), longer_side(box) / FILL]
         if hand.has_joints:
             centre, side, up = upright_frame(hand.points)
             length = float(np.hypot(*up))

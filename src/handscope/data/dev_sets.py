@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
+from handscope.geometry.boxes import tight_box
 from handscope.types import HandLabel, Sample
 
 
@@ -38,7 +39,7 @@ class JointsDev:
         joints = np.array(row["uv_px"], np.float64)
         hand = HandLabel(
             handedness=row["handedness"],
-            box=np.concatenate([joints.min(0), joints.max(0)]),
+            box=tight_box(joints),
             joints_2d=joints,
             joints_2d_known=np.ones(21, bool),
             joints_3d=np.array(row["xyz_m"], np.float64),

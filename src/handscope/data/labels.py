@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import project
 from handscope.types import FloatArray, Handedness, HandLabel
 
@@ -35,7 +36,7 @@ def hand_label(
         known_2d = before if known_2d is None else np.asarray(known_2d, bool) & before
     flat, flat_known = _known(joints_2d, known_2d)
     if box is None and flat is not None:
-        box = np.concatenate([flat[flat_known].min(0), flat[flat_known].max(0)])
+        box = tight_box(flat[flat_known])
     return HandLabel(
         handedness=handedness,
         box=None if box is None else np.asarray(box, np.float64),

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
 from handscope.evaluation import metrics
-from handscope.evaluation.protocols import FOUND_IOU, best_match, joints_box
+from handscope.evaluation.protocols import FOUND_IOU, best_match
+from handscope.geometry.boxes import longer_side, tight_box
 from handscope.types import Hand, Sample
 
 RIGHT = 0.1
@@ -49,12 +50,12 @@ def judge(
             known = np.ones(21, bool) if label.joints_2d_known is None else label.joints_2d_known
             if known.sum() < LEAST_KNOWN:
                 continue
-            true = label.joints_2d[known]
-            hand = best_match(hands, joints_box(true), iou=FOUND_IOU)
+            true = np.asarray(label.joints_2d[known], np.float64)
+            hand = best_match(hands, tight_box(true), iou=FOUND_IOU)
             if hand is not None:
                 errors = metrics.joint_errors(hand.joints_2d[known], true)
                 scores.append(hand.joint_scores[known])
-                right.append(errors <= RIGHT * metrics.box_side(true))
+                right.append(errors <= RIGHT * longer_side(tight_box(true)))
         if progress is not None:
             progress(done + 1)
     return Judged(np.concatenate(scores).astype(np.float64), np.concatenate(right))

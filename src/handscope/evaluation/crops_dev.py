@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from handscope.data.dev_sets import JointsDev
 from handscope.evaluation import metrics
+from handscope.geometry.boxes import longer_side, tight_box
 from handscope.geometry.crops import upright_crop
 
 Predict = Callable[[NDArray[np.uint8]], tuple[NDArray, NDArray | None]]
@@ -59,8 +60,8 @@ class CropsDev:
             "error_px256": float(errors.mean()),
             "error_px256_median": float(np.median(errors)),
             "error_px256_offset_free": float((metrics.joint_errors(joints_2d - offset, crop_truth) / scale).mean()),
-            "pck_0.1": metrics.pck(errors, metrics.box_side(self.joints_2d), 0.1),
-            "pck_0.2": metrics.pck(errors, metrics.box_side(self.joints_2d), 0.2),
+            "pck_0.1": metrics.pck(errors, longer_side(tight_box(self.joints_2d)), 0.1),
+            "pck_0.2": metrics.pck(errors, longer_side(tight_box(self.joints_2d)), 0.2),
         }
         if joints_3d is not None:
             pairs = zip(joints_3d, self.joints_3d, strict=True)

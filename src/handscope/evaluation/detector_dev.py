@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from handscope.data.detection import Placed, hand_table, place
 from handscope.data.dev_sets import JointsDev
 from handscope.data.photos import PhotoDataset
-from handscope.evaluation import metrics
+from handscope.geometry.boxes import best_of_each, box_iou
 from handscope.geometry.crops import crop_around
 from handscope.types import Sample
 
@@ -25,6 +25,8 @@ Answer = tuple[NDArray, NDArray, NDArray, NDArray, NDArray]
 
 FOUND_IOU = 0.5
 FALSE_IOU = 0.1
+SAME_IOU = 0.4
+"""Detections that overlap so much are one."""
 SOURCES = ("ti1k", "dwivedi", "subhih")
 
 
@@ -70,25 +72,17 @@ def letterboxed(sample: Sample, size: int) -> tuple[NDArray[np.uint8], dict[str,
     return image, hand_table(hands, max(len(hands), 1))
 
 
-def suppress(boxes: NDArray, scores: NDArray, *, iou: float = 0.4) -> list[int]:
-    """Indices of the boxes (n, 4) that no better box overlaps, best first."""
-    kept: list[int] = []
-    for i in np.argsort(-scores):
-        if not kept or (metrics.box_iou(boxes[kept], boxes[i]) < iou).all():
-            kept.append(int(i))
-    return kept
-
-
 def compare(answer: tuple[NDArray, ...], truth: dict[str, NDArray], threshold: float) -> dict[str, list[float]]:
     """Figures of one picture: one entry a labelled hand, a found hand, or a detection."""
     scores, boxes, up, crops, right = answer
     cells = np.flatnonzero(scores > threshold)
-    cells = cells[suppress(boxes[cells], scores[cells])] if len(cells) else cells
+    boxes_seen = boxes[cells]
+    cells = cells[best_of_each(scores[cells], box_iou(boxes_seen[:, None], boxes_seen) >= SAME_IOU)]
     out: dict[str, list[float]] = {"found": [], "false_alarms": [0.0]}
     for cell in cells:
-        out["false_alarms"][0] += float((metrics.box_iou(truth["boxes"], boxes[cell]) < FALSE_IOU).all())
+        out["false_alarms"][0] += float((box_iou(truth["boxes"], boxes[cell]) < FALSE_IOU).all())
     for row in np.flatnonzero(truth["present"]):
-        overlaps = metrics.box_iou(truth["boxes"][row], boxes[cells]) if len(cells) else np.zeros(0)
+        overlaps = box_iou(truth["boxes"][row], boxes[cells]) if len(cells) else np.zeros(0)
         hit = len(cells) > 0 and float(overlaps.max()) >= FOUND_IOU
         out["found"].append(float(hit))
         if not hit:

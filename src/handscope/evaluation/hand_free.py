@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from handscope.data.photos import PhotoDataset
 from handscope.evaluation.protocols import Scores
+from handscope.geometry.boxes import longer_side
 from handscope.types import Hand, Sample
 
 MARGIN = 0.15
@@ -51,7 +52,7 @@ def largest_free_part(boxes: Sequence[ArrayLike], width: int, height: int) -> tu
     if not boxes:
         return 0, 0, width, height
     corners = np.array(boxes, np.float64)
-    grow = MARGIN * (corners[:, 2:] - corners[:, :2]).max(1, keepdims=True)
+    grow = MARGIN * longer_side(corners)[:, None]
     x0, y0 = np.floor((corners[:, :2] - grow).min(0)).clip(0, (width, height)).astype(int).tolist()
     x1, y1 = np.ceil((corners[:, 2:] + grow).max(0)).clip(0, (width, height)).astype(int).tolist()
     parts = [(0, 0, x0, height), (x1, 0, width, height), (0, 0, width, y0), (0, y1, width, height)]

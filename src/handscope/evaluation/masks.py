@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handscope.geometry.boxes import pixel_window
 from handscope.geometry.camera import project
 from handscope.types import Hand
 
@@ -82,16 +83,15 @@ def mesh_mask(hand: Hand, height: int, width: int) -> NDArray[np.bool_]:
     if len(hand.vertices) == 0:
         return mask
     seen = project(hand.vertices, hand.K)
-    low = np.floor(seen.min(0)).clip(0, (width, height)).astype(int)
-    high = (np.ceil(seen.max(0)) + 1).clip(0, (width, height)).astype(int)
-    if (high <= low).any():
+    x0, y0, x1, y1 = pixel_window(seen, height, width)
+    columns, rows = x1 - x0, y1 - y0
+    if columns <= 0 or rows <= 0:
         return mask
-    columns, rows = (high - low).tolist()
     fine = np.zeros((rows * SAMPLES, columns * SAMPLES), np.uint8)
-    points = np.round(((seen - low + 0.5) * SAMPLES - 0.5) * (1 << _SHIFT)).astype(np.int32)
+    points = np.round(((seen - (x0, y0) + 0.5) * SAMPLES - 0.5) * (1 << _SHIFT)).astype(np.int32)
     before = (hand.vertices[:, 2] > _NEAREST_M)[hand.faces].all(1)
     for triangle in points[hand.faces[before]]:
         cv2.fillConvexPoly(fine, triangle, 255, cv2.LINE_8, _SHIFT)
     share = cv2.resize(fine, (columns, rows), interpolation=cv2.INTER_AREA)
-    mask[low[1] : high[1], low[0] : high[0]] = share >= 128
+    mask[y0:y1, x0:x1] = share >= 128
     return mask

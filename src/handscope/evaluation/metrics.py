@@ -19,12 +19,6 @@ def joint_errors(predicted: ArrayLike, true: ArrayLike) -> NDArray[np.float64]:
     return np.linalg.norm(np.asarray(predicted, np.float64) - np.asarray(true, np.float64), axis=-1)
 
 
-def box_side(joints: ArrayLike) -> NDArray[np.float64]:
-    """The larger side (...) of the tight boxes of joints (..., j, 2)."""
-    joints = np.asarray(joints, np.float64)
-    return (joints.max(-2) - joints.min(-2)).max(-1)
-
-
 def pck(errors: ArrayLike, side: ArrayLike, threshold: float) -> float:
     """Share of the errors (..., j) that are at most `threshold` times the box sides (...)."""
     errors = np.asarray(errors, np.float64)
@@ -47,15 +41,6 @@ def align_similarity(source: ArrayLike, target: ArrayLike) -> NDArray[np.float64
 def pa_mpjpe(predicted: ArrayLike, true: ArrayLike) -> float:
     """Mean distance of the joints (j, 3) after `align_similarity`, in the joints' unit."""
     return float(joint_errors(align_similarity(predicted, true), true).mean())
-
-
-def box_iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """Intersection over union (...) of boxes (..., 4) x0, y0, x1, y1; zero if both are empty."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    overlap = np.clip(sides, 0, None).prod(-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - overlap
-    return np.where(union > 0, overlap / np.where(union > 0, union, 1), 0.0)
 
 
 def mask_iou(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
+from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import default_intrinsics
 from handscope.types import Hand
 
@@ -98,7 +99,7 @@ def to_hand(answer: dict[str, Any], height: int, width: int) -> Hand:
     return Hand(
         handedness=answer["handedness"],
         score=answer["score"],
-        box=np.concatenate([joints.min(0), joints.max(0)]),
+        box=tight_box(joints),
         joints_2d=joints,
         joint_scores=np.full(21, answer["score"]),
         mask=np.zeros((height, width), bool),

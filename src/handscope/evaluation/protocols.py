@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from handscope.data.photos import INDEX_TIP, THUMB_TIP
 from handscope.evaluation import metrics
 from handscope.evaluation.masks import mesh_mask
+from handscope.geometry.boxes import box_iou, longer_side, tight_box
 from handscope.geometry.camera import project
 from handscope.geometry.regions import before_wrist
 from handscope.types import Hand, HandLabel, Sample
@@ -36,21 +37,14 @@ MASK_MARGIN = 0.1
 REFERENCE_PX = 256
 
 
-def joints_box(joints: ArrayLike, margin: float = 0.0) -> NDArray[np.float64]:
-    """Box (4,) around joints (j, 2), each edge moved outwards by `margin` times the larger side."""
-    joints = np.asarray(joints, np.float64)
-    grow = margin * float(metrics.box_side(joints))
-    return np.concatenate([joints.min(0) - grow, joints.max(0) + grow])
-
-
 def whole_box(hand: Hand) -> NDArray[np.float64]:
     """Box (4,) of the whole hand, flesh included, to compare with boxes that people drew."""
-    return np.asarray(hand.box, np.float64) if hand.mask.any() else joints_box(hand.joints_2d, HAND_MARGIN)
+    return np.asarray(hand.box, np.float64) if hand.mask.any() else tight_box(hand.joints_2d, HAND_MARGIN)
 
 
 def best_match(hands: Sequence[Hand], box: ArrayLike, *, iou: float, whole: bool = False) -> Hand | None:
     """The hand whose joints' box (or `whole` box) overlaps `box` most, if by `iou` at least."""
-    overlaps = [float(metrics.box_iou(whole_box(hand) if whole else joints_box(hand.joints_2d), box)) for hand in hands]
+    overlaps = [float(box_iou(whole_box(hand) if whole else tight_box(hand.joints_2d), box)) for hand in hands]
     best = int(np.argmax(overlaps)) if overlaps else -1
     return hands[best] if overlaps and overlaps[best] >= iou else None
 
@@ -64,8 +58,8 @@ def score_joints(samples: Sequence[Sample], predictions: Sequence[Sequence[Hand]
         (true,) = sample.hands
         assert true.joints_2d is not None and true.joints_3d is not None
         to_reference = REFERENCE_PX / max(sample.image.shape[:2])
-        all_sides.append(to_reference * metrics.box_side(true.joints_2d))
-        hand = best_match(hands, joints_box(true.joints_2d), iou=FOUND_IOU)
+        all_sides.append(to_reference * longer_side(tight_box(true.joints_2d)))
+        hand = best_match(hands, tight_box(true.joints_2d), iou=FOUND_IOU)
         if hand is None:
             continue
         sides.append(all_sides[-1])
@@ -113,7 +107,7 @@ def compared_region(joints: ArrayLike, height: int, width: int, *, box: bool) ->
     region = before_wrist(joints, height, width)
     if box:
         x, y = np.arange(width), np.arange(height)[:, None]
-        x0, y0, x1, y1 = joints_box(joints, MASK_MARGIN)
+        x0, y0, x1, y1 = tight_box(joints, MASK_MARGIN)
         region &= (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
     return region
 
@@ -168,7 +162,7 @@ def score_photos(samples: Sequence[Sample], predictions: Sequence[Sequence[Hand]
             hand = best_match(hands, label.box, iou=PHOTO_IOU, whole=True)
             found += hand is not None
             if hand is not None and sample.source == "photos/ti1k" and label.joints_2d is not None:
-                side = max(label.box[2] - label.box[0], label.box[3] - label.box[1])
+                side = longer_side(label.box)
                 pair = [THUMB_TIP, INDEX_TIP]
                 tips.append(metrics.joint_errors(hand.joints_2d[pair], label.joints_2d[pair]) / side)
         alarms += _false_alarms(hands, [_extent(label) for label in sample.hands])
@@ -191,9 +185,9 @@ def _extent(label: HandLabel) -> NDArray[np.floating]:
     if label.box is not None:
         return label.box
     assert label.joints_2d is not None
-    return joints_box(label.joints_2d, HAND_MARGIN)
+    return tight_box(np.asarray(label.joints_2d, np.float64), HAND_MARGIN)
 
 
 def _false_alarms(hands: Sequence[Hand], boxes: Sequence[ArrayLike]) -> int:
     """How many hands overlap none of the boxes."""
-    return sum(all(metrics.box_iou(whole_box(hand), box) < FALSE_IOU for box in boxes) for hand in hands)
+    return sum(all(box_iou(whole_box(hand), box) < FALSE_IOU for box in boxes) for hand in hands)

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.evaluation import metrics
-from handscope.evaluation.protocols import FALSE_IOU, FOUND_IOU, REFERENCE_PX, best_match, joints_box, self_iou
+from handscope.evaluation.protocols import FALSE_IOU, FOUND_IOU, REFERENCE_PX, best_match, self_iou
+from handscope.geometry.boxes import box_iou, longer_side, tight_box
 from handscope.geometry.camera import project
 from handscope.hand.assets import HandAsset
 from handscope.hand.model import pose_hand
@@ -71,10 +72,8 @@ def measure_all(
     for done, sample in enumerate(samples):
         hands = model(sample.image)
         rows += [measure(label, sample, hands, asset) for label in sample.hands]
-        boxes = [joints_box(label.joints_2d) for label in sample.hands if label.joints_2d is not None]
-        alarms += sum(
-            all(metrics.box_iou(joints_box(hand.joints_2d), box) < FALSE_IOU for box in boxes) for hand in hands
-        )
+        boxes = [tight_box(label.joints_2d) for label in sample.hands if label.joints_2d is not None]
+        alarms += sum(all(box_iou(tight_box(hand.joints_2d), box) < FALSE_IOU for box in boxes) for hand in hands)
         if progress is not None:
             progress(done + 1)
     return rows, alarms
@@ -84,7 +83,7 @@ def measure(label: HandLabel, sample: Sample, hands: Sequence[Hand], asset: Hand
     """The row of one completely labelled hand of `sample`."""
     assert label.joints_2d is not None and label.joints_3d is not None and label.mask is not None
     assert label.visible is not None and label.handedness is not None
-    side = float(metrics.box_side(label.joints_2d))
+    side = float(longer_side(tight_box(np.asarray(label.joints_2d, np.float64))))
     row = Row(
         side=label.handedness,
         tone=None if label.tone is None else 1 + min(int(label.tone / DARKEST * TONES), TONES - 1),
@@ -92,7 +91,7 @@ def measure(label: HandLabel, sample: Sample, hands: Sequence[Hand], asset: Hand
         hidden=int((~label.visible).sum()),
         size=side * REFERENCE_PX / max(sample.image.shape[:2]),
     )
-    hand = best_match(hands, joints_box(label.joints_2d), iou=FOUND_IOU)
+    hand = best_match(hands, tight_box(label.joints_2d), iou=FOUND_IOU)
     if hand is None:
         return row
     errors = metrics.joint_errors(hand.joints_2d, label.joints_2d) / side

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.boxes import best_of_each, box_iou
 from handscope.geometry.crops import Crop, crop_around
 from handscope.infer.weights import Network, check_outputs
 
@@ -99,7 +100,7 @@ class Detector:
                 right=float(out["right"][keep[k]]),
                 score=float(scores[k]),
             )
-            for k in best_of_each(boxes, centres, sides, scores)
+            for k in best_of_each(scores, same_hand(boxes, centres, sides))
         ]
 
 
@@ -125,22 +126,13 @@ def _is_cut(detection: Detection, tile: tuple[int, int, int, int], width: int, h
     """True if the box reaches a border of the tile that is not a border of the picture."""
     x0, y0, x1, y1 = tile
     margin = 0.02 * max(x1 - x0, y1 - y0)
-    left, top, right, bottom = detection.box
+    low_x, low_y, high_x, high_y = detection.box
     return bool(
-        (left < x0 + margin and x0 > 0)
-        or (top < y0 + margin and y0 > 0)
-        or (right > x1 - margin and x1 < width)
-        or (bottom > y1 - margin and y1 < height)
+        (low_x < x0 + margin and x0 > 0)
+        or (low_y < y0 + margin and y0 > 0)
+        or (high_x > x1 - margin and x1 < width)
+        or (high_y > y1 - margin and y1 < height)
     )
-
-
-def box_iou(one: NDArray[np.floating], two: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Intersection over union of boxes (..., 4), x0, y0, x1, y1, that broadcast; 0 where both are empty."""
-    one, two = np.asarray(one, np.float64), np.asarray(two, np.float64)
-    extent = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
-    shared = np.maximum(extent, 0.0).prod(-1)
-    union = (one[..., 2:] - one[..., :2]).prod(-1) + (two[..., 2:] - two[..., :2]).prod(-1) - shared
-    return np.where(union > 0, shared / np.where(union > 0, union, 1.0), 0.0)
 
 
 def suppress(found: list[Detection]) -> list[Detection]:
@@ -149,30 +141,21 @@ def suppress(found: list[Detection]) -> list[Detection]:
         return found
     boxes, centres = np.stack([d.box for d in found]), np.stack([d.centre for d in found])
     sides, scores = np.array([d.side for d in found]), np.array([d.score for d in found])
-    return [found[k] for k in best_of_each(boxes, centres, sides, scores)]
+    return [found[k] for k in best_of_each(scores, same_hand(boxes, centres, sides))]
 
 
-def best_of_each(
+def same_hand(
     boxes: NDArray[np.floating],
     centres: NDArray[np.floating],
     sides: NDArray[np.floating],
-    scores: NDArray[np.floating],
     *,
     iou: float = 0.5,
     closeness: float = 0.2,
-) -> list[int]:
-    """Which of n detections show hands of their own, best first: one yields to a better one of high box IoU or of
-    nearly the same crop centre.
+) -> NDArray[np.bool_]:
+    """Which of n detections show one hand (n, n): of a high box IoU or of nearly the same crop centre.
 
     `boxes` (n, 4), `centres` (n, 2), `sides` (n,) of the crops; `closeness` is the distance of the centres in sides of
     the smaller crop.
     """
-    left, kept = np.ones(len(scores), bool), []
-    while left.any():
-        best = int(np.argmax(np.where(left, scores, -1.0)))
-        kept.append(best)
-        overlaps = box_iou(boxes, boxes[best]) > iou
-        near = np.hypot(*(centres - centres[best]).T) < closeness * np.minimum(sides, sides[best])
-        left &= ~(overlaps | near)
-        left[best] = False
-    return kept
+    apart = np.hypot(*(centres[:, None] - centres).transpose(2, 0, 1))
+    return (box_iou(boxes[:, None], boxes) > iou) | (apart < closeness * np.minimum(sides[:, None], sides))

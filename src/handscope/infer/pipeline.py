@@ -17,12 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from handscope.errors import HandscopeError
+from handscope.geometry.boxes import best_of_each, box_centre, box_iou, longer_side, pixel_window, tight_box
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import FILL, Crop, crop_around
 from handscope.hand.assets import HandAsset, load_asset
 from handscope.infer.aligner import Aligner
 from handscope.infer.calibration import Calibration
-from handscope.infer.detector import Detection, Detector, box_iou
+from handscope.infer.detector import Detection, Detector
 from handscope.infer.estimator import Estimate, Estimator
 from handscope.infer.fitting import fit
 from handscope.infer.images import read_picture, to_rgb_array
@@ -306,7 +307,7 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> NDArray[np.float64
 
 def crops_of_box(box: NDArray[np.floating], size: int) -> list[Crop]:
     """Eight ways to look at a box: wrist to knuckle up, right, down, left; as it is and mirrored."""
-    centre, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) / FILL
+    centre, side = box_centre(box), float(longer_side(box)) / FILL
     return [
         crop_around(centre, side, up, size=size, mirrored=mirrored)
         for up in ((0, -1), (1, 0), (0, 1), (-1, 0))
@@ -317,13 +318,12 @@ def crops_of_box(box: NDArray[np.floating], size: int) -> list[Crop]:
 def paste_mask(mask: NDArray[np.floating], crop: Crop, height: int, width: int) -> NDArray[np.bool_]:
     """The crop's mask (m, m) in the picture, bool (height, width); computed around the crop only."""
     corners = crop.invert([(-1, -1), (crop.size, -1), (-1, crop.size), (crop.size, crop.size)])
-    x0, y0 = np.floor(corners.min(0)).astype(int).clip(0, (width, height))
-    x1, y1 = np.ceil(corners.max(0)).astype(int).clip(0, (width, height))
+    x0, y0, x1, y1 = pixel_window(corners, height, width)
     full = np.zeros((height, width), np.bool_)
     if x1 > x0 and y1 > y0:
         shift = crop.matrix[:, :2] @ (x0, y0) + crop.matrix[:, 2]
         window = Crop(np.column_stack([crop.matrix[:, :2], shift]), crop.size)
-        full[y0:y1, x0:x1] = window.paste(mask.astype(np.float32), int(y1 - y0), int(x1 - x0)) > 0.5
+        full[y0:y1, x0:x1] = window.paste(mask.astype(np.float32), y1 - y0, x1 - x0) > 0.5
     return full
 
 
@@ -358,9 +358,7 @@ def box_of(joints: NDArray[np.floating], mask: NDArray[np.floating], crop: Crop)
         centres = crop.invert((np.column_stack([columns, rows]) + 0.5) * cell - 0.5)
         half = cell / 2 / crop.scale
         points = np.concatenate([points, centres - half, centres + half])
-    low, high = points.min(0), points.max(0)
-    margin = BOX_MARGIN * (high - low).max()
-    return np.concatenate([low - margin, high + margin])
+    return tight_box(points, BOX_MARGIN)
 
 
 def drop_repeated(hands: Sequence[AnyHand]) -> list[AnyHand]:
@@ -376,19 +374,15 @@ def distinct(
     A hand yields to a better one if their mean joint distance is under `closeness` of the larger box side, or if
     their boxes overlap by more than `iou` with the middles of their joints nearer than that.
     """
-    boxes = [np.concatenate([j.min(0), j.max(0)]) for j in joints]
-
-    def same(a: int, b: int) -> bool:
-        limit = closeness * max(float((boxes[k][2:] - boxes[k][:2]).max()) for k in (a, b))
-        apart = np.linalg.norm(joints[a] - joints[b], axis=1).mean()
-        middles = np.hypot(*(joints[a].mean(0) - joints[b].mean(0)))
-        return bool(apart < limit or (middles < limit and box_iou(boxes[a], boxes[b]) > iou))
-
-    kept: list[int] = []
-    for one in sorted(range(len(joints)), key=lambda k: -scores[k]):
-        if not any(same(one, other) for other in kept):
-            kept.append(one)
-    return kept
+    if len(joints) == 0:
+        return []
+    points = np.stack(joints)
+    boxes = tight_box(points)
+    limit = closeness * np.maximum(longer_side(boxes)[:, None], longer_side(boxes))
+    apart = np.linalg.norm(points[:, None] - points, axis=-1).mean(-1)
+    middles = np.linalg.norm(points.mean(1)[:, None] - points.mean(1), axis=-1)
+    same = (apart < limit) | ((middles < limit) & (box_iou(boxes[:, None], boxes) > iou))
+    return best_of_each(scores, same)
 
 
 def _joint_score(detection: Detection, estimate: Estimate) -> float:

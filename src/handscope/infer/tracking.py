@@ -15,9 +15,10 @@ from itertools import count
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handscope.geometry.boxes import best_of_each, box_area, box_centre, box_iou, longer_side, shared_area, tight_box
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import Crop, crop_around, upright_frame
-from handscope.infer.detector import Detection, box_iou
+from handscope.infer.detector import Detection
 from handscope.infer.estimator import Estimate
 from handscope.infer.pipeline import SMALLEST_PX, Pipeline, check_intrinsics
 from handscope.infer.results import FoundHand
@@ -217,9 +218,9 @@ class Tracker:
     def _is_hand(self, estimate: Estimate, shape: tuple[int, ...]) -> bool:
         """Whether the look shows a hand, at least half of whose joints' box is inside the picture."""
         joints = estimate.joints_2d
-        low, high = joints.min(0), joints.max(0)
-        inside = np.clip(np.minimum(high, [shape[1], shape[0]]) - np.maximum(low, 0), 0, None).prod()
-        return estimate.trust >= self.config.least_trust and inside >= 0.3 * max((high - low).prod(), 1.0)
+        box = tight_box(joints)
+        inside = shared_area(box, [0, 0, shape[1], shape[0]])
+        return bool(estimate.trust >= self.config.least_trust and inside >= 0.3 * max(float(box_area(box)), 1.0))
 
     def _is_known(self, estimate: Estimate, found: dict[int, Estimate], time: float, own: Track | None) -> bool:
         """Whether another track that is seen in this frame is this very hand."""
@@ -265,18 +266,16 @@ def blocks(image: NDArray[np.uint8], count: int = 12) -> Array:
 
 def same_hand(one: Array, two: Array) -> bool:
     """Whether two sets of joints (21, 2) px lie on each other: nearer in the mean than 0.15 of the larger box."""
-    size = max(float(np.ptp(joints, axis=0).max()) for joints in (one, two))
+    size = max(float(longer_side(tight_box(joints))) for joints in (one, two))
     return bool(np.linalg.norm(one - two, axis=1).mean() < 0.15 * size)
 
 
 def _thieves(found: dict[int, Estimate], expected: dict[int, Array]) -> set[int]:
     """Of tracks that found the same hand, all but the one that expected it nearest to there."""
-    strayed = {n: float(np.linalg.norm(e.joints_2d - expected[n], axis=1).mean()) for n, e in found.items()}
-    kept: list[int] = []
-    for number in sorted(found, key=lambda n: strayed[n]):
-        if not any(same_hand(found[number].joints_2d, found[other].joints_2d) for other in kept):
-            kept.append(number)
-    return set(found) - set(kept)
+    numbers, joints = list(found), [estimate.joints_2d for estimate in found.values()]
+    strayed = [float(np.linalg.norm(found[n].joints_2d - expected[n], axis=1).mean()) for n in numbers]
+    same = np.array([[same_hand(one, other) for other in joints] for one in joints])
+    return set(found) - {numbers[i] for i in best_of_each(-np.array(strayed), same)}
 
 
 def assign(detections: Sequence[Detection], tracks: Sequence[Track], time: float) -> list[Track | None]:
@@ -289,10 +288,9 @@ def assign(detections: Sequence[Detection], tracks: Sequence[Track], time: float
     for i, detection in enumerate(detections):
         for track in tracks:
             joints = track.joints_at(time)
-            box = np.concatenate([joints.min(0), joints.max(0)])
-            sides = [float((b[2:] - b[:2]).max()) for b in (box, detection.box)]
-            middles = [(b[:2] + b[2:]) / 2 for b in (box, detection.box)]
-            apart = float(np.hypot(*(middles[0] - middles[1]))) / max(*sides, 1.0)
+            box = tight_box(joints)
+            sides = [float(longer_side(b)) for b in (box, detection.box)]
+            apart = float(np.hypot(*(box_centre(box) - box_centre(detection.box)))) / max(*sides, 1.0)
             if apart > 0.6 or min(sides) < 0.4 * max(sides):
                 continue
             other_side = abs(detection.right - float(track.side.right)) if track.side.sure else 0.0

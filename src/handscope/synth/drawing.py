@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.boxes import pixel_window
 from handscope.render.raster import empty_surface, fill, to_samples, vertex_normals
 from handscope.render.shading import ARM_SKIN, CLOTH, HAND_SKIN, gather, resolve, shadow_map
 from handscope.synth.appearance import Lighting, arm_map, skin_maps
@@ -216,10 +217,7 @@ def _window(vertices: Float32, K: NDArray[np.floating], width: int, height: int)
     if len(ahead) == 0:
         return 0, 0, 0, 0
     image = ahead[:, :2] / ahead[:, 2:] * np.float32(K[0, 0]) + K[:2, 2].astype(np.float32)
-    low, high = np.floor(image.min(0)) - 1, np.ceil(image.max(0)) + 2
-    x0, y0 = np.clip(low, 0, [width, height]).astype(int)
-    x1, y1 = np.clip(high, 0, [width, height]).astype(int)
-    return int(x0), int(y0), int(x1), int(y1)
+    return pixel_window(image, height, width, margin=1)
 
 
 __all__ = ["ARM_SKIN", "CLOTH", "HAND_SKIN", "Drawn", "Part", "Surface", "draw"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.boxes import box_centre, longer_side, tight_box
 from handscope.skeleton import BONES
 from handscope.synth.appearance import TO_LINEAR, cloth_surface, random_rotation, sample_skin
 from handscope.synth.backgrounds import Backgrounds, pattern
@@ -64,7 +65,7 @@ def mirrored(points: Array, left: bool) -> Array:
 def image_box(joints: Array, K: Array) -> Array:
     """The box (x0, y0, x1, y1) px of joints (21, 3) m."""
     image = joints[:, :2] / joints[:, 2:] * K[0, 0] + K[:2, 2]
-    return np.concatenate([image.min(0), image.max(0)])
+    return tight_box(image)
 
 
 def dress(
@@ -128,7 +129,7 @@ def sample_arm(
     at = np.linspace(0, ARM_LENGTH, 26)
     start = placed.vertices[body.loop].mean(0)
     hand = image_box(placed.joints, K)
-    middle, reach = (hand[:2] + hand[2:]) / 2, 0.4 * float((hand[2:] - hand[:2]).max())
+    middle, reach = box_centre(hand), 0.4 * float(longer_side(hand))
     for _ in range(8):
         arm = ArmShape(
             flexion=float(np.clip(rng.normal(0.05, 0.38), -0.9, 0.9)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import project
 from handscope.synth.appearance import tone_of
 from handscope.synth.drawing import FACTOR, Drawn
@@ -44,7 +45,7 @@ def label_hand(
     known = np.ones(21, bool)
     return HandLabel(
         handedness="left" if hand.left else "right",
-        box=np.concatenate([joints_2d.min(0), joints_2d.max(0)]),
+        box=tight_box(joints_2d),
         joints_2d=joints_2d,
         joints_2d_known=known,
         visible=visible_joints(joints, joints_2d, index, drawn, height, width),

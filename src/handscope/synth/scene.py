@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.boxes import box_area, shared_area
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
 from handscope.synth.appearance import TO_LINEAR, expose, random_rotation, sample_lighting, sample_sensor
@@ -169,10 +170,9 @@ def _in_the_way(hand: DressedHand, others: list[DressedHand], K: Array) -> bool:
     a = image_box(hand.joints, K)
     for other in others:
         b = image_box(other.joints, K)
-        shared = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-        smaller = min((a[2:] - a[:2]).prod(), (b[2:] - b[:2]).prod())
+        smaller = min(box_area(a), box_area(b))
         apart = np.linalg.norm(hand.joints[:, None] - other.joints, axis=-1).min()
-        if shared > 0.55 * smaller or apart < 0.017:
+        if shared_area(a, b) > 0.55 * smaller or apart < 0.017:
             return True
     return False
 
@@ -180,7 +180,7 @@ def _in_the_way(hand: DressedHand, others: list[DressedHand], K: Array) -> bool:
 def _shows(label: HandLabel, joints: int, share: float) -> bool:
     """Whether at least so many joints and such a share of the box are visible."""
     assert label.visible is not None and label.mask is not None and label.box is not None
-    area = float(np.prod(label.box[2:] - label.box[:2]))
+    area = float(box_area(label.box))
     return bool(label.visible.sum() >= joints and (label.mask > 127).sum() >= share * area)
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
 from handscope.errors import HandscopeError
+from handscope.files import NewFile
 from handscope.train.checkpoint import load
 
 
@@ -50,9 +50,8 @@ def main() -> None:
         raise SystemExit(str(problem)) from problem
     mixture = {"before": arguments.before.name, "after": arguments.after.name, "share": arguments.share}
     header = {**two.header, "averaged": mixture}
-    beside = arguments.out.with_suffix(".part")
-    save_file(tensors, beside, {"header": json.dumps(header)})
-    os.replace(beside, arguments.out)
+    with NewFile(arguments.out) as beside:
+        save_file(tensors, beside, {"header": json.dumps(header)})
     print(f"{arguments.out}: {sum(t.numel() for t in tensors.values()) / 1e6:.2f} M values")
 
 

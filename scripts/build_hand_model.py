@@ -27,6 +27,7 @@ import trimesh
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from handscope.files import NewFile
 from handscope.skeleton import MODEL_FINGERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -646,7 +647,8 @@ def main() -> None:
     start = time.time()
     arrays, table = build(args.samples)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(args.out, **arrays)
+    with NewFile(args.out) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, **arrays)
     digest = hashlib.sha256(args.out.read_bytes()).hexdigest()
     print(table, f"\n{args.out}: {args.out.stat().st_size / 1e3:.0f} kB, sha256 {digest}, {time.time() - start:.0f} s")
 

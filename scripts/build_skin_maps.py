@@ -9,7 +9,6 @@ map per channel, in the model's UV square, row 0 at v = 1.
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from handscope.files import NewFile
 from handscope.hand.assets import load_asset
 from handscope.render.raster import fill, vertex_normals
 
@@ -190,9 +190,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024)
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.out.with_suffix(".part.npz")
-    np.savez_compressed(partial, **bake(load_asset(), args.size))
-    os.replace(partial, args.out)
+    maps = bake(load_asset(), args.size)
+    with NewFile(args.out) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, **maps)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.2f} MB, {', '.join(CHANNELS)}")
 
 

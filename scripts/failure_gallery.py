@@ -26,7 +26,8 @@ from rich.progress import track
 from handscope.data.photos import PhotoDataset
 from handscope.evaluation import metrics
 from handscope.evaluation.protocols import PHOTO_IOU, best_match, self_iou
-from handscope.evaluation.real import SOURCES, spread, write_text
+from handscope.evaluation.real import SOURCES, spread
+from handscope.files import write_file
 from handscope.geometry.boxes import longer_side, tight_box
 from handscope.geometry.camera import project
 from handscope.infer.pipeline import load
@@ -137,7 +138,7 @@ def main() -> None:
     missed = [finding.file for finding, _ in found if finding.box is None]
     false = [asdict(f) for f, _ in seen if f.file.startswith("backgrounds/")]
     lists = {"worst_first": [asdict(f) for f, _ in seen], "missed": missed, "on_backgrounds": false}
-    write_text(options.out / "hands.json", json.dumps(lists, indent=1) + "\n")
+    write_file(options.out / "hands.json", json.dumps(lists, indent=1) + "\n")
     losses = np.array([f.loss for f, _ in seen])
     print(f"{len(everything)} pictures, {len(seen)} hands, loss median {np.median(losses):.3f}, worst {losses[0]:.2f}")
     print(f"{len(missed)} labelled hands missed, {len(false)} hands on backgrounds; {options.out / 'sheet.jpg'}")

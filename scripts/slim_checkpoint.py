@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 from safetensors.torch import save_file
 
+from handscope.files import NewFile
 from handscope.train.checkpoint import load
 
 
@@ -27,9 +27,8 @@ def main() -> None:
         for name, value in kept.groups["average"].items()
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    beside = args.out.with_suffix(".part")
-    save_file(tensors, beside, metadata={"header": json.dumps(kept.header)})
-    os.replace(beside, args.out)
+    with NewFile(args.out) as beside:
+        save_file(tensors, beside, metadata={"header": json.dumps(kept.header)})
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, step {kept.header['step']}")
 
 

@@ -11,6 +11,8 @@ import gzip
 import json
 from pathlib import Path
 
+from handscope.files import write_file
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -25,7 +27,7 @@ def main() -> None:
     root = arguments.photos.resolve()
     lines = [json.dumps(row | {"file": str(root / row["file"])}) for row in rows]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text("\n".join(lines) + "\n")
+    write_file(arguments.out, "\n".join(lines) + "\n")
     print(f"{arguments.out}: {len(rows)} of {len(index)} photographs")
 
 

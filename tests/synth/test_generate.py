@@ -66,7 +66,7 @@ def test_another_set_is_not_mixed_in(reference: tuple[Path, list[str]]) -> None:
 
 def test_a_file_in_the_way_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(HandscopeError, match="cannot be written"):
+    with pytest.raises(HandscopeError, match="cannot write into this folder"):
         generate(CONFIG, count=1, seed=0, out=tmp_path / "file", quiet=True)
 
 

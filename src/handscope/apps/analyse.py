@@ -23,6 +23,7 @@ from rich.table import Table
 from handscope.apps.cli import DEFAULT_KINDS, KINDS
 from handscope.apps.video import INTERRUPTED, analyse_video
 from handscope.errors import HandscopeError, ImageError, VideoError
+from handscope.files import writable_folder
 from handscope.infer import formats
 from handscope.infer.images import Picture, find_pictures, read_picture
 from handscope.infer.pipeline import SMALLEST_PX, check_intrinsics, load
@@ -52,7 +53,7 @@ def analyse(options: argparse.Namespace) -> int:
     K = _intrinsics(options)
     if options.box and (len(paths) > 1 or videos):
         raise HandscopeError(f"--box belongs to one picture, but {len(paths) + len(videos)} files were given")
-    out = make_writable(Path(options.out))
+    out = writable_folder(options.out)
     kinds = [kind for kind in KINDS if getattr(options, kind)] or list(DEFAULT_KINDS)
     model = load(options.weights, options.hand_model, options.threads, min_score=options.min_score, tiles=options.tiles)
 
@@ -115,19 +116,6 @@ def _for_picture(K: NDArray[np.float64] | float | None, image: NDArray[np.uint8]
         return K
     height, width = image.shape[:2]
     return np.array([[K, 0, (width - 1) / 2], [0, K, (height - 1) / 2], [0, 0, 1.0]])
-
-
-def make_writable(folder: Path) -> Path:
-    """Create the folder if need be and make sure that files can be written into it."""
-    probe = folder / ".handscope-write-test"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        reason = error.strerror or error
-        raise HandscopeError(f"{folder}: cannot write into this folder ({reason}); name another with --out") from error
-    return folder
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:

@@ -16,6 +16,7 @@ from handscope.apps.bench_calibrate import calibrate
 from handscope.apps.bench_pictures import Bars
 from handscope.apps.bench_pictures import rendered as rendered_pictures
 from handscope.errors import HandscopeError
+from handscope.files import writable_folder, write_file
 
 if TYPE_CHECKING:
     from handscope.types import Sample
@@ -137,7 +138,7 @@ def bench_real(options: argparse.Namespace) -> int:
 def bench_rendered(options: argparse.Namespace) -> int:
     """Rendered pictures, by groups."""
     from handscope.evaluation import rendered
-    from handscope.evaluation.real import spread, write_text
+    from handscope.evaluation.real import spread
     from handscope.hand.assets import load_asset
     from handscope.infer.pipeline import load
 
@@ -155,8 +156,9 @@ def bench_rendered(options: argparse.Namespace) -> int:
     table = rendered.report(rows, pictures=len(chosen), alarms=alarms)
     if options.out is not None:
         figures = rendered.summary(rows, pictures=len(chosen), alarms=alarms)
-        write_text(options.out / "rendered.json", json.dumps(figures, indent=1) + "\n")
-        write_text(options.out / "rendered.md", table + "\n")
+        writable_folder(options.out)
+        write_file(options.out / "rendered.json", json.dumps(figures, indent=1) + "\n")
+        write_file(options.out / "rendered.md", table + "\n")
     print(table)
     return 0
 

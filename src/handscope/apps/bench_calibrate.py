@@ -10,7 +10,8 @@ from handscope.apps.bench_pictures import Bars, Spread, rendered
 from handscope.data.dev_sets import JointsDev
 from handscope.data.photos import PhotoDataset
 from handscope.evaluation import calibration
-from handscope.evaluation.real import SOURCES, write_text
+from handscope.evaluation.real import SOURCES
+from handscope.files import writable_folder, write_file
 from handscope.infer.calibration import Calibration, logit
 from handscope.infer.pipeline import load
 from handscope.types import Sample
@@ -45,13 +46,13 @@ def calibrate(options: argparse.Namespace) -> int:
     if options.plot is not None:
         calibration.plot(before, after, options.plot)
     if options.out is not None:
-        write_text(options.out / "calibration.json", json.dumps(entry, indent=1) + "\n")
+        write_file(writable_folder(options.out) / "calibration.json", json.dumps(entry, indent=1) + "\n")
     print(f"sigmoid({new.offset} + {new.slope} logit(score)), fitted on {', '.join(fitted_on)}\n")
     print(calibration.report(before, after))
     if options.write:
         path = model.estimator.network.path.with_suffix(".json")
         card = json.loads(path.read_text()) if path.is_file() else {}
-        write_text(path, json.dumps(card | {"calibration": entry}, indent=1) + "\n")
+        write_file(path, json.dumps(card | {"calibration": entry}, indent=1) + "\n")
         print(f"\n{path}: calibration written")
     return 0
 

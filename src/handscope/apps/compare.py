@@ -8,7 +8,8 @@ from pathlib import Path
 
 from handscope.errors import HandscopeError
 from handscope.evaluation import comparison
-from handscope.evaluation.report import plot, replace
+from handscope.evaluation.report import plot
+from handscope.files import write_file
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,8 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     text = comparison.as_markdown(scored, table)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
-        replace(options.out / "compare.md", lambda path: path.write_text(text))
+        write_file(options.out / "compare.md", text)
         if panels := comparison.panels(scored, list(table)):
-            replace(options.out / "compare.png", lambda path: plot(panels, path))
+            plot(panels, options.out / "compare.png")
     print(text, end="")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from rich.table import Table
 from handscope.data.anatomy import Finding, findings
 from handscope.data.catalog import DATASETS, open_dataset
 from handscope.errors import HandscopeError
+from handscope.files import write_file
 from handscope.geometry.boxes import box_centre, longer_side, tight_box
 from handscope.geometry.crops import Crop, crop_around
 from handscope.skeleton import BONES, finger_of
@@ -206,6 +206,4 @@ def _save(path: Path, tiles: Sequence[NDArray[np.uint8]]) -> None:
         row, column = divmod(n, columns)
         sheet[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE] = picture
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    beside.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
-    os.replace(beside, path)
+    write_file(path, cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())

@@ -13,7 +13,9 @@ import json
 import os
 import tarfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import cv2
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
+from handscope.files import NewFile, write_file
 from handscope.types import HandLabel, Sample
 
 JPEG_QUALITY = 95
@@ -98,9 +101,8 @@ class ShardWriter:
     """Writes one shard; the file appears under its name when it is complete."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._partial = self.path.with_name(self.path.name + ".part")
-        self._tar = tarfile.open(self._partial, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+        self._file = NewFile(path)
+        self._tar = tarfile.open(self._file.path, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
 
     def write(self, sample: Sample) -> None:
         """Append a sample; its bytes depend on nothing but the sample."""
@@ -112,17 +114,20 @@ class ShardWriter:
     def close(self) -> None:
         """Finish the file and give it its name."""
         self._tar.close()
-        os.replace(self._partial, self.path)
+        self._file.finish()
 
     def __enter__(self) -> ShardWriter:
         return self
 
-    def __exit__(self, kind: object, *rest: object) -> None:
-        if kind is None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
             self.close()
-        else:
+            return
+        with suppress(OSError):  # a full disk: the first error is the one to tell
             self._tar.close()
-            self._partial.unlink(missing_ok=True)
+        self._file.__exit__(kind, error, trace)
 
 
 class ShardReader(Sequence[Sample]):
@@ -184,10 +189,6 @@ def read_index(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
                 samples.setdefault(key, {})[suffix] = (member.offset_data, member.size)
     except tarfile.TarError as problem:
         raise HandscopeError(f"{path}: not a readable tar file ({problem}); make the shard again") from problem
-    try:
-        partial = beside.with_name(f"{beside.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps({"stamp": stamp, "samples": samples}, separators=(",", ":")))
-        os.replace(partial, beside)
-    except OSError:
-        pass  # a read-only folder: the index is made again next time
+    with suppress(HandscopeError):  # a read-only folder: the index is made again next time
+        write_file(beside, json.dumps({"stamp": stamp, "samples": samples}, separators=(",", ":")))
     return samples

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from handscope.errors import HandscopeError
 from handscope.evaluation import metrics
 from handscope.evaluation.protocols import FOUND_IOU, best_match
+from handscope.files import NewFile
 from handscope.geometry.boxes import longer_side, tight_box
 from handscope.types import Hand, Sample
 
@@ -131,4 +132,5 @@ def plot(before: Mapping[str, Judged], after: Mapping[str, Judged], path: Path) 
         axes.legend(loc="lower right", fontsize=8)
     figure.axes[0].set_ylabel(f"share within {RIGHT} of the box side")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    with NewFile(path) as beside:
+        figure.savefig(beside, dpi=110, format=path.suffix.lstrip(".") or "png")

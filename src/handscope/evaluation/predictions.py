@@ -9,7 +9,6 @@ the weights' card, how the hands were found. Rows not found hold zeros.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
+from handscope.files import NewFile, write_file
 
 FORMAT = "handscope-predictions-1"
 REMEDY = "make it with `handscope predict-dataset`"
@@ -67,7 +67,7 @@ class Predictions:
     header: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write beside, then move into place."""
+        """Write the arrays as a .npz at `path`."""
         arrays: dict[str, Any] = {
             "keys": self.keys,
             "found": self.found,
@@ -80,10 +80,8 @@ class Predictions:
         if self.masks is not None:
             arrays |= {f"mask_{k}": getattr(self.masks, k) for k in ("bits", "offsets", "shapes")}
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.partial")
-        with beside.open("wb") as file:
+        with NewFile(path) as beside, beside.open("wb") as file:
             np.savez_compressed(file, **arrays)
-        os.replace(beside, path)
 
 
 def load_predictions(path: Path) -> Predictions:
@@ -126,10 +124,8 @@ def export_freihand(predictions: Predictions, path: Path) -> None:
     if vertices is None or vertices.shape[1] != 778:
         vertices = np.zeros((len(predictions.keys), 1, 3))
     content = json.dumps([np.round(a.astype(np.float64), 6).tolist() for a in (predictions.joints_3d, vertices)])
-    beside = path.with_name(f".{path.name}.partial")
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("pred.json", content)
-    else:
-        beside.write_text(content)
-    os.replace(beside, path)
+    if path.suffix != ".zip":
+        write_file(path, content)
+        return
+    with NewFile(path) as beside, zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("pred.json", content)

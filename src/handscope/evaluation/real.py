@@ -9,7 +9,6 @@ scores by column and set; `report` makes them one table.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from handscope.data.photos import PhotoDataset
 from handscope.errors import HandscopeError
 from handscope.evaluation.hand_free import HandFreeParts, score_hand_free
 from handscope.evaluation.protocols import Scores, score_joints, score_masks, score_photos
+from handscope.files import writable_folder, write_file
 from handscope.types import Hand, Sample
 
 Model = Callable[[NDArray[np.uint8]], Sequence[Hand]]
@@ -124,8 +124,9 @@ def bench(
             scores["ms_per_picture"] = 1000 * seconds[column.name] / max(len(chosen), 1)
             results[column.name][name] = {key: v for key, v in scores.items() if key not in column.without}
     if out is not None:
-        write_text(out / "scores.json", json.dumps(results, indent=1) + "\n")
-        write_text(out / "report.md", report(results) + "\n")
+        writable_folder(out)
+        write_file(out / "scores.json", json.dumps(results, indent=1) + "\n")
+        write_file(out / "report.md", report(results) + "\n")
     return results
 
 
@@ -180,11 +181,3 @@ def save_overlay(folder: Path, sample: Sample, picture: NDArray[np.uint8]) -> No
     name = sample.key.rsplit("/", 1)[-1]
     source = sample.source.rsplit("/", 1)[-1]
     cv2.imwrite(str(folder / f"{source}-{name}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write beside, then move into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text)
-    os.replace(temporary, path)

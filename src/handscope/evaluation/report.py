@@ -9,8 +9,7 @@ import csv
 import io
 import json
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from handscope.evaluation.scoring import Result
 from handscope.evaluation.variants import Variant
+from handscope.files import NewFile, write_file
 
 FIGURES = ("hands", "found", "mean", "median", "auc")
 INK = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
@@ -33,27 +33,21 @@ def write_report(
 ) -> None:
     """scores.csv, scores.json, scores.md, values.npz and pck.png in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    replace(folder / "scores.csv", lambda path: path.write_text(as_csv(results)))
+    write_file(folder / "scores.csv", as_csv(results))
     content = as_json(results, refused, header)
-    replace(folder / "scores.json", lambda path: path.write_text(json.dumps(content, indent=1) + "\n"))
-    replace(folder / "scores.md", lambda path: path.write_text(as_markdown(results, refused)))
+    write_file(folder / "scores.json", json.dumps(content, indent=1) + "\n")
+    write_file(folder / "scores.md", as_markdown(results, refused))
     values: dict[str, Any] = {name: result.values.astype(np.float32) for name, result in results.items()}
     values |= {f"{name}/keys": result.keys for name, result in results.items() if len(result.keys)}
-    replace(folder / "values.npz", lambda path: _save_arrays(path, values))
+    with NewFile(folder / "values.npz") as path, path.open("wb") as file:
+        np.savez_compressed(file, **values)
     curves = {
         name: (result.variant, [_line(header.get("name") or "Handscope", result)])
         for name, result in results.items()
         if result.curve is not None
     }
     if curves:
-        replace(folder / "pck.png", lambda path: plot(curves, path))
-
-
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """`write` beside, then move into place."""
-    beside = path.with_name(f".partial-{path.name}")
-    write(beside)
-    os.replace(beside, path)
+        plot(curves, folder / "pck.png")
 
 
 def as_csv(results: Mapping[str, Result]) -> str:
@@ -149,9 +143,5 @@ def plot(panels: Mapping[str, tuple[Variant, Sequence[Curve]]], path: Path) -> N
         axis.legend(fontsize=7, loc="lower left" if variant.quantity == "mask" else "lower right")
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
-    figure.savefig(path, dpi=110, format="png")
-
-
-def _save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    with NewFile(path) as beside:
+        figure.savefig(beside, dpi=110, format="png")

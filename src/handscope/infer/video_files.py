@@ -7,7 +7,6 @@ is complete to the last line at any time.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import VideoError
+from handscope.files import NewFile
 from handscope.infer import formats
 from handscope.infer.video import VideoFrame, require_av
 from handscope.types import Hand
@@ -49,7 +49,7 @@ class OverlayWriter:
     """H.264 in MP4 with the times of the frames; odd sizes get one more row or column, as H.264 wants even ones."""
 
     def __init__(self, path: Path, *, rate: float) -> None:
-        self.path, self._beside = path, path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+        self._file = NewFile(path)
         self._av, self._rate = require_av(), Fraction(rate).limit_denominator(1001)
         self._open: tuple[Any, Any] | None = None
         """The container and its stream, from the first frame on."""
@@ -75,7 +75,7 @@ class OverlayWriter:
         encoder = next((name for name in ENCODERS if name in self._av.codec.codecs_available), None)
         if encoder is None:
             raise VideoError(f"this PyAV has no encoder for MP4 (one of {', '.join(ENCODERS)}); leave out --overlay")
-        container = self._av.open(str(self._beside), "w", format="mp4", options={"movflags": "+faststart"})
+        container = self._av.open(str(self._file.path), "w", format="mp4", options={"movflags": "+faststart"})
         stream = container.add_stream(encoder, rate=self._rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = CLOCK
@@ -94,7 +94,7 @@ class OverlayWriter:
         finally:
             container.close()
             self._open = None
-            os.replace(self._beside, self.path)
+            self._file.finish()
 
 
 class LinesWriter:
@@ -124,10 +124,10 @@ class TableWriter:
             import pyarrow.parquet
         except ImportError as error:
             raise VideoError(f"hands.parquet needs pyarrow ({error}): pip install 'handscope[video]'") from error
-        self.path, self._beside = path, path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._file = NewFile(path)
         self._pa = pyarrow
         self._schema = _schema(pyarrow)
-        self._writer = pyarrow.parquet.ParquetWriter(self._beside, self._schema, compression="zstd")
+        self._writer = pyarrow.parquet.ParquetWriter(self._file.path, self._schema, compression="zstd")
         self._rows: list[tuple[int, float, Hand]] = []
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
@@ -145,7 +145,7 @@ class TableWriter:
         """Write the rows that remain and the footer."""
         self._flush()
         self._writer.close()
-        os.replace(self._beside, self.path)
+        self._file.finish()
 
 
 def _schema(pa: Any) -> Any:

@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import multiprocessing
-import os
 from pathlib import Path
 
 from rich.progress import (
@@ -25,6 +24,7 @@ from rich.progress import (
 
 from handscope.data.shards import ShardWriter
 from handscope.errors import HandscopeError
+from handscope.files import remove_leftovers, writable_folder, write_file
 from handscope.synth.scene import SynthConfig, render_sample
 
 PER_SHARD = 1000
@@ -49,12 +49,9 @@ def generate(
     """
     if count < 1 or workers < 1:
         raise HandscopeError(f"count and workers must be at least 1, got {count} and {workers}")
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _claim(folder, split, config, seed, per_shard)
-    except OSError as problem:
-        raise HandscopeError(f"{folder}: cannot be written to ({problem.strerror}); choose another folder") from problem
+    folder = writable_folder(out)
+    remove_leftovers(folder)
+    _claim(folder, split, config, seed, per_shard)
     paths = [folder / f"{split}-{k:06d}.tar" for k in range(-(-count // per_shard))]
     tasks: list[Task] = []
     for k, path in enumerate(paths):
@@ -84,9 +81,7 @@ def _claim(folder: Path, split: str, config: SynthConfig, seed: int, per_shard: 
     path = folder / f"{split}.json"
     if path.is_file() and path.read_text() != text:
         raise HandscopeError(f"{path}: this folder holds another set (other seed or settings); choose another --out")
-    partial = path.with_suffix(".json.part")
-    partial.write_text(text)
-    os.replace(partial, path)
+    write_file(path, text)
 
 
 def _is_complete(path: Path, count: int) -> bool:

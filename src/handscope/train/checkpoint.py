@@ -7,7 +7,6 @@ time leaves a whole file.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from handscope.errors import AssetError
+from handscope.files import NewFile, remove_leftovers
 
 NAME = "checkpoint.safetensors"
 
@@ -52,9 +52,9 @@ def save(
         tensors |= {f"optimiser/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
     tensors = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata={"header": json.dumps(header)})
-    os.replace(beside, path)
+    remove_leftovers(path.parent)
+    with NewFile(path) as beside:
+        save_file(tensors, beside, metadata={"header": json.dumps(header)})
 
 
 def load(path: Path) -> Checkpoint:

@@ -11,7 +11,6 @@ import datetime
 import hashlib
 import json
 import math
-import os
 import warnings
 from functools import partial
 from pathlib import Path
@@ -29,6 +28,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from handscope.errors import HandscopeError
+from handscope.files import NewFile, write_file
 from handscope.geometry.heatmaps import crop_to_map, mean_along_bones
 from handscope.losses.consistency import heatmap_confidence
 from handscope.nn.aligner import AlignerConfig, ExportedAligner, HandAligner
@@ -168,16 +168,17 @@ def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Pa
     """
     network, header = load_network(kind, checkpoint)
     out.mkdir(parents=True, exist_ok=True)
-    path, beside = out / f"{kind}.onnx", out / f"{kind}.onnx.part"
+    path = out / f"{kind}.onnx"
     size = DETECTOR_PX if kind == "detector" else header["config"]["network"]["crop"]
-    write_graph(network, size, "image" if kind == "detector" else "crop", beside)
-    worst = largest_difference(network, size, beside)
-    if max(worst.values()) > TOLERANCE:
-        beside.unlink()
-        raise HandscopeError(f"{path}: ONNX Runtime and torch differ by {worst}, at most {TOLERANCE} is allowed")
+    with NewFile(path) as beside:
+        write_graph(network, size, "image" if kind == "detector" else "crop", beside)
+        worst = largest_difference(network, size, beside)
+        if max(worst.values()) > TOLERANCE:
+            raise HandscopeError(f"{path}: ONNX Runtime and torch differ by {worst}, at most {TOLERANCE} is allowed")
+        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
     card = {
         "name": kind,
-        "sha256": hashlib.sha256(beside.read_bytes()).hexdigest(),
+        "sha256": digest,
         "date": datetime.date.today().isoformat(),
         "commit": header["commit"],
         "steps": header["step"],
@@ -186,10 +187,7 @@ def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Pa
         "onnx_against_torch": {name: float(f"{value:.2g}") for name, value in worst.items()},
         **notes,
     }
-    os.replace(beside, path)
-    card_beside = out / f"{kind}.json.part"
-    card_beside.write_text(json.dumps(card, indent=1) + "\n")
-    os.replace(card_beside, out / f"{kind}.json")
+    write_file(out / f"{kind}.json", json.dumps(card, indent=1) + "\n")
     return path
 
 

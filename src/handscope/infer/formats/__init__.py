@@ -4,9 +4,9 @@ numbers (JSON, NPZ, MANO-style NPZ) | meshes (GLB, OBJ, PLY), animation, built o
 `track_hands`) | robots (dex-retargeting) | files (writing, PNG). docs/formats.md has the formats.
 """
 
+from handscope.files import write_file as write_file
 from handscope.infer.formats.animation import to_glb_animation as to_glb_animation
 from handscope.infer.formats.files import to_png as to_png
-from handscope.infer.formats.files import write_file as write_file
 from handscope.infer.formats.meshes import to_glb as to_glb
 from handscope.infer.formats.meshes import to_obj as to_obj
 from handscope.infer.formats.meshes import to_ply as to_ply

@@ -200,7 +200,7 @@ def test_tiles_find_what_is_too_small_for_one_look(toy_weights):
     points = blobs((300, 220), 60, 0.0, "right")
     image = paint(2400, 1800, [points])
     whole = Detector(open_network("detector", toy_weights, 1), threshold=0.85)
-    assert whole(image)[0].side == pytest.approx(Detector(whole.network, tiles=2)(image)[0].side, rel=0.2)
+    assert whole(image)[0].extent == pytest.approx(Detector(whole.network, tiles=2)(image)[0].extent, rel=0.2)
     (hand,) = load(toy_weights, threads=1, tiles=3)(image)
     np.testing.assert_allclose(hand.joints_2d, toy_joints(*points), atol=1.5)
 
@@ -216,7 +216,7 @@ def test_tiles_cover_the_picture(count):
 def detection(x, y, score, size=10.0):
     box = np.array([x, y, x + size, y + size])
     return Detection(
-        box=box, up=np.array([0, -1.0]), centre=box[:2] + size / 2, side=size / 0.65, right=1.0, score=score
+        box=box, up=np.array([0, -1.0]), centre=box[:2] + size / 2, extent=size / 0.65, right=1.0, score=score
     )
 
 

@@ -45,7 +45,7 @@ class Stage:
             if any(np.hypot(*(centre - d.centre)) < 0.2 * side for d in found):
                 continue  # as non-maximum suppression does
             up = up / np.hypot(*up)
-            found.append(Detection(box=box, up=up, centre=centre, side=side, right=float(right), score=0.9))
+            found.append(Detection(box=box, up=up, centre=centre, extent=side, right=float(right), score=0.9))
         return found
 
     def look(self, image, crops):

@@ -171,11 +171,11 @@ def _around(sample: Sample) -> Crop:
     """A square around the hands' boxes, half as large again; the whole picture without any."""
     height, width = sample.image.shape[:2]
     boxes = np.array([hand.box for hand in sample.hands if hand.box is not None]).reshape(-1, 4)
-    centre, side = np.array([(width - 1) / 2, (height - 1) / 2]), float(max(width, height))
+    centre, extent = np.array([(width - 1) / 2, (height - 1) / 2]), float(max(width, height))
     if len(boxes):
         together = tight_box(boxes.reshape(-1, 2))
-        centre, side = box_centre(together), min(side, max(1.5 * float(longer_side(together)), 24.0))
-    return crop_around(centre, side, (0, -1), size=TILE)
+        centre, extent = box_centre(together), min(extent, max(1.5 * float(longer_side(together)), 24.0))
+    return crop_around(centre, extent, (0, -1), size=TILE)
 
 
 def _draw(canvas: NDArray[np.uint8], hand: HandLabel, crop: Crop) -> None:

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handscope.geometry.boxes import box_centre, longer_side, tight_box
 from handscope.skeleton import MIDDLE_MCP, WRIST
 
 FILL = 0.65
-"""Share of the crop's side that the larger side of the joints' box takes."""
+"""Share of the crop's extent that the longer side of the joints' box takes."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Crop:
         return self.invert(np.full(2, (self.size - 1) / 2))
 
     @property
-    def side(self) -> float:
-        """The crop's side in picture px."""
+    def extent(self) -> float:
+        """How many picture px the crop covers, each way."""
         return self.size / self.scale
 
     @property
@@ -79,13 +80,13 @@ class Crop:
         return cv2.warpAffine(values, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT)
 
 
-def crop_around(centre: ArrayLike, side_px: float, up: ArrayLike, *, size: int, mirrored: bool = False) -> Crop:
-    """The square of `side_px` picture pixels around `centre` in which the picture direction `up` points up.
+def crop_around(centre: ArrayLike, extent_px: float, up: ArrayLike, *, size: int, mirrored: bool = False) -> Crop:
+    """The square of `extent_px` picture pixels around `centre` in which the picture direction `up` points up.
 
-    A zero `up` keeps the picture's own up. Raises ValueError for a side that is not positive.
+    A zero `up` keeps the picture's own up. Raises ValueError for an extent that is not positive.
     """
-    if not side_px > 0:
-        raise ValueError(f"side_px must be positive, got {side_px}")
+    if not extent_px > 0:
+        raise ValueError(f"extent_px must be positive, got {extent_px}")
     up = np.asarray(up, np.float64)
     length = float(np.hypot(*up))
     x, y = up / length if length > 1e-9 else np.array([0.0, -1.0])
@@ -93,23 +94,22 @@ def crop_around(centre: ArrayLike, side_px: float, up: ArrayLike, *, size: int, 
     rotation = np.array([[-y, x], [-x, -y]])
     if mirrored:
         rotation[0] = -rotation[0]
-    linear = rotation * (size / side_px)
+    linear = rotation * (size / extent_px)
     shift = (size - 1) / 2 - linear @ np.asarray(centre, np.float64)
     return Crop(np.column_stack([linear, shift]), size)
 
 
 def upright_frame(joints_2d: ArrayLike, *, fill: float = FILL) -> tuple[NDArray, float, NDArray]:
-    """Centre (2,), side in px and up direction (2,) of the upright crop of 21 joints."""
+    """Centre (2,), extent in px and up direction (2,) of the upright crop of 21 joints."""
     joints = np.asarray(joints_2d, np.float64)
     up = joints[MIDDLE_MCP] - joints[WRIST]
     level = crop_around(np.zeros(2), 1.0, up, size=1).rotation
-    turned = joints @ level.T
-    low, high = turned.min(0), turned.max(0)
-    side = max(float((high - low).max()), 1e-3) / fill
-    return (low + high) / 2 @ level, side, up
+    box = tight_box(joints @ level.T)
+    extent = max(float(longer_side(box)), 1e-3) / fill
+    return box_centre(box) @ level, extent, up
 
 
 def upright_crop(joints_2d: ArrayLike, *, size: int, fill: float = FILL, mirrored: bool = False) -> Crop:
-    """The crop in which wrist to middle knuckle points up and the joints' box takes `fill` of the side."""
-    centre, side, up = upright_frame(joints_2d, fill=fill)
-    return crop_around(centre, side, up, size=size, mirrored=mirrored)
+    """The crop in which wrist to middle knuckle points up and the joints' box takes `fill` of the extent."""
+    centre, extent, up = upright_frame(joints_2d, fill=fill)
+    return crop_around(centre, extent, up, size=size, mirrored=mirrored)

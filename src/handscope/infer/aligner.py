@@ -55,5 +55,5 @@ class Aligner:
 
 def _is_far(look: Look) -> bool:
     crop = next_crop(look, look.crop.size)
-    zoom = abs(np.log(max(crop.side / look.crop.side, 1e-6)))
+    zoom = abs(np.log(max(crop.extent / look.crop.extent, 1e-6)))
     return bool(look.uprightness < np.cos(np.deg2rad(FAR_TURN_DEG)) or zoom > FAR_ZOOM)

@@ -54,10 +54,10 @@ class Look:
 
 def is_settled(look: Look) -> bool:
     """Whether a right hand is shown in the crop its own joints ask for, but for `SHIFT`, `ZOOM` and `TURN_DEG`."""
-    centre, side, _ = upright_frame(look.joints_2d)
+    centre, extent, _ = upright_frame(look.joints_2d)
     crop = look.crop
-    shift = np.hypot(*(centre - crop.centre)) / crop.side
-    zoom = abs(np.log(max(side / crop.side, 1e-6)))
+    shift = np.hypot(*(centre - crop.centre)) / crop.extent
+    zoom = abs(np.log(max(extent / crop.extent, 1e-6)))
     upright = look.uprightness > np.cos(np.deg2rad(TURN_DEG))
     return bool(shift < SHIFT and zoom < ZOOM and upright and not look.shows_left)
 
@@ -66,20 +66,20 @@ def next_crop(look: Look, size: int) -> Crop:
     """The upright crop, `size` px, of the joints just found, mirrored the other way if a left hand was shown; at most
     2.5 times larger or smaller than the last.
     """
-    centre, side, up = upright_frame(look.joints_2d)
-    last = look.crop.side
-    side = min(max(side, last / 2.5), last * 2.5)
-    return crop_around(centre, side, up, size=size, mirrored=look.crop.mirrored != look.shows_left)
+    centre, extent, up = upright_frame(look.joints_2d)
+    last = look.crop.extent
+    extent = min(max(extent, last / 2.5), last * 2.5)
+    return crop_around(centre, extent, up, size=size, mirrored=look.crop.mirrored != look.shows_left)
 
 
 def resized(crop: Crop, size: int, wider: float = 1.0) -> Crop:
     """What `crop` shows, in `size` px, or `wider` times as much."""
-    return crop_around(crop.centre, crop.side * wider, -crop.rotation[1], size=size, mirrored=crop.mirrored)
+    return crop_around(crop.centre, crop.extent * wider, -crop.rotation[1], size=size, mirrored=crop.mirrored)
 
 
 def other_side(crop: Crop) -> Crop:
     """The same place, size and direction, mirrored."""
-    return crop_around(crop.centre, crop.side, -crop.rotation[1], size=crop.size, mirrored=not crop.mirrored)
+    return crop_around(crop.centre, crop.extent, -crop.rotation[1], size=crop.size, mirrored=not crop.mirrored)
 
 
 def batches(items: Sequence[Item]) -> list[Sequence[Item]]:

@@ -26,16 +26,16 @@ TILE_OVERLAP = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Detection:
-    """One hand in picture pixels: tight `box` of the joints (4,), upright crop and side.
+    """One hand in picture pixels: tight `box` of the joints (4,), upright crop and handedness.
 
-    `centre` (2,) and `side` place the upright crop, `up` (2,) is the unit direction wrist to middle knuckle;
-    `right` is the probability of a right hand, `score` that of a hand.
+    `centre` (2,) and `extent`, the picture px that its square covers, place the upright crop; `up` (2,) is the unit
+    direction wrist to middle knuckle; `right` is the probability of a right hand, `score` that of a hand.
     """
 
     box: NDArray[np.floating]
     up: NDArray[np.floating]
     centre: NDArray[np.floating]
-    side: float
+    extent: float
     right: float
     score: float
 
@@ -90,17 +90,17 @@ class Detector:
         corner = np.array(region[:2], np.float64)
         boxes = (view.invert(out["boxes"][keep].reshape(-1, 2, 2)) + corner).reshape(-1, 4)
         centres = view.invert(out["crops"][keep, :2]) + corner
-        scores, sides = out["scores"][keep], out["crops"][keep, 2].astype(np.float64) / view.scale
+        scores, extents = out["scores"][keep], out["crops"][keep, 2].astype(np.float64) / view.scale
         return [
             Detection(
                 box=boxes[k],
                 up=out["up"][keep[k]].astype(np.float64),
                 centre=centres[k],
-                side=float(sides[k]),
+                extent=float(extents[k]),
                 right=float(out["right"][keep[k]]),
                 score=float(scores[k]),
             )
-            for k in best_of_each(scores, same_hand(boxes, centres, sides))
+            for k in best_of_each(scores, same_hand(boxes, centres, extents))
         ]
 
 
@@ -113,7 +113,7 @@ def _view(image: NDArray[np.uint8], region: tuple[int, int, int, int], size: int
 
 def tile_boxes(width: int, height: int, count: int) -> Iterator[tuple[int, int, int, int]]:
     """`count` x `count` rectangles (x0, y0, x1, y1) that cover the picture, neighbours overlapping."""
-    share = 1.0 / (count - (count - 1) * TILE_OVERLAP)  # of the picture's side, for one tile
+    share = 1.0 / (count - (count - 1) * TILE_OVERLAP)  # of the picture, each way, for one tile
     for row in range(count):
         for column in range(count):
             start = np.array([column, row]) * (1 - TILE_OVERLAP) * share
@@ -140,22 +140,22 @@ def suppress(found: list[Detection]) -> list[Detection]:
     if len(found) < 2:
         return found
     boxes, centres = np.stack([d.box for d in found]), np.stack([d.centre for d in found])
-    sides, scores = np.array([d.side for d in found]), np.array([d.score for d in found])
-    return [found[k] for k in best_of_each(scores, same_hand(boxes, centres, sides))]
+    extents, scores = np.array([d.extent for d in found]), np.array([d.score for d in found])
+    return [found[k] for k in best_of_each(scores, same_hand(boxes, centres, extents))]
 
 
 def same_hand(
     boxes: NDArray[np.floating],
     centres: NDArray[np.floating],
-    sides: NDArray[np.floating],
+    extents: NDArray[np.floating],
     *,
     iou: float = 0.5,
     closeness: float = 0.2,
 ) -> NDArray[np.bool_]:
     """Which of n detections show one hand (n, n): of a high box IoU or of nearly the same crop centre.
 
-    `boxes` (n, 4), `centres` (n, 2), `sides` (n,) of the crops; `closeness` is the distance of the centres in sides of
-    the smaller crop.
+    `boxes` (n, 4), `centres` (n, 2), `extents` (n,) of the crops; `closeness` is the distance of the centres in extents
+    of the smaller crop.
     """
     apart = np.hypot(*(centres[:, None] - centres).transpose(2, 0, 1))
-    return (box_iou(boxes[:, None], boxes) > iou) | (apart < closeness * np.minimum(sides[:, None], sides))
+    return (box_iou(boxes[:, None], boxes) > iou) | (apart < closeness * np.minimum(extents[:, None], extents))

@@ -152,7 +152,7 @@ class Pipeline:
         """
         found = [(i, d) for i, detections in enumerate(self.detector.search(pictures)) for d in detections]
         views = [
-            (pictures[i], crop_around(d.centre, d.side, d.up, size=self.estimator.size, mirrored=d.right < 0.5))
+            (pictures[i], crop_around(d.centre, d.extent, d.up, size=self.estimator.size, mirrored=d.right < 0.5))
             for i, d in found
         ]
         if self.aligner is not None:
@@ -307,9 +307,9 @@ def check_boxes(boxes: ArrayLike, width: int, height: int) -> NDArray[np.float64
 
 def crops_of_box(box: NDArray[np.floating], size: int) -> list[Crop]:
     """Eight ways to look at a box: wrist to knuckle up, right, down, left; as it is and mirrored."""
-    centre, side = box_centre(box), float(longer_side(box)) / FILL
+    centre, extent = box_centre(box), float(longer_side(box)) / FILL
     return [
-        crop_around(centre, side, up, size=size, mirrored=mirrored)
+        crop_around(centre, extent, up, size=size, mirrored=mirrored)
         for up in ((0, -1), (1, 0), (0, 1), (-1, 0))
         for mirrored in (False, True)
     ]

@@ -181,7 +181,7 @@ class Tracker:
         """A look by the detector's crop for where the joints are, and one upright by these."""
         mirrored = not side.right if side.looks else detection.right < 0.5
         size = self.pipeline.estimator.size
-        rough = crop_around(detection.centre, detection.side, detection.up, size=size, mirrored=mirrored)
+        rough = crop_around(detection.centre, detection.extent, detection.up, size=size, mirrored=mirrored)
         (first,) = (self.pipeline.aligner or self.pipeline.estimator)(image, [rough])
         crops = self._crops(side, *upright_frame(first.joints_2d), last=rough)
         return _judge(side, self._look(image, [crops])[0])

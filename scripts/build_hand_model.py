@@ -28,12 +28,13 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from handscope.files import NewFile
-from handscope.skeleton import MODEL_FINGERS
+from handscope.geometry.rotations import rotation_between
+from handscope.hand.kinematics import chain, joint_transforms, skin
+from handscope.skeleton import MODEL_FINGERS, MODEL_PARENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 MAKEHUMAN_FINGER = dict(index=2, middle=3, little=5, ring=4, thumb=1)
 MODEL_BONES = ("wrist.R", *(f"finger{MAKEHUMAN_FINGER[f]}-{k}.R" for f in MODEL_FINGERS for k in (1, 2, 3)))
-MODEL_PARENTS = np.array([-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14])
 BASES = dict(zip(MODEL_FINGERS, (1, 4, 7, 10, 13), strict=True))
 COMPONENTS = 10
 
@@ -155,35 +156,15 @@ def find_tips(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray) -> 
     return np.array(tips)
 
 
-def rotation_between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The smallest rotation (3, 3) taking direction a to direction b."""
-    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
-    v = np.cross(a, b)
-    skew = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
-    return np.eye(3) + skew + skew @ skew / (1 + a @ b)
-
-
-def bone_transforms(local: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Global rotations (16, 3, 3) and joint positions (16, 3) of local rotations (16, 3, 3) on rest joints."""
-    turned, placed = [local[0]], [joints[0]]
-    for j in range(1, 16):
-        p = MODEL_PARENTS[j]
-        placed.append(placed[p] + turned[p] @ (joints[j] - joints[p]))
-        turned.append(turned[p] @ local[j])
-    return np.array(turned), np.array(placed)
-
-
-def skin(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, local: np.ndarray) -> tuple:
-    """Linear blend skinning: posed vertices and joints."""
-    turned, placed = bone_transforms(local, joints)
-    shift = placed - np.einsum("jab,jb->ja", turned, joints)
-    blended = np.einsum("vj,jab->vab", weights, turned)
-    return np.einsum("vab,vb->va", blended, vertices) + weights @ shift, placed
+def posed(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray, local: np.ndarray) -> tuple:
+    """Vertices and joints after the turns `local` (15, 3, 3), by linear blend skinning."""
+    turned, placed = chain(joints[None], local[None])
+    return skin(vertices[None], weights, joint_transforms(joints[None], turned, placed))[0], placed[0]
 
 
 def flattening(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Local rotations (16, 3, 3) that straighten the four fingers, mildly spread: theta = 0 is a flat hand."""
-    local = np.tile(np.eye(3), (16, 1, 1))
+    """Turns (15, 3, 3) that straighten the four fingers, mildly spread: theta = 0 is a flat hand."""
+    local = np.tile(np.eye(3), (15, 1, 1))
     for finger, base in BASES.items():
         if finger == "thumb":
             continue
@@ -194,7 +175,7 @@ def flattening(vertices: np.ndarray, joints: np.ndarray, weights: np.ndarray) ->
         turned = np.eye(3)
         for i, bone in enumerate(bones):
             world = rotation_between(turned @ bone, target)
-            local[base + i] = turned.T @ world @ turned
+            local[base - 1 + i] = turned.T @ world @ turned
             turned = world @ turned
     return local
 
@@ -488,11 +469,11 @@ def dual_quaternion_correction(vertices, joints, weights, local, share: float = 
     """What to add to the rest vertices (V, 3) so that linear skinning goes `share` of the way to dual
     quaternions.
     """
-    turned, placed = bone_transforms(np.concatenate([np.eye(3)[None], local]), joints)
-    shift = placed - np.einsum("jab,jb->ja", turned, joints)
-    blended = np.einsum("vj,jab->vab", weights, turned)
-    linear = np.einsum("vab,vb->va", blended, vertices) + weights @ shift
-    real = np.roll(Rotation.from_matrix(turned).as_quat(), 1, axis=1)
+    turned, placed = chain(joints[None], local[None])
+    transforms = joint_transforms(joints[None], turned, placed)
+    linear = skin(vertices[None], weights, transforms)[0]
+    blended, shift = (weights @ transforms[0, :, :9]).reshape(-1, 3, 3), transforms[0, :, 9:]
+    real = np.roll(Rotation.from_matrix(turned[0]).as_quat(), 1, axis=1)
     for j in range(1, 16):
         if real[j] @ real[MODEL_PARENTS[j]] < 0:
             real[j] = -real[j]
@@ -588,7 +569,7 @@ def build(samples: int, seed: int = 0) -> tuple[dict[str, np.ndarray], str]:
     reference, hands = reference.map(to_frame), hands.map(to_frame)
     tips = find_tips(reference.vertices[0], reference.joints[0], weights)
     flat = flattening(reference.vertices[0], reference.joints[0], weights)
-    hands = hands.map(lambda v, j: skin(v, j, weights, flat))
+    hands = hands.map(lambda v, j: posed(v, j, weights, flat))
 
     mean_joints, mean_vertices = hands.joints.mean(0), hands.vertices.mean(0)
     scale, stretch = proportions(mean_joints, mean_vertices[tips])
@@ -624,7 +605,7 @@ def build(samples: int, seed: int = 0) -> tuple[dict[str, np.ndarray], str]:
         posedirs=posedirs.astype(np.float32),
         joint_regressor=regressor.astype(np.float32),
         weights=weights.astype(np.float32),
-        parents=MODEL_PARENTS.astype(np.int32),
+        parents=np.array(MODEL_PARENTS, np.int32),
         faces=faces.astype(np.int32),
         silhouette_faces=silhouette_faces(template, faces, loop).astype(np.int32),
         tips=tips[order].astype(np.int32),

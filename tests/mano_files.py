@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-from handscope.hand.assets import MANO_PARENTS, MANO_TIPS, load_asset
+from handscope.hand.assets import MANO_TIPS, load_asset
+from handscope.skeleton import MODEL_PARENTS
 
 
 def write_mano(path: Path, content: dict) -> Path:
@@ -39,7 +40,7 @@ def open_hand_as_mano(scale: float = 1.0) -> dict:
         J_regressor=scipy.sparse.csc_matrix(regressor),
         weights=asset.weights[chosen].astype(np.float64),
         f=rng.integers(0, 778, (1538, 3)).astype(np.uint32),
-        kintree_table=np.stack([np.array(MANO_PARENTS, np.int64), np.arange(16)]),
+        kintree_table=np.stack([np.array(MODEL_PARENTS, np.int64), np.arange(16)]),
         hands_mean=np.zeros(45),
         hands_components=np.eye(45),
     )

@@ -27,6 +27,15 @@ BONES = tuple((parent, child) for child, parent in enumerate(PARENTS) if parent 
 MODEL_FINGERS = ("index", "middle", "little", "ring", "thumb")
 """MANO's finger order: model joints are wrist, then three joints of each of these fingers."""
 
+MODEL_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
+"""The model joint above each of the 16, -1 for the wrist."""
+
+MODEL_LAST_JOINTS = (3, 6, 9, 12, 15)
+"""The model joint that carries the tip of each of `MODEL_FINGERS`."""
+
+MODEL_TIP_OWNERS = tuple(MODEL_LAST_JOINTS[MODEL_FINGERS.index(finger)] for finger in FINGERS)
+"""The same for the tips of thumb, index, middle, ring and little finger."""
+
 MODEL_TO_CANONICAL = np.array([0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20])
 """Index into [16 model joints, then the tips of thumb, index, middle, ring, little] for each canonical joint."""
 

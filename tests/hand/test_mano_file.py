@@ -9,8 +9,9 @@ import pytest
 import scipy.sparse
 
 from handscope.errors import AssetError
-from handscope.hand.assets import MANO_PARENTS, load_asset
+from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
+from handscope.skeleton import MODEL_PARENTS
 from mano_files import write_mano
 
 
@@ -55,7 +56,7 @@ def mano_content(left: bool = False, bug: bool = False) -> dict:
         posedirs *= np.tile(np.outer([-1, 1, 1], [-1, 1, 1]).ravel(), 15)
         faces = faces[:, ::-1]
         shapedirs = shapedirs * (np.ones(3) if bug else np.array([-1, 1, 1]))[:, None]
-    table = np.stack([np.array(MANO_PARENTS, np.int64), np.arange(16)])
+    table = np.stack([np.array(MODEL_PARENTS, np.int64), np.arange(16)])
     return dict(
         v_template=template,
         shapedirs=Ch(shapedirs),

@@ -13,7 +13,6 @@ from handscope.synth.poses import (
     ANCHORS,
     CONTACT_M,
     LIMITS,
-    bone_points,
     joint_rotations,
     sample_pose,
     segment_distance,
@@ -45,8 +44,8 @@ def test_named_poses_are_possible(world: World, name: str) -> None:
 def test_positive_flexion_brings_fingertips_to_the_palm(world: World) -> None:
     angles = np.zeros((15, 3))
     angles[:12, 0] = 30
-    rest = bone_points(np.zeros((15, 3)), world.skeleton.axes, world.skeleton.joints, world.skeleton.tips)
-    bent = bone_points(angles, world.skeleton.axes, world.skeleton.joints, world.skeleton.tips)
+    rest = world.skeleton.bone_points(np.zeros((15, 3)))
+    bent = world.skeleton.bone_points(angles)
     assert (bent[:4, 3, 1] < rest[:4, 3, 1] - 0.02).all()  # the palm faces -y
 
 
@@ -56,9 +55,7 @@ def test_the_sampler_and_the_hand_model_agree_where_joints_are(world: World) -> 
     joints = pose_hand(world.body.asset, np.zeros((1, 10)), theta[None]).joints[0]
     model = np.empty((21, 3))
     model[MODEL_TO_CANONICAL] = joints
-    own = (
-        bone_points(angles, world.skeleton.axes, world.skeleton.joints, world.skeleton.tips) - world.skeleton.joints[0]
-    )
+    own = world.skeleton.bone_points(angles) - world.skeleton.joints[0]
     np.testing.assert_allclose(own[:, :3].reshape(15, 3), model[1:16], atol=1e-5)
 
 

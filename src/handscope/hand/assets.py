@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from handscope.errors import AssetError
 from handscope.geometry.meshes import vertex_normals
+from handscope.skeleton import MODEL_PARENTS
 from handscope.unpickle import BROKEN, ArrayUnpickler
 
 OPEN_HAND = "hand_right.npz"
 MANO_TIPS = (745, 317, 444, 556, 673)
 """Tip vertices of thumb, index, middle, ring, little finger on MANO's 778 (manopth's choice)."""
-MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 
 UNIT_SHAPE_M = 0.0005
 """A unit of shape weighs as much as joints that move by this (root of the sum of squares, metres)."""
@@ -197,7 +197,7 @@ def load_mano(path: Path) -> HandAsset:
     except BROKEN as problem:
         raise _not_mano(path, problem) from problem
     vertices = raw["v_template"].shape
-    if vertices != (778, 3) or raw["J_regressor"].shape != (16, 778) or tuple(parents[1:]) != MANO_PARENTS[1:]:
+    if vertices != (778, 3) or raw["J_regressor"].shape != (16, 778) or tuple(parents[1:]) != MODEL_PARENTS[1:]:
         raise AssetError(f"{path}: found a template of shape {vertices}, expected MANO's (778, 3) with 16 joints")
     template, shapedirs = raw["v_template"].astype(np.float64), raw["shapedirs"].astype(np.float64)[..., :10]
     posedirs, faces = raw["posedirs"].astype(np.float64), raw["f"].astype(np.int32)
@@ -218,7 +218,7 @@ def load_mano(path: Path) -> HandAsset:
         posedirs=f32(posedirs),
         joint_regressor=f32(raw["J_regressor"]),
         weights=f32(raw["weights"]),
-        parents=np.array(MANO_PARENTS, np.int32),
+        parents=np.array(MODEL_PARENTS, np.int32),
         faces=np.ascontiguousarray(faces),
         silhouette_faces=np.ascontiguousarray(faces),
         tips=np.array(MANO_TIPS, np.int32),

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from handscope.hand.assets import HandAsset
+from handscope.hand.kinematics_torch import chain, skin
 from handscope.skeleton import MODEL_TO_CANONICAL
 
 
@@ -47,11 +48,8 @@ class HandLayer(nn.Module):
         joints = self.rest_joints + (beta @ self.joint_dirs).view(b, 16, 3)
         identity = torch.eye(3, dtype=beta.dtype, device=beta.device)
         vertices = vertices + ((theta - identity).reshape(b, 135) @ self.posedirs).view(b, count, 3)
-        rotation, position = self._chain(joints, theta)
-        shift = position - (rotation @ joints[..., None])[..., 0]
-        transform = torch.cat([rotation, shift[..., None]], -1).view(b, 16, 12)
-        blended = (self.weights @ transform).view(b, count, 3, 4)
-        vertices = (blended[..., :3] * vertices[:, :, None]).sum(-1) + blended[..., 3]
+        rotation, position = chain(joints, theta)
+        vertices = skin(vertices, self.weights, joints, rotation, position)
         placed = torch.cat([position, vertices[:, self.tips]], 1)[:, self.order]
         wrist = joints[:, :1]
         if R is not None:
@@ -59,20 +57,3 @@ class HandLayer(nn.Module):
             vertices, placed, wrist = vertices @ turned, placed @ turned, wrist @ turned
         move = -wrist if T is None else T[:, None] - wrist
         return vertices + move, placed + move
-
-    @staticmethod
-    def _chain(
-        joints: Float[Tensor, "b 16 3"], local: Float[Tensor, "b 15 3 3"]
-    ) -> tuple[Float[Tensor, "b 16 3 3"], Float[Tensor, "b 16 3"]]:
-        """Forward kinematics, the five fingers side by side."""
-        b = joints.shape[0]
-        fingers, turns = joints[:, 1:].reshape(b, 5, 3, 3), local.reshape(b, 5, 3, 3, 3)
-        position, rotation = [fingers[:, :, 0]], [turns[:, :, 0]]
-        for i in (1, 2):
-            bone = (fingers[:, :, i] - fingers[:, :, i - 1])[..., None]
-            position.append(position[-1] + (rotation[-1] @ bone)[..., 0])
-            rotation.append(rotation[-1] @ turns[:, :, i])
-        identity = torch.eye(3, dtype=joints.dtype, device=joints.device).expand(b, 1, 3, 3)
-        rotations = torch.cat([identity, torch.stack(rotation, 2).reshape(b, 15, 3, 3)], 1)
-        positions = torch.cat([joints[:, :1], torch.stack(position, 2).reshape(b, 15, 3)], 1)
-        return rotations, positions

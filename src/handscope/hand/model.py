@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import HandAsset
+from handscope.hand.kinematics import chain, joint_transforms, skin
 from handscope.skeleton import MODEL_TO_CANONICAL
 
 
@@ -79,11 +80,7 @@ def _skinned(
     moved = beta @ asset.shapedirs[chosen].reshape(count * 3, -1).T
     moved = moved + feature @ asset.posedirs[chosen].reshape(count * 3, 135).T
     vertices = template + moved.reshape(b, count, 3)
-    shift = position - (rotation @ joints[..., None])[..., 0]
-    transform = np.concatenate([rotation.reshape(b, 16, 9), shift], -1)
-    blended = asset.weights[chosen] @ transform  # (b, c, 12)
-    turn = blended[..., :9].reshape(b, count, 3, 3)
-    return (turn @ vertices[..., None])[..., 0] + blended[..., 9:]
+    return skin(vertices, asset.weights[chosen], joint_transforms(joints, rotation, position))
 
 
 def _placed(points: NDArray[np.floating], R: ArrayLike | None, T: ArrayLike | None) -> NDArray[np.floating]:
@@ -91,20 +88,3 @@ def _placed(points: NDArray[np.floating], R: ArrayLike | None, T: ArrayLike | No
     if R is not None:
         points = points @ np.asarray(R, points.dtype).transpose(0, 2, 1)
     return points if T is None else points + np.asarray(T, points.dtype)[:, None]
-
-
-def chain(joints: NDArray[np.floating], local: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
-    """Forward kinematics, the five fingers side by side: rotations (b, 16, 3, 3) and positions (b, 16, 3) of the joints
-    (b, 16, 3) of the open hand after the turns `local` (b, 15, 3, 3).
-    """
-    b = joints.shape[0]
-    fingers, turns = joints[:, 1:].reshape(b, 5, 3, 3), local.reshape(b, 5, 3, 3, 3)
-    position, rotation = [fingers[:, :, 0]], [turns[:, :, 0]]
-    for i in (1, 2):
-        bone = (fingers[:, :, i] - fingers[:, :, i - 1])[..., None]
-        position.append(position[-1] + (rotation[-1] @ bone)[..., 0])
-        rotation.append(rotation[-1] @ turns[:, :, i])
-    identity = np.broadcast_to(np.eye(3, dtype=joints.dtype), (b, 1, 3, 3))
-    rotations = np.concatenate([identity, np.stack(rotation, 2).reshape(b, 15, 3, 3)], 1)
-    positions = np.concatenate([joints[:, :1], np.stack(position, 2).reshape(b, 15, 3)], 1)
-    return rotations, positions

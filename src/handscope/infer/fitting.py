@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from handscope.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from handscope.hand.assets import HandAsset
-from handscope.hand.model import chain, pose_hand
+from handscope.hand.kinematics import carried, chain
+from handscope.hand.model import pose_hand
 from handscope.infer.lifting import PosedHand
-from handscope.skeleton import BONES, MODEL_FINGERS, MODEL_TO_CANONICAL
+from handscope.skeleton import BONES, MODEL_TIP_OWNERS, MODEL_TO_CANONICAL, TIPS
 
 PIXEL = 1.0
 """Standard deviation of a sure joint's place, px of a 128 px crop."""
@@ -34,7 +35,6 @@ STEPS = 3
 CROSS = np.cross(np.eye(3)[:, None], np.eye(3)).transpose(0, 2, 1).reshape(3, 9)
 """v @ CROSS is the matrix (9,) that takes a to v x a."""
 PARENT, CHILD = np.array(BONES).T
-TIP_OWNERS = tuple(3 * MODEL_FINGERS.index(finger) + 3 for finger in ("thumb", "index", "middle", "ring", "little"))
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ class _Chain:
         self.R, self.T = np.asarray(hand.R, np.float64), np.asarray(hand.T, np.float64)
         self.axes = np.tile(np.eye(3), (15, 1, 1)) if asset.axes is None else asset.axes.astype(np.float64)
         turned, placed = self._pose(self.local, self.R, self.T)
-        tips = np.asarray(hand.joints_3d, np.float64)[[4, 8, 12, 16, 20]]
-        owners = list(TIP_OWNERS)
+        tips = np.asarray(hand.joints_3d, np.float64)[list(TIPS)]
+        owners = list(MODEL_TIP_OWNERS)
         self.tips = np.einsum("tba,tb->ta", turned[owners], tips - placed[owners])  # in their bone's frame
         self.below = self._descendants()
 
@@ -133,7 +133,7 @@ class _Chain:
             while j > 0:
                 out[j, i] = True
                 j = int(self.parents[j])
-        for t, owner in enumerate(TIP_OWNERS):
+        for t, owner in enumerate(MODEL_TIP_OWNERS):
             out[:, 16 + t] = out[:, owner]
         return out[1:]
 
@@ -154,8 +154,7 @@ class _Chain:
         """
         local, R, T = self.parts(moved)
         turned, placed = self._pose(local, R, T)
-        owners = list(TIP_OWNERS)
-        points = np.concatenate([placed, placed[owners] + np.einsum("tab,tb->ta", turned[owners], self.tips)])
+        points = np.concatenate([placed, carried(self.tips[None], MODEL_TIP_OWNERS, turned[None], placed[None])[0]])
         slope = np.zeros((21, 3, 51))
         spin = np.einsum("jab,jkb->jka", turned[1:], self.axes)  # (15, 3 axes, 3) in the camera
         arm = points[None] - placed[1:, None]  # (15, 21, 3) from the turning joint

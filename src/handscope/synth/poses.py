@@ -15,10 +15,12 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.hand.kinematics import carried, chain
 from handscope.render.raster import JIT
-from handscope.skeleton import MODEL_FINGERS
+from handscope.skeleton import MODEL_FINGERS, MODEL_LAST_JOINTS
 
 Angles = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 def _limits() -> NDArray[np.float64]:
@@ -185,25 +187,13 @@ def to_theta(angles: Angles, axes: NDArray[np.floating]) -> NDArray[np.float64]:
     return sine_axis / np.sinc(angle / np.pi)[:, None]
 
 
-@nb.njit(**JIT)
-def bone_points(angles, axes, joints, tips):
-    """Joint centres and tip (5, 4, 3) of every finger in model order, for rest `joints` (16, 3) and `tips`
-    (5, 3).
+def bone_points(rotations: Array, joints: Array, tips: Array) -> NDArray[np.float64]:
+    """Joint centres and tip (5, 4, 3) of every finger in model order after joint `rotations` (15, 3, 3), for rest
+    `joints` (16, 3) and `tips` (5, 3).
     """
-    rotations = joint_rotations(angles, axes)
-    points = np.empty((5, 4, 3))
-    turn = np.empty((3, 3))
-    for f in range(5):
-        at = joints[1 + 3 * f].copy()
-        points[f, 0] = at
-        turn[:] = rotations[3 * f]
-        for i in range(3):
-            end = joints[2 + 3 * f + i] if i < 2 else tips[f]
-            at = at + turn @ (end - joints[1 + 3 * f + i])
-            points[f, i + 1] = at
-            if i < 2:
-                turn[:] = turn @ rotations[3 * f + i + 1]
-    return points
+    turned, placed = chain(joints[None], rotations[None])
+    ends = carried((tips - joints[list(MODEL_LAST_JOINTS)])[None], MODEL_LAST_JOINTS, turned, placed)
+    return np.concatenate([placed[0, 1:].reshape(5, 3, 3), ends[0, :, None]], 1)
 
 
 @nb.njit(**JIT)
@@ -266,9 +256,13 @@ class Skeleton:
     joints: NDArray[np.float64]
     tips: NDArray[np.float64]
 
+    def bone_points(self, angles: Angles) -> NDArray[np.float64]:
+        """Joint centres and tip (5, 4, 3) of every finger of a pose, in model order."""
+        return bone_points(joint_rotations(angles, self.axes), self.joints, self.tips)
+
     def penetration(self, angles: Angles) -> float:
         """The deepest overlap of fingers (m); not positive for a possible pose."""
-        points = bone_points(angles, self.axes, self.joints, self.tips)
+        points = self.bone_points(angles)
         knuckles = self.joints[[1, 4, 7, 10]]
         palm = np.array([0.0, 0.002, 0.0])  # the metacarpals lie nearer the back
         return float(overlap(points, knuckles + palm, self.joints[0] + palm, RADII, PALM_RADIUS))

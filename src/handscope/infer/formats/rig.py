@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from handscope.errors import HandscopeError
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import HandAsset, load_asset
+from handscope.hand.kinematics import carried, chain
 from handscope.hand.model import rest_joints
-from handscope.infer.fitting import TIP_OWNERS
-from handscope.skeleton import JOINT_NAMES, MODEL_TO_CANONICAL
+from handscope.skeleton import JOINT_NAMES, MODEL_TIP_OWNERS, MODEL_TO_CANONICAL
 from handscope.types import Hand
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -50,13 +50,10 @@ class Rig:
         self, local: NDArray[np.floating], place: NDArray[np.floating]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Turns (21, 3, 3) and places (21, 3) in the world, of `local` turns (21, 3, 3) and the wrist's `place`."""
-        turns, places = np.array(local, np.float64), np.array(self.offsets)
-        places[0] = place
-        for joint, parent in enumerate(self.parents):
-            if parent >= 0:
-                places[joint] = places[parent] + turns[parent] @ places[joint]
-                turns[joint] = turns[parent] @ turns[joint]
-        return turns, places
+        turned, placed = chain(self.rest[None, :16], local[None, 1:16])
+        tips = carried(self.offsets[None, 16:], MODEL_TIP_OWNERS, turned, placed)
+        turns = np.concatenate([turned[0], turned[0, list(MODEL_TIP_OWNERS)] @ local[16:]])
+        return local[0] @ turns, np.concatenate([placed[0], tips[0]]) @ local[0].T + place
 
 
 @cache
@@ -93,7 +90,7 @@ def build_rig(model: HandAsset, beta: NDArray[np.floating], *, left: bool) -> Ri
     share /= share.sum(1, keepdims=True)
     return Rig(
         rest=rest * MIRROR if left else rest,
-        parents=np.concatenate([model.parents, TIP_OWNERS]).astype(int),
+        parents=np.concatenate([model.parents, MODEL_TIP_OWNERS]).astype(int),
         owners=np.where(share > 0, kept, 0).astype(np.uint8),
         weights=share.astype(np.float32),
     )

@@ -50,7 +50,7 @@ def timed(work: Callable[[], Any]) -> tuple[Any, tuple[float, float]]:
 
 def network_times(model: Pipeline, rounds: int) -> tuple[Times, Times]:
     """Our and their times (rounds, 2) of one pass over one crop."""
-    size = model.estimator.size
+    size = model.models.estimator.size
     rng = np.random.default_rng(0)
     ours_in = rng.integers(0, 256, (1, size, size, 3)).astype(np.uint8)
     theirs = Interpreter(str(LANDMARKS), num_threads=1)
@@ -66,7 +66,7 @@ def network_times(model: Pipeline, rounds: int) -> tuple[Times, Times]:
             theirs.get_tensor(index)
 
     def our_pass() -> None:
-        model.estimator.network.run(ours_in)
+        model.models.estimator.network.run(ours_in)
 
     return in_turn(our_pass, their_pass, rounds)
 

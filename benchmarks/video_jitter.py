@@ -156,7 +156,7 @@ def tune(model: Any, clips: dict[int, list[Any]]) -> None:
 
     raw = {}
     for seed, clip in clips.items():
-        tracker = Tracker(model, TrackingConfig(smoothing=None, most_hands=1))
+        tracker = Tracker(model.models, TrackingConfig(smoothing=None, most_hands=1))
         raw[seed] = [tracker(sample.image, i / FPS, sample.K)[0] for i, sample in enumerate(clip)]
 
     def mean(smooth: Callable[[], Callable]) -> Array:
@@ -175,7 +175,7 @@ def tune(model: Any, clips: dict[int, list[Any]]) -> None:
             joints = OneEuroConfig(cutoff=cutoff, slope=slope, speed_cutoff=2.0)
             turn = OneEuroConfig(cutoff=cutoff - 0.5, slope=slope)
             config = SmoothingConfig(joints=joints, orientation=turn, pose=turn)
-            row = mean(lambda config=config: HandSmoother(model.asset, config))
+            row = mean(lambda config=config: HandSmoother(model.models.assembler.told_in, config))
             print(f"{cutoff} {slope} | {row[0] / plain[0]:.2f} {row[1]:.2f} | {row[3] / plain[3]:.2f} {row[4]:.2f}")
 
 

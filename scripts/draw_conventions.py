@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import project
+from handscope.geometry.masks import CroppedMask
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
@@ -35,7 +36,8 @@ def hand_before_camera(size: int, turn: NDArray[np.floating], place: tuple[float
     joints = project(posed.joints[0], K)
     return Hand(
         handedness="right", score=1.0, box=tight_box(joints), joints_2d=joints,
-        joint_scores=np.ones(21), mask=np.zeros((size, size), bool), joints_3d=posed.joints[0],
+        joint_scores=np.ones(21), cropped_mask=CroppedMask.of(np.zeros((size, size), bool)),
+        joints_3d=posed.joints[0],
         vertices=posed.vertices[0], faces=asset.faces, theta=theta[0], beta=np.zeros(10), R=R, T=T, K=K,
     )  # fmt: skip
 

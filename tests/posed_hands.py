@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from handscope.geometry.camera import default_intrinsics, project
+from handscope.geometry.masks import CroppedMask
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
 from handscope.types import Hand
@@ -33,7 +34,7 @@ def posed_hand(width: int, height: int, handedness="right", centre=(0.0, 0.05, 0
         box=np.concatenate([pixels.min(0), pixels.max(0)]),
         joints_2d=pixels,
         joint_scores=np.linspace(1, 0.2, 21),
-        mask=mask.astype(bool),
+        cropped_mask=CroppedMask.of(mask.astype(bool)),
         joints_3d=joints,
         vertices=vertices,
         faces=asset.faces[:, ::-1] if handedness == "left" else asset.faces,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handscope import viz
+from handscope.geometry.masks import CroppedMask
 from posed_hands import posed_hand
 
 PARTS = ("mesh", "outline", "skeleton", "box")
@@ -79,7 +80,7 @@ def test_a_hand_that_leaves_the_picture_does_no_harm(grey, hand, shift):
         vertices=hand.vertices + shift,
         joints_2d=hand.joints_2d + np.array(shift[:2]) * 1000,
         box=np.array([0.0, 0, 0, 0]),
-        mask=np.zeros_like(hand.mask),
+        cropped_mask=CroppedMask.of(np.zeros_like(hand.mask)),
     )
     assert viz.draw(grey, [moved]).shape == grey.shape
 

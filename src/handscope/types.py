@@ -6,8 +6,9 @@ camera frame x right, y down, z forward; RGB uint8 images (H, W, 3); joints in t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from handscope.geometry.masks import CroppedMask
     from handscope.hand.assets import HandAsset
 
 Handedness = Literal["left", "right"]
 FloatArray = NDArray[np.floating]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +65,18 @@ class Sample:
     """True if every hand in the picture is labelled, so the rest may serve as negatives."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Hand:
     """Everything Handscope says about one hand in a picture of height H and width W.
 
-    `joints_2d` (21, 2) px of the input; `joint_scores` (21,) in [0, 1]; `mask` (H, W) bool; `joints_3d` (21, 3)
-    and `vertices` (V, 3) metres in the camera frame; `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and
-    `T` (3,) place the right-hand model so that x_cam = R (x - wrist) + T (for a left hand: the mirrored
-    picture's); `K` (3, 3) the intrinsics used; `box` (x0, y0, x1, y1) px around joints and visible
-    hand; `score` in [0, 1]; `faces` (F, 3) triangles, counter-clockwise seen from outside.
+    `joints_2d` (21, 2) px of the input; `joint_scores` (21,) in [0, 1]; `mask` (H, W) bool, pasted from `cropped_mask`
+    when asked for; `joints_3d` (21, 3) and `vertices` (V, 3) metres in the camera frame; `theta` (15, 3) axis-angle,
+    `beta` (10,), `R` (3, 3) and `T` (3,) place the right-hand model so that x_cam = R (x - wrist) + T (for a left hand:
+    the mirrored picture's); `K` (3, 3) the intrinsics used; `box` (x0, y0, x1, y1) px around joints and visible hand;
+    `score` in [0, 1]; `faces` (F, 3) triangles, counter-clockwise seen from outside.
+
+    A hand owns its arrays, which nobody can write to; hands are equal only to themselves. A pickle names the hand model
+    and leaves its triangles out.
     """
 
     handedness: Handedness
@@ -78,7 +84,7 @@ class Hand:
     box: FloatArray
     joints_2d: FloatArray
     joint_scores: FloatArray
-    mask: NDArray[np.bool_]
+    cropped_mask: CroppedMask
     joints_3d: FloatArray
     vertices: FloatArray
     faces: NDArray[np.integer]
@@ -87,18 +93,65 @@ class Hand:
     R: FloatArray
     T: FloatArray
     K: FloatArray
-    extras: dict[str, float] = field(default_factory=dict)
+    extras: Mapping[str, float] = field(default_factory=dict)
     track: int | None = None
     """Which hand of a video this is; None in a single picture."""
     asset: HandAsset | None = None
     """The hand model that `vertices`, `theta` and `beta` belong to; None is the shipped one."""
 
+    def __post_init__(self) -> None:
+        for name in HAND_ARRAYS:
+            object.__setattr__(self, name, frozen_array(getattr(self, name)))
+        object.__setattr__(self, "extras", dict(self.extras))
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Where the hand is seen: bool (H, W), made anew at every call."""
+        return self.cropped_mask.pasted()
+
+    def __getstate__(self) -> dict[str, object]:
+        state = dict(self.__dict__)
+        if self.asset is not None and np.array_equal(self.faces, self.asset.faces_of(self.handedness)):
+            state["faces"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["faces"] is None:
+            state = {**state, "faces": state["asset"].faces_of(state["handedness"])}
+        self.__dict__.update(state)
+        Hand.__post_init__(self)
+
     def __repr__(self) -> str:
         x0, y0, x1, y1 = (round(float(v)) for v in self.box)
         return (
             f"Hand({self.handedness}, score {self.score:.2f}, box ({x0}, {y0})-({x1}, {y1}), "
-            f"wrist {self.T[2]:.2f} m away, {int(self.mask.sum())} mask px)"
+            f"wrist {self.T[2]:.2f} m away, {self.cropped_mask.area()} mask px)"
         )
+
+
+HAND_ARRAYS = (
+    "box",
+    "joints_2d",
+    "joint_scores",
+    "joints_3d",
+    "vertices",
+    "faces",
+    "theta",
+    "beta",
+    "R",
+    "T",
+    "K",
+)
+"""The fields of a `Hand` that are arrays."""
+
+
+def frozen_array(values: NDArray[Number]) -> NDArray[Number]:
+    """`values` as an array that nobody can write to: itself if it is one already, else a copy."""
+    array = np.asarray(values)
+    if array.flags.writeable or array.base is not None:
+        array = array.copy()
+        array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from handscope.geometry.boxes import longer_side, pixel_window
 from handscope.geometry.camera import project
+from handscope.geometry.masks import CroppedMask
 from handscope.geometry.meshes import vertex_normals
 from handscope.skeleton import BONES, JOINT_NAMES, finger_of
 from handscope.types import Hand
@@ -79,7 +80,7 @@ def enlarged(hand: Hand, factor: int) -> Hand:
         K=grow @ hand.K,
         joints_2d=hand.joints_2d * factor + (factor - 1) / 2,
         box=hand.box * factor + (factor - 1) / 2,
-        mask=np.kron(hand.mask, np.ones((factor, factor), np.bool_)),
+        cropped_mask=CroppedMask.of(np.kron(hand.mask, np.ones((factor, factor), np.bool_))),
     )
 
 

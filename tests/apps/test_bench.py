@@ -4,7 +4,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -41,10 +40,8 @@ def test_shards_are_scored_like_the_pictures_they_hold(toy_weights, tmp_path, ca
 class HalfRight:
     """A model that knows the rendered pictures: joints of score 0.8 lie right, those of score 0.3 every other time."""
 
-    def __init__(self, samples: list[Sample], weights: Path) -> None:
+    def __init__(self, samples: list[Sample]) -> None:
         self.labels = {sample.image.tobytes(): sample.hands for sample in samples}
-        self.calibration: object = None
-        self.estimator = SimpleNamespace(network=SimpleNamespace(path=weights / "estimator.onnx", card={}))
 
     def __call__(self, image: np.ndarray) -> list[Hand]:
         sure, wrong = np.arange(21) < 10, np.arange(21) % 2 == 0
@@ -64,9 +61,10 @@ def test_the_calibration_goes_into_the_card(toy_weights, tmp_path: Path, capsys,
     shutil.copytree(toy_weights, weights)
     config = SynthConfig(size=96, scene_size=96, fill=FILL)
     known = [render_sample(config, seed, i) for seed in (9001, 9002) for i in range(3)]
-    monkeypatch.setattr(bench_calibrate, "load", lambda *a, **k: HalfRight(known, weights))
+    monkeypatch.setattr(bench_calibrate, "Pipeline", lambda models: HalfRight(known))
     before = json.loads((weights / "estimator.json").read_text())
     words = ["bench", "calibrate", "--count", "3", "--size", "96", "--write", "--out", str(tmp_path)]
+    words += ["--weights", str(weights)]
     assert main(words) == 0
     after = json.loads((weights / "estimator.json").read_text())
     kept = after.pop("calibration")

@@ -171,8 +171,7 @@ def test_health_version_metrics_and_no_foreign_page(client, picture):
 class Held:
     """A model that waits for `go`, remembers how many pictures came at once, and fails on pictures 7 px wide."""
 
-    def __init__(self, model):
-        self.estimator, self.detector = model.estimator, model.detector
+    def __init__(self):
         self.go, self.busy, self.sizes = threading.Event(), threading.Event(), []
 
     def __call__(self, images, Ks):
@@ -188,8 +187,8 @@ def small(width: int) -> bytes:
     return encoded(Image.new("RGB", (width, 5)), "PNG")
 
 
-def test_concurrent_requests_share_a_batch_and_a_bad_one_spoils_no_other(model, monkeypatch):
-    held, submit, queued = Held(model), Batcher.submit, threading.Semaphore(0)
+def test_concurrent_requests_share_a_batch_and_a_bad_one_spoils_no_other(monkeypatch):
+    held, submit, queued = Held(), Batcher.submit, threading.Semaphore(0)
 
     def counted(self, job):
         answer = submit(self, job)
@@ -216,8 +215,8 @@ def test_concurrent_requests_share_a_batch_and_a_bad_one_spoils_no_other(model, 
         assert post(client, small(9)).status_code == 200
 
 
-def test_more_than_may_wait_get_429(model):
-    held = Held(model)
+def test_more_than_may_wait_get_429():
+    held = Held()
     limits = Limits(capacity=3, timeout_s=20)
     with TestClient(create_app(held, limits)) as client, ThreadPoolExecutor(12) as pool:
         jobs = [pool.submit(post, client, small(3)) for _ in range(12)]
@@ -231,8 +230,8 @@ def test_more_than_may_wait_get_429(model):
     assert all(answer.headers["retry-after"] == "1" and answer.json()["error"]["code"] == "busy" for answer in refused)
 
 
-def test_no_answer_in_time_is_503(model):
-    held = Held(model)
+def test_no_answer_in_time_is_503():
+    held = Held()
     with TestClient(create_app(held, Limits(timeout_s=0.2))) as client:
         first, second = post(client, small(3)), post(client, small(4))
         assert first.status_code == second.status_code == 503

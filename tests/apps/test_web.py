@@ -41,7 +41,7 @@ def photo(tmp_path):
 
 def test_every_kind_of_file_can_be_downloaded(model, photo):
     desk = web.Desk(model)
-    picture, hands = desk.look(str(photo), None)
+    picture, hands = desk.find(str(photo), None)
     files = desk.write(picture, hands)
     names = {Path(file).name for file in files}
     assert {"hands.glb", "hand-0.obj", "hand-0.ply", "result.json", "hands.csv", "coco.json", "mano-0.npz"} <= names
@@ -52,12 +52,12 @@ def test_every_kind_of_file_can_be_downloaded(model, photo):
 def test_old_answers_make_room(model, photo, monkeypatch):
     monkeypatch.setattr(web, "KEPT", 2)
     desk = web.Desk(model)
-    answers = [desk.write(*desk.look(str(photo), None)) for _ in range(3)]
+    answers = [desk.write(*desk.find(str(photo), None)) for _ in range(3)]
     assert [Path(files[0]).exists() for files in answers] == [False, True, True]
 
 
 def test_the_table_has_pixels_and_millimetres(model, photo):
-    _, hands = web.Desk(model).look(str(photo), 500.0)
+    _, hands = web.Desk(model).find(str(photo), 500.0)
     table = web.rows(hands, web.ALL)
     assert len(table) == 21 and len(table[0]) == len(web.COLUMNS) and table[8][:2] == ["left", "index_tip"]
     np.testing.assert_allclose([row[2:4] for row in table], toy_joints(*LEFT), atol=1.0)
@@ -70,7 +70,7 @@ def test_the_table_has_pixels_and_millimetres(model, photo):
 def test_a_bomb_is_refused(model, tmp_path):
     Image.new("1", (9000, 9000)).save(tmp_path / "a.png")
     with pytest.raises(ImageError, match="million pixels"):
-        web.Desk(model).look(str(tmp_path / "a.png"), None)
+        web.Desk(model).find(str(tmp_path / "a.png"), None)
 
 
 def test_missing_packages_are_named(monkeypatch, capsys):

@@ -16,6 +16,7 @@ from handscope.evaluation.real import Column, Model, report, spread
 from handscope.evaluation.real import bench as bench_columns
 from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import project
+from handscope.geometry.masks import CroppedMask
 from handscope.types import Hand, HandLabel, Sample
 
 K = np.array([[480.0, 0, 128], [0, 480, 128], [0, 0, 1]])
@@ -44,7 +45,7 @@ def make_hand(joints: np.ndarray, *, shift_px: float = 0.0, score: float = 0.9) 
         box=tight_box(joints_2d),
         joints_2d=joints_2d,
         joint_scores=np.ones(21),
-        mask=mask,
+        cropped_mask=CroppedMask.of(mask),
         joints_3d=joints,
         vertices=empty,
         faces=np.zeros((0, 3), int),

@@ -5,6 +5,7 @@ import pytest
 
 from handscope.evaluation.masks import Confusion, confusion, iou_pck, iou_pck_area, mesh_mask, total
 from handscope.evaluation.surface import f_scores, nearest_vertex_distance
+from handscope.geometry.masks import CroppedMask
 from handscope.types import Hand
 
 
@@ -60,7 +61,8 @@ def hand_of(vertices: np.ndarray, faces: np.ndarray, f: float, centre: float) ->
     zero = np.zeros(0)
     K = np.array([[f, 0, centre], [0, f, centre], [0, 0, 1.0]])
     return Hand(
-        handedness="right", score=1.0, box=zero, joints_2d=zero, joint_scores=zero, mask=np.zeros((40, 60), bool),
+        handedness="right", score=1.0, box=zero, joints_2d=zero, joint_scores=zero,
+        cropped_mask=CroppedMask.of(np.zeros((40, 60), bool)),
         joints_3d=zero, vertices=vertices, faces=faces, theta=zero, beta=zero, R=np.eye(3), T=zero, K=K,
     )  # fmt: skip
 

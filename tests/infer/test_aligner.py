@@ -1,4 +1,6 @@
-"""The look before the estimator's, around stand-in networks that find a toy hand (see `toy_networks`)."""
+"""The pass before the estimator's, around stand-in networks that find a toy hand (see `toy_networks`)."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,23 +34,23 @@ def test_a_rough_crop_becomes_the_upright_one(aligner, degrees, mirrored, handed
     assert found.mirrored == wanted.mirrored and found.size == CROP
 
 
-def test_looks_are_told_in_px_of_the_picture_whatever_the_crops_size(aligner):
+def test_estimates_are_told_in_px_of_the_picture_whatever_the_crops_size(aligner):
     points = blobs((210, 150), 60, 0.0, "right")
     crops = [crop_around((215, 150), 200, (0, -1), size=size) for size in (64, 224)]
-    for look in aligner(paint(400, 300, [points]), crops):
-        np.testing.assert_allclose(look.joints_2d, toy_joints(*points), atol=2.0)
+    for estimate in aligner(paint(400, 300, [points]), crops):
+        np.testing.assert_allclose(estimate.joints_2d, toy_joints(*points), atol=2.0)
 
 
-def test_the_estimator_looks_once_after_it(toy_weights):
-    """Half a radian off, as the stand-in detector is: without an aligner that takes another look; the answer is the
+def test_the_estimator_passes_once_after_it(toy_weights):
+    """Half a radian off, as the stand-in detector is: without an aligner that takes another pass; the answer is the
     same.
     """
     model = load(toy_weights, threads=1)
-    alone = Pipeline(model.estimator, model.detector, model.asset)
+    alone = Pipeline(replace(model.models, aligner=None))
     picture = paint(400, 300, [blobs((210, 150), 90, 0.8, "left")])
     seen = []
-    run = model.estimator.network.run
-    object.__setattr__(model.estimator.network, "run", lambda batch: seen.append(len(batch)) or run(batch))
+    run = model.models.estimator.network.run
+    object.__setattr__(model.models.estimator.network, "run", lambda batch: seen.append(len(batch)) or run(batch))
     (hand,) = model(picture)
     assert sum(seen) == 1
     (again,) = alone(picture)

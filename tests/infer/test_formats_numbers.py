@@ -27,7 +27,7 @@ def hand(request):
 
 def test_json_tells_what_it_holds(hand):
     content = json.loads(formats.to_json([hand, hand], width=320, height=240, source="a/b.jpg", notes=["x"]))
-    assert content["version"] == formats.FORMAT_VERSION
+    assert content["version"] == content["schema_version"] == formats.SCHEMA_VERSION
     assert content["image"] == {"source": "a/b.jpg", "width": 320, "height": 240, "notes": ["x"]}
     assert content["joint_names"] == list(JOINT_NAMES)
     one = content["hands"][1]

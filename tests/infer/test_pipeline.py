@@ -9,9 +9,13 @@ import pytest
 from handscope.errors import AssetError, HandscopeError
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
-from handscope.infer.crop_estimates import other_side
+from handscope.infer.assembly import BOX_MARGIN, blended, box_of, without_specks
+from handscope.infer.crop_policy import other_side
 from handscope.infer.detector import Detection, Detector, suppress, tile_boxes
-from handscope.infer.pipeline import BOX_MARGIN, blended, box_of, distinct, drop_repeated, load, without_specks
+from handscope.infer.duplicates import distinct, drop_repeated
+from handscope.infer.inputs import prepare
+from handscope.infer.pipeline import load, read
+from handscope.infer.refinement import refine
 from handscope.infer.weights import SHIPPED, open_network
 from handscope.skeleton import TIPS
 from toy_networks import blobs, paint, toy_joints
@@ -83,7 +87,7 @@ def test_intrinsics_of_the_user_set_the_distance(model):
 def test_sure_joints_are_the_heat_maps_and_unsure_ones_the_meshs(model):
     points = blobs((200, 150), 80, 0.0, "right")
     picture = paint(400, 300, [points])
-    ((estimate, _),) = model._find([picture], [None])[0]
+    ((estimate, _),) = read(model.models, [prepare(picture)])[0]
     mesh = estimate.hand
     projected = mesh.joints_3d[:, :2] / mesh.joints_3d[:, 2:] * estimate.focal + (estimate.crop.size - 1) / 2
     with_scores = lambda value: dataclasses.replace(estimate, joint_scores=np.full(21, value))  # noqa: E731
@@ -130,33 +134,34 @@ def test_only_a_score_above_the_least_counts(toy_weights, model):
     assert len(load(toy_weights, threads=1, min_score=0.05)(image)) == 1
 
 
-def test_a_crop_as_it_should_be_gets_no_further_look(model):
+def test_a_crop_as_it_should_be_gets_no_further_pass(model):
     points = blobs((200, 150), 80, 0.3, "right")
     image = paint(400, 300, [points])
     crop = upright_crop(toy_joints(*points), size=128)
-    (first,) = model.estimator(image, [crop])
-    assert model.estimator.refine(image, first) is first
+    (first,) = model.models.estimator(image, [crop])
+    assert refine(model.models.estimator, [image], [first])[0] is first
 
 
 @pytest.mark.parametrize("handedness", ["left", "right"])
-def test_looking_on_mends_side_turn_place_and_size(model, handedness):
+def test_further_passes_mend_side_turn_place_and_size(model, handedness):
     points = blobs((200, 150), 80, 0.3, handedness)
     image = paint(400, 300, [points])
     wrong = crop_around((215, 140), 190, (1.0, -0.5), size=128, mirrored=handedness == "right")
-    (first,) = model.estimator(image, [wrong])
-    best = model.estimator.refine(image, first)
+    (first,) = model.models.estimator(image, [wrong])
+    (best,) = refine(model.models.estimator, [image], [first])
     assert best.crop.mirrored == (handedness == "left") and best.right > 0.5 and best.uprightness > 0.99
     np.testing.assert_allclose(best.joints_2d, toy_joints(*points), atol=1.0)
 
 
 def test_a_mask_at_the_top_or_the_sides_is_of_a_hand_cut_off(model):
     """At the bottom the forearm goes on."""
-    ((estimate, _),) = model._find([paint(400, 300, [blobs((200, 150), 80, 0.0, "right")])], [None])[0]
+    picture = paint(400, 300, [blobs((200, 150), 80, 0.0, "right")])
+    ((estimate, _),) = read(model.models, [prepare(picture)])[0]
     for edge, cut in ((np.s_[:1], True), (np.s_[:, :1], True), (np.s_[:, -1:], True), (np.s_[-1:, 20:40], False)):
         mask = np.zeros((64, 64), np.float32)
         mask[edge] = 0.9
-        assert dataclasses.replace(estimate, mask=mask).is_cut == cut
-        assert not dataclasses.replace(estimate, mask=mask / 2).is_cut
+        assert dataclasses.replace(estimate, mask=mask).is_truncated == cut
+        assert not dataclasses.replace(estimate, mask=mask / 2).is_truncated
 
 
 def test_the_other_side_is_the_same_crop_mirrored():
@@ -245,7 +250,7 @@ def test_damaged_weights_are_found(toy_weights, tmp_path):
     with pytest.raises(AssetError, match="JSON object"):
         load(tmp_path)
     estimator.unlink()
-    assert load(tmp_path).estimator.network.path == SHIPPED / "estimator.onnx"  # one of them is enough
+    assert load(tmp_path).models.estimator.network.path == SHIPPED / "estimator.onnx"  # one of them is enough
     for name in ("aligner", "detector"):
         (tmp_path / f"{name}.onnx").unlink()
     with pytest.raises(AssetError, match="not found"):

@@ -1,4 +1,4 @@
-"""Identity, side and survival of tracks, around a stand-in pipeline that knows where the hands are."""
+"""Identity, side and survival of tracks, around stand-in models that know where the hands are."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def joints_at(x, y, size=100.0):
 
 
 class Stage:
-    """A pipeline over scripted hands: `hands` is a list of (joints (21, 2), is right), `blind` hides them from the
-    detector, `looks` counts the estimator's crops.
+    """Models over scripted hands: `hands` is a list of (joints (21, 2), is right), `blind` hides them from the
+    detector, `passes` counts the estimator's crops.
     """
 
     def __init__(self):
         self.hands, self.blind = [], False
-        self.looks = self.searches = 0
-        self.doubt = lambda: 0.0  # log odds added to what a look says of the side
-        self.asset = self.target = self.aligner = None
+        self.passes = self.searches = 0
+        self.doubt = lambda: 0.0  # log odds added to what a pass says of the side
+        self.aligner = None
         self.min_score = 0.4
-        self.estimator = _Callable(self.look, size=128)
+        self.estimator = _Callable(self.see, size=128)
 
     def detector(self, image):
         self.searches += 1
@@ -48,11 +48,11 @@ class Stage:
             found.append(Detection(box=box, up=up, centre=centre, extent=side, right=float(right), score=0.9))
         return found
 
-    def look(self, image, crops):
+    def see(self, image, crops):
         return [self._see(crop) for crop in crops]
 
     def _see(self, crop):
-        self.looks += 1
+        self.passes += 1
         middle = np.full(2, (crop.size - 1) / 2)
         nearest = min(self.hands, key=lambda h: np.hypot(*(crop.apply(h[0].mean(0)) - middle)), default=None)
         if nearest is None or np.hypot(*(crop.apply(nearest[0].mean(0)) - middle)) > 0.5 * crop.size:
@@ -64,7 +64,7 @@ class Stage:
         said = {"crop": crop, "joints": joints, "joint_scores": np.full(21, trust), "right": float(shown)}
         return Estimate(**{f.name: said.get(f.name) for f in fields(Estimate)})  # of the rest nothing is asked
 
-    def to_hand(self, estimate, score, K, height, width):
+    def assembler(self, estimate, score, K, height, width):
         joints = estimate.joints_2d
         side = "left" if estimate.crop.mirrored else "right"
         box = np.concatenate([joints.min(0), joints.max(0)])
@@ -98,7 +98,7 @@ def tracker_of(stage, **config):
     return Tracker(stage, TrackingConfig(smoothing=None, **config))
 
 
-def test_a_moving_hand_keeps_its_name_by_one_look_a_frame(stage):
+def test_a_moving_hand_keeps_its_name_by_one_pass_a_frame(stage):
     tracker = tracker_of(stage, search_every_s=100.0)
     for frame in range(60):
         stage.hands = [(joints_at(100 + 6 * frame, 200 + 40 * np.sin(frame / 9)), True)]
@@ -106,8 +106,8 @@ def test_a_moving_hand_keeps_its_name_by_one_look_a_frame(stage):
         assert hand.track == 0 and hand.handedness == "right" and hand.extras["unseen_s"] == 0
         np.testing.assert_allclose(hand.joints_2d, stage.hands[0][0], atol=1e-6)
         if frame == 10:
-            stage.looks = 0
-    assert stage.searches == 1 and stage.looks == 49
+            stage.passes = 0
+    assert stage.searches == 1 and stage.passes == 49
 
 
 def test_identities_survive_a_crossing(stage):
@@ -249,11 +249,11 @@ def test_sides_have_hysteresis():
 
 
 def test_a_hand_is_tracked_by_real_networks_code(toy_weights):
-    """The same around ONNX stand-ins: nothing of the pipeline's interface is imagined by the tests above."""
+    """The same around ONNX stand-ins: nothing of the models' interface is imagined by the tests above."""
     from handscope.infer.pipeline import load
     from toy_networks import blobs, paint, toy_joints
 
-    tracker = Tracker(load(toy_weights, threads=1))
+    tracker = Tracker(load(toy_weights, threads=1).models)
     for frame in range(8):
         points = blobs((150 + 8 * frame, 150), 90, 0.05 * frame, "left")
         (hand,) = tracker(paint(400, 300, [points]), frame / 30)

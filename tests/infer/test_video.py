@@ -104,9 +104,9 @@ def test_a_video_has_tracked_hands(toy_weights, tmp_path):
     assert {(hand.track, hand.handedness) for frame in frames for hand in frame.hands} == {(0, "right")}
     assert frames[0].hands[0].K[0, 0] == 500 and frames[0].hands[0].K[0, 2] == 159.5
     pairs = [(frame.time, frame.image) for frame in frames]
-    again = list(track(model, pairs, K=500.0))
+    again = list(track(model.models, pairs, K=500.0))
     np.testing.assert_array_equal(again[5].hands[0].joints_2d, frames[5].hands[0].joints_2d)
-    raw = list(track(model, pairs, config=TrackingConfig(smoothing=None)))
+    raw = list(track(model.models, pairs, config=TrackingConfig(smoothing=None)))
     assert np.abs(raw[5].hands[0].joints_2d - again[5].hands[0].joints_2d).max() > 0.1
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
-import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +17,17 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from handscope.apps.cli import DEFAULT_KINDS, KINDS
 from handscope.apps.video import INTERRUPTED, analyse_video
 from handscope.errors import HandscopeError, ImageError, VideoError
 from handscope.files import writable_folder
-from handscope.infer import formats
 from handscope.infer.images import Picture, find_pictures, read_picture
-from handscope.infer.pipeline import SMALLEST_PX, check_intrinsics, load
+from handscope.infer.inputs import SMALLEST_PX, check_intrinsics
+from handscope.infer.outputs import FORMATS, Format, picture_formats
+from handscope.infer.pipeline import load
+from handscope.infer.results import Hands
 from handscope.infer.video import is_video
 from handscope.types import Hand
-from handscope.viz import draw
 
-LEGIBLE_PX = 640
-"""Overlays of smaller pictures are enlarged about to this."""
 MOST_ROWS = 40
 
 
@@ -54,7 +49,7 @@ def analyse(options: argparse.Namespace) -> int:
     if options.box and (len(paths) > 1 or videos):
         raise HandscopeError(f"--box belongs to one picture, but {len(paths) + len(videos)} files were given")
     out = writable_folder(options.out)
-    kinds = [kind for kind in KINDS if getattr(options, kind)] or list(DEFAULT_KINDS)
+    formats = picture_formats([name for name in FORMATS if getattr(options, name)])
     model = load(options.weights, options.hand_model, options.threads, min_score=options.min_score, tiles=options.tiles)
 
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -72,7 +67,7 @@ def analyse(options: argparse.Namespace) -> int:
             failed += 1
             print(f"handscope: {error}", file=sys.stderr)
             continue
-        results.append(write_results(picture, hands, kinds, out / name))
+        results.append(write_results(picture, hands, formats, out / name))
     if paths:
         _report(console, results, failed)
     for path, name in zip(videos, names[len(paths) :], strict=True):
@@ -138,7 +133,7 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def write_results(picture: Picture, hands: Sequence[Hand], kinds: Sequence[str], folder: Path) -> Result:
+def write_results(picture: Picture, hands: Hands, formats: Sequence[Format], folder: Path) -> Result:
     """All files of one picture, and away with those of an earlier run that had more hands."""
     height, width = picture.image.shape[:2]
     notes = picture.notes
@@ -148,61 +143,9 @@ def write_results(picture: Picture, hands: Sequence[Hand], kinds: Sequence[str],
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HandscopeError(f"{folder}: cannot make this folder ({error.strerror or error})") from error
-    about = {"width": width, "height": height, "source": str(picture.path)}
-    for kind in kinds:
-        if kind in _OF_EACH_HAND:
-            stem, suffix, encode = _OF_EACH_HAND[kind]
-            _write_each(folder, stem, suffix, [encode(hand) for hand in hands])
-        else:
-            name, content = _of_the_picture(kind, picture, hands, about, notes)
-            formats.write_file(folder / name, content)
+    for row in formats:
+        row.write(folder, hands.of_source(str(picture.path), notes), picture.image)
     return Result(picture.path, folder, hands, notes)
-
-
-def _of_the_picture(
-    kind: str, picture: Picture, hands: Sequence[Hand], about: dict[str, Any], notes: Sequence[str]
-) -> tuple[str, bytes | str]:
-    """Name and content of the one file of this kind."""
-    if kind == "overlay":
-        return "overlay.png", formats.to_png(draw(picture.image, hands, min_side=LEGIBLE_PX))
-    if kind == "json":
-        return "result.json", formats.to_json(hands, **about, notes=notes)
-    if kind == "npz":
-        return "hands.npz", formats.to_npz(hands)
-    if kind == "csv":
-        return "hands.csv", formats.to_csv(hands, source=about["source"])
-    if kind == "coco":
-        return "coco.json", formats.to_coco(hands, **about)
-    if kind == "track_hands":
-        return "track_hands.json", json.dumps(formats.track_hands(hands)) + "\n"
-    raise ValueError(f"no such kind of file: {kind}")
-
-
-def _to_npy(array: NDArray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
-
-
-_OF_EACH_HAND: dict[str, tuple[str, str, Callable[[Hand], bytes]]] = {
-    "mask": ("mask", "png", lambda hand: formats.to_png(hand.mask)),
-    "glb": ("hand", "glb", formats.to_glb),
-    "obj": ("hand", "obj", lambda hand: formats.to_obj(hand).encode()),
-    "ply": ("hand", "ply", formats.to_ply),
-    "mano_npz": ("mano", "npz", formats.to_mano_npz),
-    "dex": ("dex", "npy", lambda hand: _to_npy(formats.to_retargeting(hand))),
-}
-"""Kinds with a file for each hand: stem, suffix and what goes in."""
-
-
-def _write_each(folder: Path, stem: str, suffix: str, contents: Sequence[bytes]) -> None:
-    """`stem`-0.`suffix` and so on; numbers beyond, left by an earlier run, are removed."""
-    for i, content in enumerate(contents):
-        formats.write_file(folder / f"{stem}-{i}.{suffix}", content)
-    for old in folder.glob(f"{stem}-*.{suffix}"):
-        number = re.fullmatch(rf"{stem}-(\d+)\.{suffix}", old.name)
-        if number and int(number[1]) >= len(contents):
-            old.unlink()
 
 
 def _report(console: Console, results: Sequence[Result], failed: int) -> None:
@@ -250,7 +193,7 @@ def _table(results: Sequence[Result]) -> Table:
             f"{hand.score:.2f}",
             "{:.0f},{:.0f},{:.0f},{:.0f}".format(*hand.box),
             f"{hand.T[2]:.2f}",
-            f"{int(hand.mask.sum())}",
+            f"{hand.cropped_mask.area()}",
             f"{int((hand.joint_scores > 0.5).sum())}/21",
         )
     if len(rows) > MOST_ROWS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from handscope.apps.bench_pictures import Bars, Spread, rendered
 from handscope.data.dev_sets import JointsDev
@@ -13,14 +14,15 @@ from handscope.evaluation import calibration
 from handscope.evaluation.real import SOURCES
 from handscope.files import writable_folder, write_file
 from handscope.infer.calibration import Calibration, logit
-from handscope.infer.pipeline import load
+from handscope.infer.models import open_models
+from handscope.infer.pipeline import Pipeline
 from handscope.types import Sample
 
 
 def calibrate(options: argparse.Namespace) -> int:
     """Fit, check and, if asked, keep the calibration."""
-    model = load(options.weights, threads=options.threads)
-    model.calibration = Calibration()  # raw scores
+    models = open_models(options.weights, threads=options.threads)
+    model = Pipeline(replace(models, assembler=replace(models.assembler, calibration=Calibration())))  # raw scores
     fitted_on, checked_on = _calibration_sets(options)
     with Bars() as show:
         judged = {
@@ -50,7 +52,7 @@ def calibrate(options: argparse.Namespace) -> int:
     print(f"sigmoid({new.offset} + {new.slope} logit(score)), fitted on {', '.join(fitted_on)}\n")
     print(calibration.report(before, after))
     if options.write:
-        path = model.estimator.network.path.with_suffix(".json")
+        path = models.estimator.network.path.with_suffix(".json")
         card = json.loads(path.read_text()) if path.is_file() else {}
         write_file(path, json.dumps(card | {"calibration": entry}, indent=1) + "\n")
         print(f"\n{path}: calibration written")

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from handscope import __version__
+from handscope.apps.options import option_of
 from handscope.errors import HandscopeError
+from handscope.infer.outputs import FORMATS, Format, picture_formats, video_formats
 
 COMMANDS = {
     "camera": ("handscope.apps.video", "hands before a camera, with a preview in the browser"),
@@ -28,9 +30,6 @@ COMMANDS = {
     "bench": ("handscope.apps.bench", "measure accuracy on labelled photographs"),
 }
 """Name, module with `main(arguments)`, and one line of help."""
-
-KINDS = ("overlay", "json", "glb", "obj", "ply", "mask", "npz", "mano_npz", "csv", "coco", "track_hands", "dex")
-DEFAULT_KINDS = ("overlay", "json", "glb")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,25 +79,13 @@ def parser() -> argparse.ArgumentParser:
     add("paths", nargs="*", metavar="PATH", help="pictures, videos, and folders of pictures (one level)")
     add("--version", action="version", version=f"handscope {__version__}")
     add("--out", default="out", metavar="DIR", help="results go to DIR/PICTURE-NAME/ (default: out)")
-    files = result.add_argument_group("what to write (default: --overlay --json --glb)")
-    files.add_argument(
-        "--overlay", action="store_true", help="overlay.png (or .mp4): skeleton, mesh, mask and box, drawn in"
-    )
-    files.add_argument("--json", action="store_true", help="result.json (hands.jsonl): everything but mesh and mask")
-    files.add_argument("--glb", action="store_true", help="hand-0.glb, ...: meshes for any 3D viewer (moving)")
-    files.add_argument("--obj", action="store_true", help="hand-0.obj, ...: the same as Wavefront OBJ")
-    files.add_argument("--ply", action="store_true", help="hand-0.ply, ...: the same as PLY")
-    files.add_argument("--mask", action="store_true", help="mask-0.png, ...: 255 where the hand is visible")
-    files.add_argument("--npz", action="store_true", help="hands.npz: every array, for numpy.load")
-    files.add_argument(
-        "--mano-npz", action="store_true", help="mano-0.npz, ...: pose, betas and trans as users of smplx expect them"
-    )
-    files.add_argument("--csv", action="store_true", help="hands.csv: one row for each hand and joint")
-    files.add_argument("--coco", action="store_true", help="coco.json: COCO-WholeBody's hand keypoints")
-    files.add_argument("--track-hands", action="store_true", help="track_hands.json: the column of daft-physical-ai")
-    files.add_argument("--dex", action="store_true", help="dex-0.npy, ...: 21 x 3 joints as dex-retargeting takes them")
-    video = result.add_argument_group("videos (default: --overlay --json --parquet)")
-    video.add_argument("--parquet", action="store_true", help="hands.parquet: one row for each hand and frame")
+    of_pictures, of_videos = (f"(default: {_options(rows)})" for rows in (picture_formats(), video_formats()))
+    files = result.add_argument_group(f"what to write {of_pictures}")
+    video = result.add_argument_group(f"videos {of_videos}")
+    for row in FORMATS.values():
+        wants = f" (extra [{row.needs}])" if row.needs and not row.of_pictures else ""
+        group = files if row.of_pictures else video
+        group.add_argument(option_of(row.name), action="store_true", help=row.help + wants)
     video.add_argument("--no-smoothing", action="store_true", help="every frame's own answer, unfiltered")
     known = result.add_argument_group("what you know of the picture")
     known.add_argument(
@@ -121,6 +108,10 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--threads", type=_positive(int), metavar="N", help="CPU threads (default: all cores)")
     return result
+
+
+def _options(formats: Sequence[Format]) -> str:
+    return " ".join(option_of(row.name) for row in formats)
 
 
 def _keep_negatives(arguments: list[str]) -> list[str]:

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from handscope.errors import HandscopeError
 
 
+def option_of(name: str) -> str:
+    """The option on the command line of what is called `name` in Python."""
+    return "--" + name.replace("_", "-")
+
+
 def read_options(pairs: Sequence[str]) -> dict[str, str]:
     """What was given as `--set OPTION=VALUE`, for a dataset's reader."""
     for pair in pairs:

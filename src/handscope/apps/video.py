@@ -10,7 +10,7 @@ import webbrowser
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from types import FrameType
@@ -21,19 +21,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from handscope.apps.cli import KINDS as PICTURE_KINDS
+from handscope.apps.options import option_of
 from handscope.apps.preview import Preview
 from handscope.errors import HandscopeError
-from handscope.infer import formats
+from handscope.infer.outputs import FORMATS, Format, video_formats
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.tracking import TrackingConfig
-from handscope.infer.video import CameraReader, VideoFrame, VideoReader, track
-from handscope.infer.video_files import FrameWriter, LinesWriter, OverlayWriter, TableWriter
-from handscope.types import Hand
+from handscope.infer.video import CameraReader, VideoFrame, VideoReader
+from handscope.infer.video_files import FrameWriter, OverlayWriter
 from handscope.viz import draw
 
-KINDS = ("overlay", "parquet", "json", "glb")
-DEFAULT_KINDS = ("overlay", "parquet", "json")
 INTERRUPTED = 130
 """The exit code of a command that was stopped."""
 CLOCK_RATE = 30.0
@@ -94,7 +91,7 @@ def analyse_video(
 
     `K` are intrinsics (3, 3), or a focal length in px, or None.
     """
-    kinds = [kind for kind in KINDS if getattr(options, kind)] or list(DEFAULT_KINDS)
+    asked = [name for name in FORMATS if getattr(options, name)]
     config = TrackingConfig(smoothing=None) if options.no_smoothing else None
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fps]}"), TimeRemainingColumn())
     progress = Progress(
@@ -102,12 +99,12 @@ def analyse_video(
     )
     with VideoReader(path, threads=options.threads) as reader, interruptible() as interrupt, progress:
         task = progress.add_task(escape(path.name), total=reader.count or None, fps="")
-        frames = track(model, reader, K=K, config=config)
+        frames = model.video(reader, K=K, config=config)
         first = next(frames)  # a video without frames leaves no files
-        writers = open_writers(folder, kinds, rate=reader.rate)
+        writers = open_writers(folder, video_formats(asked), rate=reader.rate)
         seen = run(chain([first], frames), writers, interrupt, on_frame=lambda: _advance(progress, task))
     report(console, seen, folder, broken=reader.broken)
-    left_out = [f"--{kind.replace('_', '-')}" for kind in PICTURE_KINDS if kind not in KINDS and getattr(options, kind)]
+    left_out = [option_of(name) for name in asked if not FORMATS[name].of_videos]
     if left_out:
         console.print(f"[yellow]note[/] {', '.join(left_out)}: for pictures only, not written", highlight=False)
     return not seen.stopped
@@ -118,50 +115,19 @@ def _advance(progress: Progress, task: TaskID) -> None:
     progress.update(task, advance=1, fps=f"{speed:.1f} frames/s" if speed else "")
 
 
-def open_writers(folder: Path, kinds: Sequence[str], *, rate: float) -> list[FrameWriter]:
-    """The writers of `kinds` in `folder`; if one cannot be opened none is left open."""
+def open_writers(folder: Path, formats: Sequence[Format], *, rate: float) -> list[FrameWriter]:
+    """The writers of `formats` in `folder`; if one cannot be opened none is left open."""
     folder.mkdir(parents=True, exist_ok=True)
-    makers = {
-        "overlay": lambda: OverlayWriter(folder / "overlay.mp4", rate=rate),
-        "json": lambda: LinesWriter(folder / "hands.jsonl"),
-        "parquet": lambda: TableWriter(folder / "hands.parquet"),
-        "glb": lambda: ClipWriter(folder),
-    }
     opened: list[FrameWriter] = []
     try:
-        for kind in kinds:
-            opened.append(makers[kind]())
+        for row in sorted(formats, key=lambda row: row.needs is None):  # what may be missing first: nothing is left
+            if row.record is not None:
+                opened.append(row.record(folder, rate))
     except BaseException:
         for writer in opened:
             writer.close()
         raise
     return opened
-
-
-class ClipWriter:
-    """hand-TRACK.glb: one hand over the whole video as an animated mesh; kept in memory until the end."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._times: list[float] = []
-        self._hands: list[dict[int, Hand]] = []
-
-    def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
-        """Keep the hands, without their masks."""
-        self._times.append(frame.time)
-        bare = np.zeros((0, 0), np.bool_)
-        self._hands.append({int(hand.track or 0): replace(hand, mask=bare) for hand in frame.hands})
-
-    def close(self) -> None:
-        """Write a file for each track that has two frames of one side at least."""
-        for number in sorted({number for hands in self._hands for number in hands}):
-            sides = Counter(hands[number].handedness for hands in self._hands if number in hands)
-            side, count = sides.most_common(1)[0]
-            frames = [hands.get(number) for hands in self._hands]
-            frames = [hand if hand is not None and hand.handedness == side else None for hand in frames]
-            if count > 1:
-                clip = formats.to_glb_animation(frames, times=self._times)
-                formats.write_file(self.folder / f"hand-{number}.glb", clip)
 
 
 def run(
@@ -248,9 +214,9 @@ def watch(camera: CameraReader, model: Pipeline, options: argparse.Namespace) ->
             print(f"preview: {preview.address} (this machine only); Ctrl-C ends", file=sys.stderr)
             if options.open:
                 webbrowser.open(preview.address)
-        writers = [] if folder is None else open_writers(folder, DEFAULT_KINDS, rate=CLOCK_RATE)
+        writers = [] if folder is None else open_writers(folder, video_formats(), rate=CLOCK_RATE)
         with interruptible() as interrupt:
-            frames = track(model, camera, K=options.focal, config=config)
+            frames = model.video(camera, K=options.focal, config=config)
             seen = run(frames, writers, interrupt, preview=preview, seconds=options.seconds)
     finally:
         camera.close()

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.apps.analyse import LEGIBLE_PX, write_results
-from handscope.apps.cli import KINDS
+from handscope.apps.analyse import write_results
 from handscope.apps.serve import check_free
 from handscope.errors import HandscopeError, ImageError
 from handscope.infer.formats.meshes import labels
 from handscope.infer.images import Picture, inspect_picture, read_picture
+from handscope.infer.outputs import FORMATS, LEGIBLE_PX
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands
 from handscope.skeleton import JOINT_NAMES
@@ -135,7 +135,7 @@ class OwnMachineOnly:
 
 
 class Desk:
-    """Does the page's work: reads, looks, writes the files; one picture at a time."""
+    """Does the page's work: reads pictures and hands, writes the files; one picture at a time."""
 
     def __init__(self, model: Pipeline) -> None:
         self._model = model
@@ -144,7 +144,7 @@ class Desk:
         self._folders: deque[Path] = deque()
         weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
 
-    def look(self, path: str, focal: float | None) -> tuple[Picture, Hands]:
+    def find(self, path: str, focal: float | None) -> tuple[Picture, Hands]:
         """The picture of a file and its hands."""
         data = Path(path).read_bytes()
         inspect_picture(data, Path(path).name, max_pixels=MAX_PIXELS)
@@ -153,8 +153,8 @@ class Desk:
         K = [[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]] if focal else None
         with self._lock:
             hands = self._model(picture.image, K)
-        hands.source, hands.notes = Path(path).name, picture.notes
-        return Picture(Path(hands.source), picture.image, picture.notes), hands
+        name = Path(path).name
+        return Picture(Path(name), picture.image, picture.notes), hands.of_source(name, picture.notes)
 
     def write(self, picture: Picture, hands: Hands) -> list[str]:
         """Every kind of file, in a folder that lives until `KEPT` newer ones have come."""
@@ -162,16 +162,13 @@ class Desk:
         self._folders.append(folder)
         while len(self._folders) > KEPT:
             shutil.rmtree(self._folders.popleft(), ignore_errors=True)
-        write_results(picture, hands, KINDS, folder)
-        if hands:
-            hands.save_glb(folder / "hands.glb")
+        write_results(picture, hands, [row for row in FORMATS.values() if row.of_pictures], folder)
         return sorted(str(path) for path in folder.iterdir())
 
 
 def chosen(hands: Hands, which: str) -> Hands:
     """All hands, or the one of that label."""
-    kept = [hand for hand, label in zip(hands, labels(hands), strict=True) if which in (ALL, label)]
-    return Hands(kept, width=hands.width, height=hands.height, source=hands.source, notes=hands.notes)
+    return hands.subset(number for number, label in enumerate(labels(hands)) if which in (ALL, label))
 
 
 def mask_of(hands: Hands) -> NDArray[np.uint8]:
@@ -215,7 +212,7 @@ def build(model: Pipeline) -> gradio.Blocks:
         if path is None:
             return [None, None, None, [], [], "", gr.Radio(choices=[ALL], value=ALL), None]
         try:
-            picture, hands = desk.look(path, focal if focal and focal > 0 else None)
+            picture, hands = desk.find(path, focal if focal and focal > 0 else None)
         except ImageError as error:
             raise gr.Error(str(error).replace(str(Path(path).parent) + os.sep, "")) from error
         files = desk.write(picture, hands)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from handscope.errors import HandscopeError
 from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import default_intrinsics
+from handscope.geometry.masks import CroppedMask
 from handscope.types import Hand
 
 VERSION = "0.10.21"
@@ -102,7 +103,7 @@ def to_hand(answer: dict[str, Any], height: int, width: int) -> Hand:
         box=tight_box(joints),
         joints_2d=joints,
         joint_scores=np.full(21, answer["score"]),
-        mask=np.zeros((height, width), bool),
+        cropped_mask=CroppedMask.of(np.zeros((height, width), bool)),
         joints_3d=np.array(answer["joints_3d"], np.float64),
         vertices=np.zeros((0, 3)),
         faces=np.zeros((0, 3), int),

@@ -39,7 +39,7 @@ REFERENCE_PX = 256
 
 def whole_box(hand: Hand) -> NDArray[np.float64]:
     """Box (4,) of the whole hand, flesh included, to compare with boxes that people drew."""
-    return np.asarray(hand.box, np.float64) if hand.mask.any() else tight_box(hand.joints_2d, HAND_MARGIN)
+    return np.asarray(hand.box, np.float64) if hand.cropped_mask.area() else tight_box(hand.joints_2d, HAND_MARGIN)
 
 
 def best_match(hands: Sequence[Hand], box: ArrayLike, *, iou: float, whole: bool = False) -> Hand | None:
@@ -91,7 +91,7 @@ def self_iou(hand: Hand) -> float:
     Both end at the wrist, but at slightly different cuts, and a cut is no outline of the hand: pixels behind the
     wrist line are left out of both. Anything else in the mask, anywhere in the picture, counts.
     """
-    height, width = hand.mask.shape
+    height, width = hand.cropped_mask.shape
     region = compared_region(hand.joints_2d, height, width, box=False)
     return metrics.mask_iou(hand.mask & region, mesh_mask(hand, height, width) & region)
 

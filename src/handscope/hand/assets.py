@@ -7,8 +7,8 @@ allow-list (no chumpy, no code execution); a left hand is mirrored into a right 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from handscope.errors import AssetError
 from handscope.geometry.meshes import vertex_normals
 from handscope.skeleton import MODEL_PARENTS
+from handscope.types import frozen_array
 from handscope.unpickle import BROKEN, ArrayUnpickler
 
 OPEN_HAND = "hand_right.npz"
@@ -29,7 +30,7 @@ UNIT_SHAPE_M = 0.0005
 """A unit of shape weighs as much as joints that move by this (root of the sum of squares, metres)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HandAsset:
     """A right hand: V vertices, F triangles, 16 joints in MANO's order, 10 shape components.
 
@@ -37,7 +38,8 @@ class HandAsset:
     `joint_regressor` (16, V); `weights` (V, 16); `parents` (16,); `faces` (F, 3) counter-clockwise from
     outside; `silhouette_faces` (f, 3) a coarser list over the same vertices; `tips` (5,) vertices of thumb to
     little finger; `axes` (15, 3, 3) flexion, abduction and twist axis of each joint at rest, `uv` (U, 2),
-    `uv_faces` (F, 3) and the ordered wrist loop `boundary`: open hand only.
+    `uv_faces` (F, 3) and the ordered wrist loop `boundary`: open hand only. Its arrays cannot be written to.
+    `origin` is the file it was read from, "" for the shipped one: a pickle holds that and not the arrays.
     """
 
     name: str
@@ -55,6 +57,23 @@ class HandAsset:
     uv_faces: NDArray[np.int32] | None = None
     uv_crop: NDArray[np.float64] | None = None
     boundary: NDArray[np.int32] | None = None
+    origin: str | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), np.ndarray):
+                object.__setattr__(self, field.name, frozen_array(value))
+
+    def __reduce__(self) -> Any:
+        return super().__reduce__() if self.origin is None else (_known_asset, (self.origin,))
+
+    def faces_of(self, handedness: str) -> NDArray[np.int32]:
+        """Triangles (F, 3) of a "right" hand's mesh, or of a "left" one's, which is mirrored."""
+        return self.faces if handedness == "right" else self._mirrored_faces
+
+    @cached_property
+    def _mirrored_faces(self) -> NDArray[np.int32]:
+        return frozen_array(self.faces[:, ::-1])
 
     @cached_property
     def joints(self) -> NDArray[np.float32]:
@@ -84,16 +103,27 @@ def load_asset(path: str | Path | None = None) -> HandAsset:
     Raises AssetError if the file is missing, damaged, or something else.
     """
     if path is None:
-        with resources.as_file(resources.files("handscope.hand") / "data" / OPEN_HAND) as shipped:
-            return _load_npz(shipped)
+        return _shipped()
     path = Path(path)
     if not path.is_file():
         raise AssetError(f"{path}: no such hand model; give a hand_right.npz, MANO_RIGHT.pkl or MANO_LEFT.pkl")
-    return _load_npz(path) if path.suffix == ".npz" else load_mano(path)
+    return _load_npz(path) if path.suffix == ".npz" else replace(load_mano(path), origin=str(path.resolve()))
+
+
+@cache
+def _shipped() -> HandAsset:
+    with resources.as_file(resources.files("handscope.hand") / "data" / OPEN_HAND) as path:
+        return replace(_load_npz(path), origin="")
+
+
+@cache
+def _known_asset(origin: str) -> HandAsset:
+    """The hand model that a pickle names, once a process."""
+    return load_asset(origin or None)
 
 
 def _load_npz(path: Path) -> HandAsset:
-    wanted = set(HandAsset.__dataclass_fields__) - {"name"}
+    wanted = {field.name for field in fields(HandAsset)} - {"name", "origin"}
     try:
         with np.load(path, allow_pickle=False) as data:
             arrays = {key: data[key] for key in data.files if key in wanted}
@@ -102,7 +132,7 @@ def _load_npz(path: Path) -> HandAsset:
     missing = {"template", "shapedirs", "posedirs", "joint_regressor", "weights", "faces"} - set(arrays)
     if missing:
         raise AssetError(f"{path}: lacks {', '.join(sorted(missing))}; rebuild it with scripts/build_hand_model.py")
-    return HandAsset(name="open", **arrays)
+    return HandAsset(name="open", origin=str(path.resolve()), **arrays)
 
 
 class _Chumpy:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.crops import Crop
-from handscope.infer.crop_estimates import Look, View, batches, cut, next_crop, resized
+from handscope.infer.crop_estimates import CropEstimate, View, batches, extract_crops
+from handscope.infer.crop_policy import next_crop, resized
 from handscope.infer.weights import Network, check_outputs
 
 FAR_TURN_DEG, FAR_ZOOM = 40.0, 0.35
-"""What is turned or sized this much otherwise than the crop was (degrees, log of the side) is looked at once more."""
+"""What is turned or sized this much otherwise than the crop was (degrees, log of the extent) gets a second pass."""
 
 
 class Aligner:
@@ -24,36 +25,36 @@ class Aligner:
         check_outputs(network, {"joints", "right"})
         self.network = network
 
-    def __call__(self, image: NDArray[np.uint8], crops: Sequence[Crop]) -> list[Look]:
-        """One look for each crop of `image` RGB uint8 (H, W, 3)."""
-        return self.look([(image, crop) for crop in crops])
+    def __call__(self, image: NDArray[np.uint8], crops: Sequence[Crop]) -> list[CropEstimate]:
+        """One estimate for each crop of `image` RGB uint8 (H, W, 3)."""
+        return self.estimate([(image, crop) for crop in crops])
 
-    def look(self, views: Sequence[View]) -> list[Look]:
-        """One look for each crop of its own picture, whatever their sizes in px."""
-        looks = []
+    def estimate(self, views: Sequence[View]) -> list[CropEstimate]:
+        """One estimate for each crop of its own picture, whatever their sizes in px."""
+        found = []
         for part in batches([(image, resized(crop, self.network.input_size)) for image, crop in views]):
-            out = self.network.run(cut(part))
-            looks += [
-                Look(crop=crop, joints=joints.astype(np.float64), right=float(right))
+            out = self.network.run(extract_crops(part))
+            found += [
+                CropEstimate(crop=crop, joints=joints.astype(np.float64), right=float(right))
                 for (_, crop), joints, right in zip(part, out["joints"], out["right"], strict=True)
             ]
-        return looks
+        return found
 
     def align(self, views: Sequence[View], size: int) -> list[View]:
         """The upright crops, `size` px, that these crops' joints ask for, mirrored so that they show right hands."""
-        return self.follow(views, self.look(views), size)
+        return self.follow(views, self.estimate(views), size)
 
-    def follow(self, views: Sequence[View], looks: Sequence[Look], size: int) -> list[View]:
-        """`align` after the first look at each of `views`."""
-        looks = list(looks)
-        far = [i for i, look in enumerate(looks) if _is_far(look)]
-        again = self.look([(views[i][0], next_crop(looks[i], size)) for i in far])
-        for i, look in zip(far, again, strict=True):
-            looks[i] = look
-        return [(image, next_crop(look, size)) for (image, _), look in zip(views, looks, strict=True)]
+    def follow(self, views: Sequence[View], estimates: Sequence[CropEstimate], size: int) -> list[View]:
+        """`align` after the first pass over each of `views`."""
+        found = list(estimates)
+        far = [i for i, estimate in enumerate(found) if _is_far(estimate)]
+        again = self.estimate([(views[i][0], next_crop(found[i], size)) for i in far])
+        for i, estimate in zip(far, again, strict=True):
+            found[i] = estimate
+        return [(image, next_crop(estimate, size)) for (image, _), estimate in zip(views, found, strict=True)]
 
 
-def _is_far(look: Look) -> bool:
-    crop = next_crop(look, look.crop.size)
-    zoom = abs(np.log(max(crop.extent / look.crop.extent, 1e-6)))
-    return bool(look.uprightness < np.cos(np.deg2rad(FAR_TURN_DEG)) or zoom > FAR_ZOOM)
+def _is_far(estimate: CropEstimate) -> bool:
+    crop = next_crop(estimate, estimate.crop.size)
+    zoom = abs(np.log(max(crop.extent / estimate.crop.extent, 1e-6)))
+    return bool(estimate.uprightness < np.cos(np.deg2rad(FAR_TURN_DEG)) or zoom > FAR_ZOOM)

@@ -47,14 +47,19 @@ def letterbox(size: int, x0: float, y0: float, x1: float, y1: float) -> Crop:
 
 
 class Detector:
-    """The detector network; call it with an RGB picture for its hands, best first."""
+    """The detector network; call it with an RGB picture for its hands, best first.
 
-    def __init__(self, network: Network, *, threshold: float | None = None, tiles: int = 1) -> None:
+    `threshold` is the least score of a detection (by default its card's), at most `most`; with `tiles` above 1 the
+    network also sees so many by so many parts of each picture.
+    """
+
+    def __init__(self, network: Network, *, threshold: float | None = None, tiles: int = 1, most: float = 1.0) -> None:
         check_outputs(network, OUTPUTS)
         if tiles < 1:
             raise ValueError(f"tiles must be 1 or more, got {tiles}")
         self.network = network
-        self.threshold = float(network.card.get("threshold", 0.3)) if threshold is None else threshold
+        cut = float(network.card.get("threshold", 0.3)) if threshold is None else threshold
+        self.threshold = min(cut, most)
         self.tiles = tiles
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Detection]:

@@ -45,7 +45,7 @@ def refit(hand: AnyHand, model: HandAsset) -> AnyHand:
         hand,
         asset=model,
         vertices=posed.vertices[0] * side,
-        faces=model.faces[:, ::-1] if left else model.faces,
+        faces=model.faces_of(hand.handedness),
         joints_3d=joints * side,
         theta=theta[0],
         beta=beta[0],
@@ -58,16 +58,16 @@ def refit(hand: AnyHand, model: HandAsset) -> AnyHand:
 def _solve(model: HandAsset, start: NDArray, R: NDArray, target: NDArray) -> NDArray[np.float64]:
     """The 61 unknowns (theta, turn, T, beta) at which joints and priors are in balance."""
     spread = np.concatenate([np.full(45, BEND), np.full(3, TURN), np.full(3, SHIFT), np.full(10, SHAPE)])
-    trust = np.full((21, 1), 1 / JOINT)
-    trust[list(TIPS)] = 1 / TIP
+    weight = np.full((21, 1), 1 / JOINT)
+    weight[list(TIPS)] = 1 / TIP
     count = len(start)
     moved = start.copy()
     for _ in range(STEPS):
         tried = np.vstack([moved, moved + EPSILON * np.eye(count)])  # forward differences, all at once
         theta, turn, T, beta = _parts(tried, R)
         joints = pose_joints(model, beta, theta, turn, T)
-        slope = (joints[1:] - joints[0]) * (trust / EPSILON)
-        gap = ((target - joints[0]) * trust).ravel()
+        slope = (joints[1:] - joints[0]) * (weight / EPSILON)
+        gap = ((target - joints[0]) * weight).ravel()
         slope = slope.reshape(count, -1).T
         normal = slope.T @ slope + np.diag(1 / spread**2)
         moved = moved + np.linalg.solve(normal, slope.T @ gap - (moved - start) / spread**2)

@@ -1,14 +1,16 @@
 """What a model answers: a list of hands that knows its picture, and hands that can be written to files.
 
-`types.Hand` is a record for all rooms; how it becomes a file is decided here, above it.
+`types.Hand` is a record for all rooms; how it becomes a file is decided here, above it. Every format has a `to_...`
+that gives its content, most a `save_...` that writes it; `handscope.infer.outputs` is the table of them all.
 """
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,31 +35,62 @@ class FoundHand(Hand):
         """Joints (21, 3) as dex-retargeting takes them: metres about the wrist, in its MANO frame."""
         return formats.to_retargeting(self)
 
-    def save_glb(self, path: str | Path) -> Path:
+    def to_dex(self) -> bytes:
+        """`to_retargeting` as a file for `numpy.load`."""
+        buffer = io.BytesIO()
+        np.save(buffer, self.to_retargeting())
+        return buffer.getvalue()
+
+    def to_mask(self) -> bytes:
+        """The mask as a PNG: 255 where the hand is seen."""
+        return formats.to_png(self.mask)
+
+    def to_glb(self) -> bytes:
         """The mesh with its skeleton, for any 3D viewer."""
-        return formats.write_file(path, formats.to_glb(self))
+        return formats.to_glb(self)
+
+    def to_obj(self) -> str:
+        """The mesh as Wavefront OBJ."""
+        return formats.to_obj(self)
+
+    def to_ply(self) -> bytes:
+        """The mesh as binary PLY."""
+        return formats.to_ply(self)
+
+    def to_npz(self) -> bytes:
+        """Every array, with a leading axis of length one."""
+        return formats.to_npz([self])
+
+    def to_mano_npz(self) -> bytes:
+        """Parameters as users of smplx and MANO expect them."""
+        return formats.to_mano_npz(self)
+
+    def save_glb(self, path: str | Path) -> Path:
+        """`to_glb` in a file."""
+        return formats.write_file(path, self.to_glb())
 
     def save_obj(self, path: str | Path) -> Path:
-        """The mesh as Wavefront OBJ."""
-        return formats.write_file(path, formats.to_obj(self))
+        """`to_obj` in a file."""
+        return formats.write_file(path, self.to_obj())
 
     def save_ply(self, path: str | Path) -> Path:
-        """The mesh as binary PLY."""
-        return formats.write_file(path, formats.to_ply(self))
+        """`to_ply` in a file."""
+        return formats.write_file(path, self.to_ply())
 
     def save_npz(self, path: str | Path) -> Path:
-        """Every array, with a leading axis of length one."""
-        return formats.write_file(path, formats.to_npz([self]))
+        """`to_npz` in a file."""
+        return formats.write_file(path, self.to_npz())
 
     def save_mano_npz(self, path: str | Path) -> Path:
-        """Parameters as users of smplx and MANO expect them."""
-        return formats.write_file(path, formats.to_mano_npz(self))
+        """`to_mano_npz` in a file."""
+        return formats.write_file(path, self.to_mano_npz())
 
 
 class Hands(list[FoundHand]):
     """The hands of one picture, best first: a list, with `width` and `height` of the picture in px.
 
-    `source` is the path it was read from, if any; `notes` are remarks made while reading.
+    `source` is the path it was read from, if any; `notes` are remarks made while reading. Part of it, as a slice or by
+    `subset`, knows its picture too.
     """
 
     def __init__(
@@ -70,8 +103,50 @@ class Hands(list[FoundHand]):
         notes: Sequence[str] = (),
     ) -> None:
         super().__init__(hands)
-        self.width, self.height = width, height
-        self.source, self.notes = source, tuple(notes)
+        self._size, self._source, self._notes = (width, height), source, tuple(notes)
+
+    @property
+    def width(self) -> int:
+        """Of the picture, px."""
+        return self._size[0]
+
+    @property
+    def height(self) -> int:
+        """Of the picture, px."""
+        return self._size[1]
+
+    @property
+    def source(self) -> str | None:
+        """The path that the picture was read from."""
+        return self._source
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks made while reading."""
+        return self._notes
+
+    def subset(self, chosen: Iterable[int]) -> Hands:
+        """The hands of these numbers, in the order given, of the same picture."""
+        return self._with([self[number] for number in chosen])
+
+    def of_source(self, source: str | None, notes: Sequence[str] = ()) -> Hands:
+        """The same hands of a picture that is called `source`."""
+        return Hands(self, width=self.width, height=self.height, source=source, notes=notes)
+
+    def _with(self, hands: Iterable[FoundHand]) -> Hands:
+        return Hands(hands, width=self.width, height=self.height, source=self.source, notes=self.notes)
+
+    @overload
+    def __getitem__(self, which: SupportsIndex) -> FoundHand: ...
+    @overload
+    def __getitem__(self, which: slice) -> Hands: ...
+    def __getitem__(self, which: SupportsIndex | slice) -> FoundHand | Hands:
+        found = super().__getitem__(which)
+        return self._with(found) if isinstance(found, list) else found
+
+    def copy(self) -> Hands:
+        """Another list of the same hands and picture."""
+        return self._with(self)
 
     def __repr__(self) -> str:
         size = f"{self.width} x {self.height} px"
@@ -80,46 +155,83 @@ class Hands(list[FoundHand]):
         found = ", ".join(f"{hand.handedness} {hand.score:.2f}" for hand in self)
         return f"Hands({len(self)} in {size}: {found})"
 
-    @property
-    def _about(self) -> dict[str, Any]:
-        return {"width": self.width, "height": self.height, "source": self.source}
+    def draw(
+        self,
+        image: NDArray[np.uint8],
+        *,
+        mesh: bool = True,
+        outline: bool = True,
+        skeleton: bool = True,
+        box: bool = True,
+        min_side: int = 0,
+    ) -> NDArray[np.uint8]:
+        """`image` RGB (H, W, 3) with the hands painted over, as `handscope.draw` does."""
+        return draw(image, self, mesh=mesh, outline=outline, skeleton=skeleton, box=box, min_side=min_side)
 
-    def draw(self, image: NDArray[np.uint8], **options: Any) -> NDArray[np.uint8]:
-        """`image` RGB (H, W, 3) with the hands painted over; `options` are those of `handscope.viz.draw`."""
-        return draw(image, self, **options)
+    def to_overlay(self, image: NDArray[np.uint8], *, min_side: int = 0) -> bytes:
+        """`draw` as a PNG."""
+        return formats.to_png(self.draw(image, min_side=min_side))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, as `handscope/infer/hands.schema.json` says; no masks and no meshes."""
-        return formats.to_dict(self, **self._about, notes=self.notes)
+        return formats.to_dict(self, width=self.width, height=self.height, source=self.source, notes=self.notes)
 
     def to_json(self) -> str:
         """`to_dict` as text."""
-        return formats.to_json(self, **self._about, notes=self.notes)
+        return formats.to_json(self, width=self.width, height=self.height, source=self.source, notes=self.notes)
+
+    def to_csv(self) -> str:
+        """One row for each hand and joint."""
+        return formats.to_csv(self, source=self.source)
+
+    def to_coco(self) -> str:
+        """COCO-WholeBody's keypoints."""
+        return formats.to_coco(self, width=self.width, height=self.height, source=self.source)
+
+    def to_track_hands(self) -> str:
+        """The cell of daft-physical-ai's `track_hands` column as JSON."""
+        return json.dumps(formats.track_hands(self)) + "\n"
+
+    def to_npz(self) -> bytes:
+        """Every array, hands along the first axis."""
+        return formats.to_npz(self)
+
+    def to_glb(self) -> bytes:
+        """All meshes with their skeletons in one scene."""
+        return formats.to_glb(self)
+
+    def to_obj(self) -> str:
+        """All meshes as one Wavefront OBJ."""
+        return formats.to_obj(self)
+
+    def to_ply(self) -> bytes:
+        """All meshes as one binary PLY."""
+        return formats.to_ply(self)
 
     def save_json(self, path: str | Path) -> Path:
         """`to_json` in a file."""
         return formats.write_file(path, self.to_json())
 
     def save_csv(self, path: str | Path) -> Path:
-        """One row for each hand and joint."""
-        return formats.write_file(path, formats.to_csv(self, source=self.source))
+        """`to_csv` in a file."""
+        return formats.write_file(path, self.to_csv())
 
     def save_coco(self, path: str | Path) -> Path:
-        """COCO-WholeBody's keypoints."""
-        return formats.write_file(path, formats.to_coco(self, **self._about))
+        """`to_coco` in a file."""
+        return formats.write_file(path, self.to_coco())
 
     def save_npz(self, path: str | Path) -> Path:
-        """Every array, hands along the first axis."""
-        return formats.write_file(path, formats.to_npz(self))
+        """`to_npz` in a file."""
+        return formats.write_file(path, self.to_npz())
 
     def save_glb(self, path: str | Path) -> Path:
-        """All meshes with their skeletons in one scene."""
-        return formats.write_file(path, formats.to_glb(self))
+        """`to_glb` in a file."""
+        return formats.write_file(path, self.to_glb())
 
     def save_obj(self, path: str | Path) -> Path:
-        """All meshes as one Wavefront OBJ."""
-        return formats.write_file(path, formats.to_obj(self))
+        """`to_obj` in a file."""
+        return formats.write_file(path, self.to_obj())
 
     def save_ply(self, path: str | Path) -> Path:
-        """All meshes as one binary PLY."""
-        return formats.write_file(path, formats.to_ply(self))
+        """`to_ply` in a file."""
+        return formats.write_file(path, self.to_ply())

@@ -146,7 +146,7 @@ class HandSmoother:
         joints, vertices = posed.joints[0] * side, posed.vertices[0] * side
         wrist = place_at_depth(joints, depth, joints_2d, hand.joint_scores, hand.K)
         shift = np.tile((joints_2d - hand.joints_2d).mean(0), 2)
-        limits = np.tile(hand.mask.shape[::-1], 2) - 1.0
+        limits = np.tile(hand.cropped_mask.shape[::-1], 2) - 1.0
         return replace(
             hand,
             joints_2d=joints_2d,
@@ -173,13 +173,13 @@ class HandSmoother:
         return self._shape
 
 
-def place_at_depth(joints: Array, depth: float, joints_2d: Array, trust: Array, K: Array) -> Array:
+def place_at_depth(joints: Array, depth: float, joints_2d: Array, confidence: Array, K: Array) -> Array:
     """Wrist position (3,) m at `depth` for `joints` (21, 3) relative to it to project nearest to `joints_2d` px.
 
-    Each joint counts by its `trust` (21,) and as its error looks in the picture.
+    Each joint counts by its `confidence` (21,) and as its error looks in the picture.
     """
     rays = np.linalg.solve(K, np.column_stack([joints_2d, np.ones(len(joints))]).T).T[:, :2]
     z = joints[:, 2:] + depth
-    weight = (np.clip(np.asarray(trust, np.float64), 1e-3, None) / np.maximum(z[:, 0], 1e-3) ** 2)[:, None]
+    weight = (np.clip(np.asarray(confidence, np.float64), 1e-3, None) / np.maximum(z[:, 0], 1e-3) ** 2)[:, None]
     across = (weight * (rays * z - joints[:, :2])).sum(0) / weight.sum()
     return np.array([*across, depth])

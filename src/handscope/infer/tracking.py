@@ -1,8 +1,8 @@
-"""Hands over time: one look a hand and frame, and each hand keeps its name.
+"""Hands over time: one pass a hand and frame, and each hand keeps its name.
 
 The detector runs when a hand was lost, and now and then for new ones. Otherwise a hand's crop comes from its joints
 in the last frame, moved on by its velocity, upright, and mirrored by the side that the track is locked to. The side
-is decided by evidence summed over frames: both sides are looked at until it suffices, and again when it wanes.
+is decided by evidence summed over frames: both sides are tried until it suffices, and again when it wanes.
 A hand that is not seen keeps its place for a while, so that a gap does not end it.
 """
 
@@ -18,9 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 from handscope.geometry.boxes import best_of_each, box_area, box_centre, box_iou, longer_side, shared_area, tight_box
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import Crop, crop_around, upright_frame
+from handscope.infer.crop_policy import bounded, detected_crop
+from handscope.infer.detection import joint_score
 from handscope.infer.detector import Detection
+from handscope.infer.duplicates import same_hand
 from handscope.infer.estimator import Estimate
-from handscope.infer.pipeline import SMALLEST_PX, Pipeline, check_intrinsics
+from handscope.infer.inputs import SMALLEST_PX, check_intrinsics
+from handscope.infer.models import Models
 from handscope.infer.results import FoundHand
 from handscope.infer.smoothing import HandSmoother, SmoothingConfig
 
@@ -32,22 +36,23 @@ class TrackingConfig:
     """When to search, when a hand is lost, when its side is sure.
 
     `search_every_s`: seconds between searches while every hand is seen; `longest_gap_s`: so long a hand that is not
-    seen lives on; `least_trust`: mean joint score under which a look shows no hand (nothing but background scores
-    about 0.05); `sure`: evidence (sum of log odds, leaking by `leak` a look) from which one side alone is looked at;
+    seen lives on; `min_confidence`: mean joint score under which a crop shows no hand (nothing but background scores
+    about 0.05); `sure`: evidence (sum of log odds, leaking by `leak` a pass) from which one side alone is tried;
     `turnover`: evidence for the other side at which the track changes sides. `velocity_share`: by how much a hand's new
-    velocity counts; `cut`: mean change of brightness (of 1) from frame to frame that is another scene. `smoothing`
+    velocity counts; `scene_change`: mean change of brightness (of 1) from frame to frame that is another scene.
+    `smoothing`
     None: none.
     """
 
     search_every_s: float = 0.5
     longest_gap_s: float = 0.5
-    least_trust: float = 0.2
+    min_confidence: float = 0.2
     most_hands: int = 8
     sure: float = 4.0
     turnover: float = 1.5
     leak: float = 0.1
     velocity_share: float = 0.5
-    cut: float = 0.1
+    scene_change: float = 0.1
     smoothing: SmoothingConfig | None = field(default_factory=SmoothingConfig)
 
     def __post_init__(self) -> None:
@@ -62,27 +67,27 @@ class Side:
     config: TrackingConfig
     evidence: float = 0.0
     right: bool = True
-    looks: int = 0
+    heard: int = 0
 
     @property
     def sure(self) -> bool:
-        """Whether one side alone need be looked at."""
+        """Whether one side alone need be tried."""
         return (self.evidence if self.right else -self.evidence) >= self.config.sure
 
     def hear(self, log_odds: float) -> None:
-        """One more look's log odds of a right hand."""
-        heard = float(np.clip(log_odds, -2.5, 2.5))
+        """One more pass's log odds of a right hand."""
+        told = float(np.clip(log_odds, -2.5, 2.5))
         most = 2 * self.config.sure  # so that a sure track can be brought round in a few frames
-        self.evidence = float(np.clip((1 - self.config.leak) * self.evidence + heard, -most, most))
+        self.evidence = float(np.clip((1 - self.config.leak) * self.evidence + told, -most, most))
         against = -self.evidence if self.right else self.evidence
-        if self.looks == 0 or against > self.config.turnover:
+        if self.heard == 0 or against > self.config.turnover:
             self.right = self.evidence >= 0
-        self.looks += 1
+        self.heard += 1
 
 
 @dataclass
 class Track:
-    """One hand over time. `estimate` is its last look, `velocity` (2,) px/s that of the joints' middle."""
+    """One hand over time. `estimate` is the last one, `velocity` (2,) px/s that of the joints' middle."""
 
     number: int
     side: Side
@@ -110,13 +115,13 @@ class Tracker:
     one seen, with a falling score.
     """
 
-    def __init__(self, pipeline: Pipeline, config: TrackingConfig | None = None) -> None:
-        self.pipeline = pipeline
+    def __init__(self, models: Models, config: TrackingConfig | None = None) -> None:
+        self.models = models
         self.config = config or TrackingConfig()
         self.tracks: list[Track] = []
         self._numbers = count()
         self._searched = -np.inf
-        self._last_look: Array | None = None
+        self._last_blocks: Array | None = None
 
     def __call__(self, image: NDArray[np.uint8], time: float, K: ArrayLike | None = None) -> list[FoundHand]:
         """Hands in `image` RGB uint8 (H, W, 3), taken at `time` seconds with the intrinsics `K` (3, 3), by track."""
@@ -124,30 +129,30 @@ class Tracker:
         if min(height, width) < SMALLEST_PX:
             return []
         intrinsics = default_intrinsics(width, height) if K is None else check_intrinsics(K)
-        cut = self._is_cut(image)
+        new_scene = self._is_new_scene(image)
         seen = self._follow(image, time)
         lost = [track for track in self.tracks if track.number not in seen]
-        if cut or lost or not self.tracks or time - self._searched >= self.config.search_every_s:
+        if new_scene or lost or not self.tracks or time - self._searched >= self.config.search_every_s:
             seen |= self._search(image, time, lost)
-        longest = 0.0 if cut else self.config.longest_gap_s  # who is not in the new scene has left
+        longest = 0.0 if new_scene else self.config.longest_gap_s  # who is not in the new scene has left
         self.tracks = [t for t in self.tracks if t.number in seen or time - t.seen <= longest]
         return [self._hand(t, seen.get(t.number), time, intrinsics, image.shape[:2]) for t in self.tracks]
 
-    def _is_cut(self, image: NDArray[np.uint8]) -> bool:
+    def _is_new_scene(self, image: NDArray[np.uint8]) -> bool:
         """Whether this frame shows another scene than the last one: blocks of the picture changed much on average."""
-        look = blocks(image)
-        last, self._last_look = self._last_look, look
-        return last is not None and float(np.abs(look - last).mean()) > self.config.cut
+        shown = blocks(image)
+        last, self._last_blocks = self._last_blocks, shown
+        return last is not None and float(np.abs(shown - last).mean()) > self.config.scene_change
 
     def _follow(self, image: NDArray[np.uint8], time: float) -> dict[int, Estimate]:
-        """Looks where the tracks should be, all in one batch; hands found, by track number."""
+        """Passes over where the tracks should be, all in one batch; hands found, by track number."""
         plans = [(t, t.joints_at(time)) for t in self.tracks]
         crops = [self._crops(t.side, *upright_frame(joints), last=t.estimate.crop) for t, joints in plans]
-        looks = self._look(image, crops)
-        found = {t.number: _judge(t.side, looked) for (t, _), looked in zip(plans, looks, strict=True)}
+        estimates = self._estimate(image, crops)
+        found = {t.number: _judge(t.side, passes) for (t, _), passes in zip(plans, estimates, strict=True)}
         found = {n: e for n, e in found.items() if self._is_hand(e, image.shape)}
         expected = {t.number: joints for t, joints in plans}
-        for number in _thieves(found, expected):
+        for number in _duplicates(found, expected):
             del found[number]
         for track, _ in plans:
             if track.number in found:
@@ -157,7 +162,7 @@ class Tracker:
     def _search(self, image: NDArray[np.uint8], time: float, lost: Sequence[Track]) -> dict[int, Estimate]:
         """Runs the detector: finds lost tracks again and begins new ones; hands found, by track number."""
         self._searched = time
-        detections = self.pipeline.detector(image)
+        detections = self.models.detector(image)
         owners = assign(detections, self.tracks, time)
         found: dict[int, Estimate] = {}
         for detection, track in zip(detections, owners, strict=True):
@@ -168,7 +173,7 @@ class Tracker:
                 estimate = self._approach(image, detection, side)
                 if not self._is_hand(estimate, image.shape) or self._is_known(estimate, found, time, track):
                     continue
-                if track is None and np.sqrt(detection.score * estimate.trust) < self.pipeline.min_score:
+                if track is None and joint_score(detection.score, estimate) < self.models.min_score:
                     continue
                 if track is None:
                     track = self._begin(side, detection, estimate, time)
@@ -178,17 +183,17 @@ class Tracker:
         return found
 
     def _approach(self, image: NDArray[np.uint8], detection: Detection, side: Side) -> Estimate:
-        """A look by the detector's crop for where the joints are, and one upright by these."""
-        mirrored = not side.right if side.looks else detection.right < 0.5
-        size = self.pipeline.estimator.size
-        rough = crop_around(detection.centre, detection.extent, detection.up, size=size, mirrored=mirrored)
-        (first,) = (self.pipeline.aligner or self.pipeline.estimator)(image, [rough])
+        """A pass over the detector's crop for where the joints are, and one upright by these."""
+        mirrored = not side.right if side.heard else detection.right < 0.5
+        size = self.models.estimator.size
+        rough = detected_crop(detection, size, mirrored=mirrored)
+        (first,) = (self.models.aligner or self.models.estimator)(image, [rough])
         crops = self._crops(side, *upright_frame(first.joints_2d), last=rough)
-        return _judge(side, self._look(image, [crops])[0])
+        return _judge(side, self._estimate(image, [crops])[0])
 
     def _begin(self, side: Side, detection: Detection, estimate: Estimate, time: float) -> Track:
         smoothing = self.config.smoothing
-        smoother = None if smoothing is None else HandSmoother(self.pipeline.target or self.pipeline.asset, smoothing)
+        smoother = None if smoothing is None else HandSmoother(self.models.assembler.told_in, smoothing)
         track = Track(next(self._numbers), side, smoother, detection.score, estimate, time)
         self.tracks.append(track)
         return track
@@ -204,23 +209,24 @@ class Tracker:
         track.estimate, track.seen = estimate, time
 
     def _crops(self, side: Side, centre: Array, length: float, up: Array, *, last: Crop) -> list[Crop]:
-        """The upright crop of the side, at most 2.5 times larger or smaller than the last; both while unsure."""
-        before = last.size / last.scale
-        length = min(max(length, before / 2.5), before * 2.5)
+        """The upright crop of the side, at most `MAX_ZOOM` times larger or smaller than the last; both while unsure."""
+        length = bounded(length, last.extent)
         sides = [not side.right] if side.sure else [False, True]
         return [crop_around(centre, length, up, size=last.size, mirrored=mirrored) for mirrored in sides]
 
-    def _look(self, image: NDArray[np.uint8], crops: Sequence[Sequence[Crop]]) -> list[list[Estimate]]:
+    def _estimate(self, image: NDArray[np.uint8], crops: Sequence[Sequence[Crop]]) -> list[list[Estimate]]:
         """Estimates in the groups of the crops, by one batch."""
-        flat = iter(self.pipeline.estimator(image, [crop for group in crops for crop in group]))
+        flat = iter(self.models.estimator(image, [crop for group in crops for crop in group]))
         return [[next(flat) for _ in group] for group in crops]
 
     def _is_hand(self, estimate: Estimate, shape: tuple[int, ...]) -> bool:
-        """Whether the look shows a hand, at least half of whose joints' box is inside the picture."""
+        """Whether the crop shows a hand, at least half of whose joints' box is inside the picture."""
         joints = estimate.joints_2d
         box = tight_box(joints)
         inside = shared_area(box, [0, 0, shape[1], shape[0]])
-        return bool(estimate.trust >= self.config.least_trust and inside >= 0.3 * max(float(box_area(box)), 1.0))
+        return bool(
+            estimate.confidence >= self.config.min_confidence and inside >= 0.3 * max(float(box_area(box)), 1.0)
+        )
 
     def _is_known(self, estimate: Estimate, found: dict[int, Estimate], time: float, own: Track | None) -> bool:
         """Whether another track that is seen in this frame is this very hand."""
@@ -232,25 +238,25 @@ class Tracker:
     ) -> FoundHand:
         if estimate is None and track.hand is not None:
             left = max(0.0, 1 - (time - track.seen) / max(self.config.longest_gap_s, 1e-9))
-            score = float(np.sqrt(track.presence * track.estimate.trust)) * left
+            score = joint_score(track.presence, track.estimate) * left
             return replace(track.hand, score=score, extras={**track.hand.extras, "unseen_s": time - track.seen})
         estimate = estimate or track.estimate
-        hand = self.pipeline.to_hand(estimate, float(np.sqrt(track.presence * estimate.trust)), K, *shape)
+        hand = self.models.assembler(estimate, joint_score(track.presence, estimate), K, *shape)
         if track.smoother is not None:
             hand = track.smoother(hand, time)
         track.hand = replace(hand, track=track.number, extras={**hand.extras, "unseen_s": 0.0})
         return track.hand
 
 
-def _judge(side: Side, looks: Sequence[Estimate]) -> Estimate:
-    """Weighs the looks from one side or both as evidence and returns that of the side decided on."""
+def _judge(side: Side, passes: Sequence[Estimate]) -> Estimate:
+    """Weighs the passes over one side or both as evidence and returns that of the side decided on."""
     tiny = 1e-6
-    if len(looks) == 2:
-        plain, mirrored = looks
+    if len(passes) == 2:
+        plain, mirrored = passes
         side.hear(float(np.log((plain.plausibility + tiny) / (mirrored.plausibility + tiny))))
         return plain if side.right else mirrored
-    (only,) = looks
-    odds = float(np.log((only.right + tiny) / (1 - only.right + tiny))) * only.trust
+    (only,) = passes
+    odds = float(np.log((only.right + tiny) / (1 - only.right + tiny))) * only.confidence
     side.hear(-odds if only.crop.mirrored else odds)
     return only
 
@@ -264,13 +270,7 @@ def blocks(image: NDArray[np.uint8], count: int = 12) -> Array:
     return np.pad(green.mean((1, 3)) / 255, ((0, count - rows), (0, count - columns)))
 
 
-def same_hand(one: Array, two: Array) -> bool:
-    """Whether two sets of joints (21, 2) px lie on each other: nearer in the mean than 0.15 of the larger box."""
-    size = max(float(longer_side(tight_box(joints))) for joints in (one, two))
-    return bool(np.linalg.norm(one - two, axis=1).mean() < 0.15 * size)
-
-
-def _thieves(found: dict[int, Estimate], expected: dict[int, Array]) -> set[int]:
+def _duplicates(found: dict[int, Estimate], expected: dict[int, Array]) -> set[int]:
     """Of tracks that found the same hand, all but the one that expected it nearest to there."""
     numbers, joints = list(found), [estimate.joints_2d for estimate in found.values()]
     strayed = [float(np.linalg.norm(found[n].joints_2d - expected[n], axis=1).mean()) for n in numbers]

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from handscope.errors import VideoError
 from handscope.infer.images import to_rgb_array
-from handscope.infer.pipeline import Pipeline
+from handscope.infer.models import Models
 from handscope.infer.results import Hands
 from handscope.infer.tracking import Tracker, TrackingConfig
 
@@ -201,7 +201,7 @@ class CameraReader:
 
 
 def track(
-    model: Pipeline,
+    models: Models,
     source: str | Path | int | VideoReader | CameraReader | Iterable[tuple[float, Any]],
     *,
     K: ArrayLike | float | None = None,
@@ -212,7 +212,7 @@ def track(
     `K` are the intrinsics (3, 3) in px of the upright picture, or its focal length in px, if known. Frames come as
     they are read: a hand's first frames are not looked at again in the light of later ones.
     """
-    tracker = Tracker(model, config)
+    tracker = Tracker(models, config)
     for index, time, image in _frames(source):
         hands = tracker(image, time, _intrinsics(K, image))
         yield VideoFrame(index, time, image, Hands(hands, width=image.shape[1], height=image.shape[0]))

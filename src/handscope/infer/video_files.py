@@ -1,4 +1,4 @@
-"""What a video leaves behind: overlay.mp4, hands.jsonl and hands.parquet, written as the frames come.
+"""What a video leaves behind: overlay.mp4, hands.jsonl, hands.parquet and moving meshes, as the frames come.
 
 Whenever writing ends, by Ctrl-C too, what has been written is closed properly and moved to its place; hands.jsonl
 is complete to the last line at any time.
@@ -7,6 +7,7 @@ is complete to the last line at any time.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -146,6 +147,31 @@ class TableWriter:
         self._flush()
         self._writer.close()
         self._file.finish()
+
+
+class MeshWriter:
+    """hand-TRACK.glb: one hand over the whole video as an animated mesh; kept in memory until the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._times: list[float] = []
+        self._hands: list[dict[int, Hand]] = []
+
+    def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
+        """Keep the hands."""
+        self._times.append(frame.time)
+        self._hands.append({int(hand.track or 0): hand for hand in frame.hands})
+
+    def close(self) -> None:
+        """Write a file for each track that has two frames of one side at least."""
+        for number in sorted({number for hands in self._hands for number in hands}):
+            sides = Counter(hands[number].handedness for hands in self._hands if number in hands)
+            side, count = sides.most_common(1)[0]
+            frames = [hands.get(number) for hands in self._hands]
+            frames = [hand if hand is not None and hand.handedness == side else None for hand in frames]
+            if count > 1:
+                clip = formats.to_glb_animation(frames, times=self._times)
+                formats.write_file(self.folder / f"hand-{number}.glb", clip)
 
 
 def _schema(pa: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -25,18 +25,18 @@ from handscope.apps.service.metrics import Metrics
 from handscope.errors import HandscopeError, ImageError
 from handscope.infer import formats
 from handscope.infer.images import Header, NotAPictureError, TooManyPixelsError, inspect_picture
+from handscope.infer.outputs import FORMATS
 from handscope.infer.pipeline import Pipeline
-from handscope.infer.results import Hands
 
 HANDS = "/v1/hands"
-Format = Literal["json", "csv", "coco", "glb", "npz"]
-ENCODERS: dict[str, tuple[str, Callable[[Hands], str | bytes]]] = {
-    "json": ("application/json", Hands.to_json),
-    "coco": ("application/json", lambda h: formats.to_coco(h, width=h.width, height=h.height, source=h.source)),
-    "csv": ("text/csv; charset=utf-8", lambda hands: formats.to_csv(hands, source=hands.source)),
-    "glb": ("model/gltf-binary", formats.to_glb),
-    "npz": ("application/octet-stream", formats.to_npz),
+SERVED = {
+    row.served_as: (row.media_type, row.encode)
+    for row in FORMATS.values()
+    if row.served_as is not None and row.encode is not None
 }
+"""Media type and encoder of the formats of answers, by the names that requests call them."""
+ServedName = Literal["json", "csv", "coco", "glb", "npz"]
+"""The keys of `SERVED`, written out for the OpenAPI document."""
 MEDIA_TYPES = {
     "JPEG": {"image/jpeg", "image/jpg", "image/pjpeg"},
     "MPO": {"image/jpeg", "image/jpg", "image/mpo"},
@@ -128,7 +128,7 @@ def _add_hands(app: FastAPI, limits: Limits) -> None:
         image: Annotated[UploadFile, File(description="JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, ...")],
         min_score: Annotated[float, Query(ge=0, le=1, description="leave out hands with a lower score")] = 0.0,
         focal: Annotated[float | None, Query(ge=1, le=1e6, description="the camera's focal length, px")] = None,
-        format: Annotated[Format, Query(description="what to answer; glb is one scene of all hands")] = "json",
+        format: Annotated[ServedName, Query(description="what to answer; glb is one scene of all hands")] = "json",
     ) -> Response:
         data, name = await image.read(), plain_name(image.filename)
         header = await asyncio.to_thread(check_upload, data, name, image.content_type, limits)
@@ -141,9 +141,8 @@ def _add_hands(app: FastAPI, limits: Limits) -> None:
             raise RefusedError(503, "timeout", message) from None
         except ImageError as error:
             raise refusal(error) from error
-        kept = [hand for hand in found if hand.score >= min_score]
-        hands = Hands(kept, width=found.width, height=found.height, source=found.source, notes=found.notes)
-        media_type, encode = ENCODERS[format]
+        hands = found.subset(number for number, hand in enumerate(found) if hand.score >= min_score)
+        media_type, encode = SERVED[format]
         return Response(await asyncio.to_thread(encode, hands), media_type=media_type)
 
 
@@ -233,7 +232,7 @@ def _answers() -> dict[int | str, dict[str, Any]]:
     }
     either = [{"$ref": "#/components/schemas/Hands"}, {"type": "object", "title": "COCO-WholeBody"}]
     content: dict[str, Any] = {"application/json": {"schema": {"anyOf": either}}}
-    for media_type, _ in ENCODERS.values():
+    for media_type, _ in SERVED.values():
         content.setdefault(media_type.partition(";")[0], {"schema": {"type": "string", "format": "binary"}})
     answers: dict[int | str, dict[str, Any]] = {200: {"description": "the hands", "content": content}}
     for status, text in words.items():

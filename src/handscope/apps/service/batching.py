@@ -9,12 +9,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from handscope.infer.images import Picture, decode_picture
+from handscope.infer.inputs import Source
 from handscope.infer.results import Hands
 
-Model = Callable[[list[NDArray[np.uint8]], list[NDArray[np.float64] | None]], list[Hands]]
+Model = Callable[[list[Source], list[ArrayLike | None]], list[Hands]]
 """Pictures and their intrinsics in, the hands of each out."""
 
 
@@ -94,8 +95,7 @@ class Batcher:
             return
         self._told(len(read), sum(map(len, answers)))
         for (job, picture), hands in zip(read, answers, strict=True):
-            hands.source, hands.notes = job.name, picture.notes
-            job.answer.set_result(hands)
+            job.answer.set_result(hands.of_source(job.name, picture.notes))
 
 
 def _decoded(jobs: list[Job], max_pixels: int) -> list[tuple[Job, Picture]]:

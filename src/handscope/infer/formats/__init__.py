@@ -10,7 +10,7 @@ from handscope.infer.formats.files import to_png as to_png
 from handscope.infer.formats.meshes import to_glb as to_glb
 from handscope.infer.formats.meshes import to_obj as to_obj
 from handscope.infer.formats.meshes import to_ply as to_ply
-from handscope.infer.formats.numbers import FORMAT_VERSION as FORMAT_VERSION
+from handscope.infer.formats.numbers import SCHEMA_VERSION as SCHEMA_VERSION
 from handscope.infer.formats.numbers import UNITS as UNITS
 from handscope.infer.formats.numbers import hand_to_dict as hand_to_dict
 from handscope.infer.formats.numbers import schema as schema

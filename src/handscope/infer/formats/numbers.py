@@ -19,7 +19,7 @@ from handscope.infer.formats.rig import MIRROR, require_model
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import Hand
 
-FORMAT_VERSION = 1
+SCHEMA_VERSION = 1
 """Of the JSON; goes up when a reader of the old one would misread the new one."""
 
 UNITS = {
@@ -57,7 +57,8 @@ def to_dict(
     """Everything but masks and meshes of one picture's hands, ready for JSON."""
     return {
         "format": "handscope",
-        "version": FORMAT_VERSION,
+        "schema_version": SCHEMA_VERSION,
+        "version": SCHEMA_VERSION,
         "image": {"source": source, "width": width, "height": height, "notes": list(notes)},
         "units": UNITS,
         "joint_names": list(JOINT_NAMES),
@@ -79,7 +80,7 @@ def hand_to_dict(hand: Hand) -> dict[str, Any]:
         "R": _rounded(hand.R, 6),
         "T": _rounded(hand.T, 5),
         "K": _rounded(hand.K, 3),
-        "mask_area_px": int(hand.mask.sum()),
+        "mask_area_px": hand.cropped_mask.area(),
         "extras": {key: _rounded(value, 4) for key, value in hand.extras.items()},
     }
     return content if hand.track is None else {"track": hand.track, **content}

@@ -8,7 +8,6 @@ World frame of viewers: x right, y up, z back (glTF), the camera at the origin.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,16 +55,11 @@ class Rig:
         return local[0] @ turns, np.concatenate([placed[0], tips[0]]) @ local[0].T + place
 
 
-@cache
-def _shipped() -> HandAsset:
-    return load_asset()
-
-
 def hand_model(hand: Hand) -> HandAsset | None:
     """The hand model of a hand; None if nobody knows it (a mesh that is not the shipped model's)."""
     if hand.asset is not None:
         return hand.asset
-    return _shipped() if len(hand.vertices) == len(_shipped().template) else None
+    return load_asset() if len(hand.vertices) == len(load_asset().template) else None
 
 
 def require_model(hand: Hand) -> HandAsset:
@@ -73,7 +67,7 @@ def require_model(hand: Hand) -> HandAsset:
     model = hand_model(hand)
     if model is None:
         raise HandscopeError(
-            f"a hand of {len(hand.vertices)} vertices, not the shipped model's {len(_shipped().template)}: "
+            f"a hand of {len(hand.vertices)} vertices, not the shipped model's {len(load_asset().template)}: "
             "set its `asset` to the hand model it belongs to"
         )
     return model

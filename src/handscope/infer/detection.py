@@ -1,0 +1,75 @@
+"""Which hands to read in a picture: first estimates where the detector, or a caller's box, says that one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.infer.crop_policy import crops_of_box, detected_crop
+from handscope.infer.duplicates import distinct
+from handscope.infer.estimator import Estimate
+from handscope.infer.models import Models
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Candidate:
+    """The first estimate of what may be a hand; `detected` is the detector's score in [0, 1], None for a given box."""
+
+    first: Estimate
+    detected: float | None
+
+    def score(self, estimate: Estimate) -> float:
+        """The score in [0, 1] of the hand that this candidate turns out to be: the geometric mean of the detector's and
+        of the joints' mean; the latter alone for a given box.
+        """
+        return estimate.confidence if self.detected is None else joint_score(self.detected, estimate)
+
+
+def joint_score(detected: float, estimate: Estimate) -> float:
+    """Geometric mean of the detector's score and of the estimate's confidence."""
+    return float(np.sqrt(detected * estimate.confidence))
+
+
+def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
+    """The candidates in each of `images`, RGB uint8 (H, W, 3), that the detector sees, best first.
+
+    What the first pass takes for no hand, or for one found already, is left out.
+    """
+    found = [(i, d) for i, detections in enumerate(models.detector.search(images)) for d in detections]
+    views = [(images[i], detected_crop(d, models.estimator.size)) for i, d in found]
+    if models.aligner is not None:
+        views = models.aligner.align(views, models.estimator.size)
+    firsts = models.estimator.estimate(views)
+    candidates: list[list[Candidate]] = [[] for _ in images]
+    for (i, detection), first in zip(found, firsts, strict=True):
+        candidate = Candidate(first=first, detected=detection.score)
+        if candidate.score(first) >= models.min_score / 2:
+            candidates[i].append(candidate)
+    return [_distinct(of_picture) for of_picture in candidates]
+
+
+def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
+    kept = distinct([c.first.joints_2d for c in candidates], [c.score(c.first) for c in candidates])
+    return [candidates[k] for k in kept]
+
+
+def from_boxes(models: Models, image: Image, boxes: NDArray[np.floating]) -> list[Candidate]:
+    """A candidate for each of `boxes` (n, 4) px, tight round a hand of `image` RGB uint8 (H, W, 3).
+
+    A box does not say which way its hand points and which side it is: the best of eight crops is taken.
+    """
+    found = []
+    for box in boxes:
+        crops = crops_of_box(box, models.estimator.size)
+        if models.aligner is not None:
+            best = max(models.aligner(image, crops), key=lambda estimate: estimate.fitness)
+            views = models.aligner.follow([(image, best.crop)], [best], models.estimator.size)
+            crops = [crop for _, crop in views]
+        first = max(models.estimator(image, crops), key=lambda estimate: estimate.plausibility)
+        found.append(Candidate(first=first, detected=None))
+    return found

@@ -1,0 +1,73 @@
+"""The opened networks and hand models that a pipeline and its trackers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from handscope.errors import HandscopeError
+from handscope.hand.assets import HandAsset, load_asset
+from handscope.infer.aligner import Aligner
+from handscope.infer.assembly import Assembler
+from handscope.infer.calibration import Calibration
+from handscope.infer.detector import Detector
+from handscope.infer.estimator import Estimator
+from handscope.infer.weights import open_network
+
+MIN_SCORE = 0.4
+"""Hands of a lower score are left out: on photographs, nearly all false ones lie below and true ones above."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Models:
+    """What finds hands (`detector`), makes their crops upright (`aligner`, if there is one), reads them (`estimator`)
+    and tells them in a picture's terms (`assembler`); hands of a score under `min_score` are left out.
+    """
+
+    estimator: Estimator
+    detector: Detector
+    assembler: Assembler
+    aligner: Aligner | None = None
+    min_score: float = MIN_SCORE
+
+    @property
+    def cards(self) -> dict[str, dict[str, Any]]:
+        """The cards of the networks, by their names."""
+        aligner = {} if self.aligner is None else {"aligner": self.aligner.network.card}
+        return {"estimator": self.estimator.network.card, **aligner, "detector": self.detector.network.card}
+
+
+def open_models(
+    weights: str | Path | None = None,
+    hand_model: str | Path | None = None,
+    threads: int | None = None,
+    *,
+    min_score: float | None = None,
+    tiles: int = 1,
+) -> Models:
+    """The networks, checked and opened; the arguments are those of `handscope.load`."""
+    estimator = Estimator(open_network("estimator", weights, threads))
+    least = MIN_SCORE if min_score is None else min_score
+    return Models(
+        estimator=estimator,
+        detector=Detector(open_network("detector", weights, threads), tiles=tiles, most=least),
+        assembler=_assembler(estimator, load_asset(hand_model)),
+        aligner=Aligner(open_network("aligner", weights, threads)),
+        min_score=least,
+    )
+
+
+def _assembler(estimator: Estimator, asset: HandAsset) -> Assembler:
+    """Tells hands in `asset`, which is the hand model of the estimator's training, or MANO."""
+    calibration = Calibration.of(estimator.network.card)
+    count = estimator.network.output_shapes["vertices"][1]
+    if not isinstance(count, int) or count == len(asset.template):
+        return Assembler(asset=asset, calibration=calibration)
+    own = load_asset()
+    if asset.name == "MANO" and count == len(own.template):
+        return Assembler(asset=own, target=asset, calibration=calibration)
+    raise HandscopeError(
+        f"{estimator.network.path}: gives {count} vertices, but the hand model {asset.name} has "
+        f"{len(asset.template)}; pass the hand model it was trained with"
+    )

@@ -1,0 +1,230 @@
+"""Every kind of file that hands are written to, in one table: for the command line, videos, the page and the service.
+
+A format is a row of `FORMATS`. What it does to a picture's hands (`encode`), to one hand (`encode_hand`) and to a
+video's frames (`record`) is None where it has nothing to give. This module imports no numpy, so that `--help` is
+instant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from handscope.infer.results import FoundHand, Hands
+    from handscope.infer.video_files import FrameWriter
+
+LEGIBLE_PX = 640
+"""Overlays of smaller pictures are enlarged about to this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A kind of file. `name` is its option (`--mano-npz` for "mano_npz"), `help` one line about it.
+
+    Of a picture it writes `stem.suffix` by `encode` (or by `paint`, which wants the picture RGB (H, W, 3) too), or
+    `stem-0.suffix` and so on, one a hand, by `encode_hand`; of a video what `record` (folder, frames a second) opens.
+    The service answers in it under the name `served_as` as `media_type`, if at all; `needs` is the extra whose packages
+    videos want.
+    """
+
+    name: str
+    help: str
+    stem: str = ""
+    suffix: str = ""
+    encode: Callable[[Hands], bytes | str] | None = None
+    paint: Callable[[Hands, NDArray[np.uint8]], bytes] | None = None
+    encode_hand: Callable[[FoundHand], bytes | str] | None = None
+    record: Callable[[Path, float], FrameWriter] | None = None
+    served_as: str | None = None
+    media_type: str = "application/octet-stream"
+    needs: str | None = None
+    by_default: tuple[str, ...] = ()
+    """Of what it is written unless formats are chosen: "picture", "video"."""
+
+    @property
+    def of_pictures(self) -> bool:
+        """Whether pictures are written in it."""
+        return not (self.encode is None and self.paint is None and self.encode_hand is None)
+
+    @property
+    def of_videos(self) -> bool:
+        """Whether videos are written in it."""
+        return self.record is not None
+
+    def write(self, folder: Path, hands: Hands, image: NDArray[np.uint8]) -> None:
+        """The files of one picture in `folder`, and away with those of an earlier run that had more hands."""
+        from handscope.infer.formats import write_file
+
+        if self.encode is not None:
+            write_file(folder / f"{self.stem}.{self.suffix}", self.encode(hands))
+        if self.paint is not None:
+            write_file(folder / f"{self.stem}.{self.suffix}", self.paint(hands, image))
+        if self.encode_hand is not None:
+            for number, hand in enumerate(hands):
+                write_file(folder / f"{self.stem}-{number}.{self.suffix}", self.encode_hand(hand))
+            for old in folder.glob(f"{self.stem}-*.{self.suffix}"):
+                number = re.fullmatch(rf"{self.stem}-(\d+)\.{self.suffix}", old.name)
+                if number and int(number[1]) >= len(hands):
+                    old.unlink()
+
+
+def _record_overlay(folder: Path, rate: float) -> FrameWriter:
+    from handscope.infer.video_files import OverlayWriter
+
+    return OverlayWriter(folder / "overlay.mp4", rate=rate)
+
+
+def _record_lines(folder: Path, rate: float) -> FrameWriter:
+    from handscope.infer.video_files import LinesWriter
+
+    return LinesWriter(folder / "hands.jsonl")
+
+
+def _record_table(folder: Path, rate: float) -> FrameWriter:
+    from handscope.infer.video_files import TableWriter
+
+    return TableWriter(folder / "hands.parquet")
+
+
+def _record_meshes(folder: Path, rate: float) -> FrameWriter:
+    from handscope.infer.video_files import MeshWriter
+
+    return MeshWriter(folder)
+
+
+_ROWS = (
+    Format(
+        name="overlay",
+        help="overlay.png (or .mp4): skeleton, mesh, mask and box, drawn in",
+        stem="overlay",
+        suffix="png",
+        paint=lambda hands, image: hands.to_overlay(image, min_side=LEGIBLE_PX),
+        record=_record_overlay,
+        needs="video",
+        by_default=("picture", "video"),
+    ),
+    Format(
+        name="json",
+        help="result.json (hands.jsonl): everything but mesh and mask",
+        stem="result",
+        suffix="json",
+        encode=lambda hands: hands.to_json(),
+        record=_record_lines,
+        served_as="json",
+        media_type="application/json",
+        by_default=("picture", "video"),
+    ),
+    Format(
+        name="glb",
+        help="hand-0.glb, ...: meshes for any 3D viewer (moving)",
+        stem="hand",
+        suffix="glb",
+        encode_hand=lambda hand: hand.to_glb(),
+        record=_record_meshes,
+        by_default=("picture",),
+    ),
+    Format(
+        name="scene",
+        help="hands.glb: the meshes of all hands of a picture in one scene",
+        stem="hands",
+        suffix="glb",
+        encode=lambda hands: hands.to_glb(),
+        served_as="glb",
+        media_type="model/gltf-binary",
+    ),
+    Format(
+        name="obj",
+        help="hand-0.obj, ...: the same as Wavefront OBJ",
+        stem="hand",
+        suffix="obj",
+        encode_hand=lambda hand: hand.to_obj(),
+    ),
+    Format(
+        name="ply",
+        help="hand-0.ply, ...: the same as PLY",
+        stem="hand",
+        suffix="ply",
+        encode_hand=lambda hand: hand.to_ply(),
+    ),
+    Format(
+        name="mask",
+        help="mask-0.png, ...: 255 where the hand is visible",
+        stem="mask",
+        suffix="png",
+        encode_hand=lambda hand: hand.to_mask(),
+    ),
+    Format(
+        name="npz",
+        help="hands.npz: every array, for numpy.load",
+        stem="hands",
+        suffix="npz",
+        encode=lambda hands: hands.to_npz(),
+        served_as="npz",
+    ),
+    Format(
+        name="mano_npz",
+        help="mano-0.npz, ...: pose, betas and trans as users of smplx expect them",
+        stem="mano",
+        suffix="npz",
+        encode_hand=lambda hand: hand.to_mano_npz(),
+    ),
+    Format(
+        name="csv",
+        help="hands.csv: one row for each hand and joint",
+        stem="hands",
+        suffix="csv",
+        encode=lambda hands: hands.to_csv(),
+        served_as="csv",
+        media_type="text/csv; charset=utf-8",
+    ),
+    Format(
+        name="coco",
+        help="coco.json: COCO-WholeBody's hand keypoints",
+        stem="coco",
+        suffix="json",
+        encode=lambda hands: hands.to_coco(),
+        served_as="coco",
+        media_type="application/json",
+    ),
+    Format(
+        name="track_hands",
+        help="track_hands.json: the column of daft-physical-ai",
+        stem="track_hands",
+        suffix="json",
+        encode=lambda hands: hands.to_track_hands(),
+    ),
+    Format(
+        name="dex",
+        help="dex-0.npy, ...: 21 x 3 joints as dex-retargeting takes them",
+        stem="dex",
+        suffix="npy",
+        encode_hand=lambda hand: hand.to_dex(),
+    ),
+    Format(
+        name="parquet",
+        help="hands.parquet: one row for each hand and frame",
+        record=_record_table,
+        needs="video",
+        by_default=("video",),
+    ),
+)
+FORMATS = {row.name: row for row in _ROWS}
+
+
+def picture_formats(names: Collection[str] = ()) -> list[Format]:
+    """Those of these names that pictures are written in; if there are none, those by default."""
+    wanted = [row for row in _ROWS if row.name in names and row.of_pictures]
+    return wanted or [row for row in _ROWS if "picture" in row.by_default]
+
+
+def video_formats(names: Collection[str] = ()) -> list[Format]:
+    """Those of these names that videos are written in; if there are none, those by default."""
+    wanted = [row for row in _ROWS if row.name in names and row.of_videos]
+    return wanted or [row for row in _ROWS if "video" in row.by_default]

@@ -116,4 +116,4 @@ def box_of(joints: NDArray[np.floating], mask: NDArray[np.floating], crop: Crop)
         centres = crop.invert((np.column_stack([columns, rows]) + 0.5) * cell - 0.5)
         half = cell / 2 / crop.scale
         points = np.concatenate([points, centres - half, centres + half])
-    return tight_box(points, BOX_MARGIN)
+    return tight_box(points, BOX_MARGIN).astype(np.float64)

@@ -79,6 +79,21 @@ def test_it_is_a_list_that_reads_well(hands):
     assert repr(hands[0]).startswith("Hand(left, score ")
 
 
+def test_a_part_of_it_knows_the_picture_too(hands):
+    several = Hands([*hands, *hands, *hands], width=40, height=30, source="a.png", notes=["turned"])
+    for part in (several[:2], several[::-1], several.subset([0, 2]), several.copy(), several[5:]):
+        assert isinstance(part, Hands) and (part.width, part.height) == (40, 30)
+        assert part.source == "a.png" and part.notes == ("turned",)
+    assert several[1:2][0] is several[1] and several[5:] == [] and len(several[:2]) == 2
+    assert several.of_source("b.png").source == "b.png" and several.of_source("b.png").notes == ()
+
+
+def test_what_it_knows_cannot_be_changed(hands):
+    for name in ("width", "height", "source", "notes"):
+        with pytest.raises(AttributeError):
+            setattr(hands, name, None)
+
+
 def test_it_draws_and_tells(hands, pictures):
     assert (hands.draw(pictures[0]) != pictures[0]).any()
     jsonschema.validate(json.loads(hands.to_json()), formats.schema())

@@ -2,7 +2,7 @@
 
     python benchmarks/freihand_metrics.py
 
-prints seconds and peak memory; the limits (issue 3) are a minute and 2 GB.
+prints seconds and peak memory; the limits are a minute and 2 GB.
 """
 
 import os

@@ -12,7 +12,7 @@ with its older numpy), ours and theirs in turn so that both see the same moods o
   on the pictures of joints-dev; only pictures in which both see one hand are counted.
 
 Printed are medians in ms by the clock and of CPU time (which other work on the machine disturbs less), and ratios of
-ours to theirs: medians of the ratios of neighbours. The limit (issue 4) is 1.5.
+ours to theirs: medians of the ratios of neighbours. The aim is 1.0.
 """
 
 from __future__ import annotations

@@ -241,7 +241,7 @@ def _what_it_is(data: bytes) -> str:
     if data[4:8] == b"ftyp" and brand in (b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"heim"):
         return "HEIC pictures cannot be read; export it as JPEG or PNG"
     if data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3" or data[8:12] == b"AVI ":
-        return "this looks like a video; Handscope reads pictures, so take frames out of it first"
+        return "this looks like a video, not a picture; give it to `handscope CLIP` or to `model.video(...)`"
     known = {
         b"%PDF": "a PDF",
         b"PK\x03\x04": "a ZIP archive",

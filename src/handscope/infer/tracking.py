@@ -29,6 +29,9 @@ from handscope.infer.results import FoundHand
 from handscope.infer.smoothing import HandSmoother, SmoothingConfig
 
 Array = NDArray[np.floating]
+LEAST_INSIDE = 0.3
+"""Share of the box of a hand's joints that the picture must hold: what has left by more is not told (our choice, so
+that a hand ends at the border before its crop is mostly border)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,12 +223,13 @@ class Tracker:
         return [[next(flat) for _ in group] for group in crops]
 
     def _is_hand(self, estimate: Estimate, shape: tuple[int, ...]) -> bool:
-        """Whether the crop shows a hand, at least half of whose joints' box is inside the picture."""
+        """Whether the crop shows a hand, `LEAST_INSIDE` of whose joints' box at least is inside the picture."""
         joints = estimate.joints_2d
         box = tight_box(joints)
         inside = shared_area(box, [0, 0, shape[1], shape[0]])
         return bool(
-            estimate.confidence >= self.config.min_confidence and inside >= 0.3 * max(float(box_area(box)), 1.0)
+            estimate.confidence >= self.config.min_confidence
+            and inside >= LEAST_INSIDE * max(float(box_area(box)), 1.0)
         )
 
     def _is_known(self, estimate: Estimate, found: dict[int, Estimate], time: float, own: Track | None) -> bool:

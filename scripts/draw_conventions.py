@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.boxes import tight_box
-from handscope.geometry.camera import project
+from handscope.geometry.camera import intrinsics_of_focal, project
 from handscope.geometry.masks import CroppedMask
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import load_asset
@@ -32,7 +32,7 @@ def hand_before_camera(size: int, turn: NDArray[np.floating], place: tuple[float
     theta = np.zeros((1, 15, 3))
     R, T = turn @ FACING, np.array(place)
     posed = pose_hand(asset, np.zeros((1, 10)), theta, R[None], T[None])
-    K = np.array([[1.6 * size, 0, (size - 1) / 2], [0, 1.6 * size, (size - 1) / 2], [0, 0, 1]])
+    K = intrinsics_of_focal(1.6 * size, size, size)
     joints = project(posed.joints[0], K)
     return Hand(
         handedness="right", score=1.0, box=tight_box(joints), joints_2d=joints,

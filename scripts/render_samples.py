@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from handscope.geometry.camera import intrinsics_of_focal
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.model import pose_hand
 from handscope.synth.appearance import TO_LINEAR, TONES_SRGB, Lighting, Sensor, even_directions, expose
@@ -135,7 +136,7 @@ def main(folder: Path) -> None:
     for name, (picture, seed, hands) in PICTURES.items():
         width, height = picture
         focal = 1.2 * max(picture)
-        K = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]])
+        K = intrinsics_of_focal(focal, width, height)
         stage = [dressed(world, hand, K, picture, i) for i, hand in enumerate(hands)]
         behind = TO_LINEAR[room(width, height, seed)]
         drawn, _ = draw(behind, [h.part for h in stage], lighting(seed), K, len(stage), 0.0)

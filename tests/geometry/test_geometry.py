@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from handscope.geometry.camera import default_intrinsics, project
+from handscope.geometry import camera_torch
+from handscope.geometry.camera import NEAR_M, default_intrinsics, intrinsics_of_focal, project, project_centred
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle, rotation_between
 
@@ -111,3 +113,35 @@ def test_projection_is_the_pinhole():
     K = default_intrinsics(640, 480)
     assert K[0, 0] == 1.2 * 640
     np.testing.assert_allclose(project([[0.1, -0.2, 2.0]], K), [[0.05 * 768 + 319.5, -0.1 * 768 + 239.5]])
+
+
+def test_skew_and_both_focal_lengths_count():
+    K = np.array([[500.0, 3.0, 310.0], [0, 480.0, 250.0], [0, 0, 1]])
+    points = np.random.default_rng(0).normal([0, 0, 0.6], 0.1, (50, 3))
+    image = points @ K.T
+    np.testing.assert_allclose(project(points, K), image[:, :2] / image[:, 2:], atol=1e-9)
+
+
+def test_what_is_nearer_than_the_near_plane_is_seen_as_if_on_it():
+    K = intrinsics_of_focal(400.0, 160, 120)
+    points = np.array([[0.01, -0.02, NEAR_M / 4], [0.01, -0.02, -1.0], [0.01, -0.02, 0.0]])
+    on_it = project([0.01, -0.02, NEAR_M], K)
+    np.testing.assert_allclose(project(points, K, near=NEAR_M), np.tile(on_it, (3, 1)))
+    far = np.array([[0.1, 0.2, 0.7]])
+    np.testing.assert_array_equal(project(far, K, near=NEAR_M), project(far, K))
+
+
+@pytest.mark.parametrize("depth", [0.5, NEAR_M / 2, -0.3])
+def test_the_crops_camera_looks_at_the_middle_of_its_picture(depth):
+    points = np.random.default_rng(1).normal([0, 0, depth], 0.02, (21, 3))
+    expected = project(points, intrinsics_of_focal(300.0, 128, 128), near=NEAR_M)
+    np.testing.assert_allclose(project_centred(points, 300.0, 128), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("depth", [0.5, NEAR_M / 2, -0.3])
+def test_the_crops_camera_in_numpy_and_torch_are_twins(depth):
+    points = np.random.default_rng(2).normal([0, 0, depth], 0.02, (3, 21, 3))
+    focal = np.array([200.0, 300.0, 400.0])
+    twin = camera_torch.project_centred(torch.tensor(points), torch.tensor(focal), 128)
+    expected = np.stack([project_centred(p, f, 128) for p, f in zip(points, focal, strict=True)])
+    np.testing.assert_allclose(twin.numpy(), expected, rtol=1e-12, atol=1e-12)

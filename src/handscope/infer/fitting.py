@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.camera import NEAR_M
 from handscope.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from handscope.hand.assets import HandAsset
 from handscope.hand.kinematics import carried, chain
@@ -71,7 +72,7 @@ def fit(
     moved = np.zeros(51)
     for _ in range(STEPS):
         joints, jacobian = moving.joints(moved)
-        depth = np.maximum(joints[:, 2], 0.02)
+        depth = np.maximum(joints[:, 2], NEAR_M)
         seen = joints[:, :2] / depth[:, None] * focal
         to_pixel = np.zeros((21, 2, 3))
         to_pixel[:, 0, 0] = to_pixel[:, 1, 1] = focal / depth

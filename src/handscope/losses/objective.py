@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from handscope.geometry.camera_torch import project_centred
 from handscope.geometry.heatmaps import crop_to_map
 from handscope.losses import supervised as term
 from handscope.losses.consistency import heatmap_confidence, outline_consistency, projection_consistency
@@ -127,8 +128,7 @@ def outline_terms(
 ) -> dict[str, Float[Tensor, " b"]]:
     """L_mask against known masks, and the self-supervised consistency."""
     crop, size, mesh = batch.image.shape[1], config.silhouette_px, block.mesh
-    depth = mesh.vertices[..., 2:].clamp(min=0.02)
-    points = mesh.vertices[..., :2] / depth * (mesh.focal * crop)[:, None, None] + (crop - 1) / 2
+    points = project_centred(mesh.vertices, mesh.focal * crop, crop)
     outline = soft_silhouette(crop_to_map(points, crop, size), faces, size)
     shrink = lambda m: F.interpolate(m[:, None], size=(size, size), mode="area")[:, 0]  # noqa: E731
     terms = {"silhouette": term.silhouette_iou(outline, shrink(batch.mask), batch.mask_known & as_right)}

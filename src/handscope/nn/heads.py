@@ -14,6 +14,7 @@ from jaxtyping import Float
 from roma import special_gramschmidt
 from torch import Tensor, nn
 
+from handscope.geometry.camera_torch import project_centred
 from handscope.hand.layer import HandLayer
 from handscope.nn.blocks import conv_bn
 from handscope.types import MeshPrediction
@@ -78,15 +79,9 @@ class RegressorHeads(nn.Module):
             focal=focal,
             vertices=vertices,
             joints_3d=joints,
-            joints_2d=project(joints, focal, crop),
+            joints_2d=project_centred(joints, focal * crop, crop),
         )
         return mesh, None if self.right is None else self.right(x)[:, 0]
-
-
-def project(points: Float[Tensor, "b n 3"], focal: Float[Tensor, " b"], crop: int) -> Float[Tensor, "b n 2"]:
-    """Eq. 5: metres in the crop's camera to crop px; `focal` in crop sides, principal point at the centre."""
-    depth = points[..., 2:].clamp(min=0.02)
-    return points[..., :2] / depth * (focal * crop)[:, None, None] + (crop - 1) / 2
 
 
 assert math.isclose(0.17 * SIDES_PER_METRE, 0.65, abs_tol=0.01)

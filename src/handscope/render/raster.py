@@ -15,9 +15,9 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.camera import NEAR_M
+
 JIT = {"cache": True, "nogil": True, "fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy"}
-NEAR_M = 0.02
-"""Triangles with a corner nearer than this are not drawn."""
 
 Float32 = NDArray[np.float32]
 
@@ -78,7 +78,9 @@ def to_samples(vertices, K, x0, y0, factor):
 
 @nb.njit(**JIT)
 def fill(points, faces, depth, face, weights):
-    """Draw triangles into the buffers of a `Surface`; `points` (v, 3) are sample column, row and depth."""
+    """Render triangles into the buffers of a `Surface`; `points` (v, 3) are sample column, row and depth. Those with a
+    corner nearer than `NEAR_M` are left out.
+    """
     height, width = depth.shape
     for t in range(faces.shape[0]):
         a, b, c = faces[t, 0], faces[t, 1], faces[t, 2]

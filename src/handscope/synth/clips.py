@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.camera import intrinsics_of_focal
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.model import pose_hand
 from handscope.synth.appearance import TO_LINEAR, expose, sample_lighting, sample_sensor
@@ -85,7 +86,7 @@ def render_clip(
     world, rng = world_of(config), np.random.default_rng([seed, 31])
     motion = sample_motion(rng, frames / fps)
     beta, view = sample_shape(rng), PALM_VIEW if rng.random() < 0.5 else BACK_VIEW
-    K = np.array([[FOCAL * size, 0, (size - 1) / 2], [0, FOCAL * size, (size - 1) / 2], [0, 0, 1.0]])
+    K = intrinsics_of_focal(FOCAL * size, size, size)
     sway, dressing = rng.uniform(0, 2 * np.pi, (3, 2)), int(rng.integers(1 << 30))
     margin = size // 4
     world.backgrounds.choose(rng)
@@ -132,8 +133,7 @@ def _place_hand(
 
 def _pan(scenery: NDArray[np.float32], camera: Array, K: Array, size: int) -> NDArray[np.float32]:
     """What a far background shows when the camera has turned by `camera` (3,)."""
-    centre = (scenery.shape[0] - 1) / 2
-    far = np.array([[K[0, 0], 0, centre], [0, K[0, 0], centre], [0, 0, 1]])
-    shift = np.array([[1, 0, (size - 1) / 2 - centre], [0, 1, (size - 1) / 2 - centre], [0, 0, 1]])
-    warp = shift @ far @ axis_angle_to_matrix(camera) @ np.linalg.inv(far)
+    far = intrinsics_of_focal(K[0, 0], *scenery.shape[:2])
+    near = intrinsics_of_focal(K[0, 0], size, size)
+    warp = near @ axis_angle_to_matrix(camera) @ np.linalg.inv(far)
     return np.asarray(cv2.warpPerspective(scenery, warp, (size, size), borderMode=cv2.BORDER_REFLECT), np.float32)

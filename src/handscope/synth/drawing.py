@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.boxes import pixel_window
+from handscope.geometry.camera import NEAR_M, project
 from handscope.render.raster import empty_surface, fill, to_samples, vertex_normals
 from handscope.render.shading import ARM_SKIN, CLOTH, HAND_SKIN, gather, resolve, shadow_map
 from handscope.synth.appearance import Lighting, arm_map, skin_maps
@@ -213,11 +214,10 @@ def _cast_shadow(
 
 def _window(vertices: Float32, K: NDArray[np.floating], width: int, height: int) -> tuple[int, int, int, int]:
     """The picture rectangle (x0, y0, x1, y1) that holds everything in front of the camera."""
-    ahead = vertices[vertices[:, 2] > 0.02]
+    ahead = vertices[vertices[:, 2] > NEAR_M]
     if len(ahead) == 0:
         return 0, 0, 0, 0
-    image = ahead[:, :2] / ahead[:, 2:] * np.float32(K[0, 0]) + K[:2, 2].astype(np.float32)
-    return pixel_window(image, height, width, margin=1)
+    return pixel_window(project(ahead, K.astype(np.float32)), height, width, margin=1)
 
 
 __all__ = ["ARM_SKIN", "CLOTH", "HAND_SKIN", "Drawn", "Part", "Surface", "draw"]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.boxes import box_centre, longer_side, tight_box
+from handscope.geometry.camera import NEAR_M, project
 from handscope.skeleton import BONES
 from handscope.synth.appearance import TO_LINEAR, cloth_surface, random_rotation, sample_skin
 from handscope.synth.backgrounds import Backgrounds, pattern
@@ -64,8 +65,7 @@ def mirrored(points: Array, left: bool) -> Array:
 
 def image_box(joints: Array, K: Array) -> Array:
     """The box (x0, y0, x1, y1) px of joints (21, 3) m."""
-    image = joints[:, :2] / joints[:, 2:] * K[0, 0] + K[:2, 2]
-    return tight_box(image)
+    return tight_box(project(joints, K))
 
 
 def dress(
@@ -139,8 +139,8 @@ def sample_arm(
             roundness=float(rng.uniform(0.3, 0.9)),
         )
         points = (arm_path(arm, at)[0] + start) @ placed.R.T + placed.T
-        z = np.maximum(points[:, 2], 0.02)
-        image = points[:, :2] / z[:, None] * K[0, 0] + K[:2, 2]
+        z = np.maximum(points[:, 2], NEAR_M)
+        image = project(points, K, near=NEAR_M)
         outside = ((image < 0) | (image >= picture)).any(1)
         gone = np.maximum.accumulate(outside & (at > 0.05))
         too_near = (z < 0.11) & ~gone

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.boxes import box_centre, longer_side, tight_box
+from handscope.geometry.camera import intrinsics_of_focal, project
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.synth.appearance import random_rotation
 
@@ -57,7 +59,6 @@ def frame_hand(
 
     The joints' box takes `share` of the side; its centre lies `jitter` (share of the side) off the middle.
     """
-    middle = (size - 1) / 2
     distance = float(np.clip(np.exp(rng.normal(np.log(0.5), 0.42)), 0.25, 1.2))
     distance = max(distance, 0.12 - float(joints[:, 2].min()))
     offset = rng.uniform(-jitter, jitter, 2) * size
@@ -65,11 +66,10 @@ def frame_hand(
     focal = float(size)
     for _ in range(4):
         placed = joints + T
-        image = placed[:, :2] / placed[:, 2:]
-        low, high = image.min(0), image.max(0)
-        focal = share * size / float((high - low).max())
-        T[:2] += (offset / focal - (low + high) / 2) * float(np.median(placed[:, 2]))
-    return T, np.array([[focal, 0, middle], [0, focal, middle], [0, 0, 1.0]])
+        box = tight_box(project(placed, np.eye(3)))
+        focal = share * size / float(longer_side(box))
+        T[:2] += (offset / focal - box_centre(box)) * float(np.median(placed[:, 2]))
+    return T, intrinsics_of_focal(focal, size, size)
 
 
 def place_in_scene(
@@ -78,7 +78,7 @@ def place_in_scene(
     """Wrist position T (3,) so that the hand's box takes `share` of the picture's short side, somewhere in
     the picture.
     """
-    extent = float((joints.max(0) - joints.min(0))[:2].max())
+    extent = float(longer_side(tight_box(joints[:, :2])))
     wanted = share * min(width, height)
     distance = max(K[0, 0] * extent / wanted, 0.14 - float(joints[:, 2].min()))
     inset = 0.5 * share * min(width, height) * (1.0 if rng.random() < 0.85 else 0.35)
@@ -86,9 +86,8 @@ def place_in_scene(
     centre = rng.uniform(low, [width, height] - low)
     T = np.array([0.0, 0.0, distance])
     for _ in range(3):
-        placed = joints + T
-        image = placed[:, :2] / placed[:, 2:] * K[0, 0] + K[:2, 2]
-        T[:2] += (centre - (image.min(0) + image.max(0)) / 2) / K[0, 0] * distance
+        box = tight_box(project(joints + T, K))
+        T[:2] += (centre - box_centre(box)) / K[0, 0] * distance
     return T
 
 

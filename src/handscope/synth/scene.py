@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.boxes import box_area, shared_area
+from handscope.geometry.camera import intrinsics_of_focal
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
 from handscope.synth.appearance import TO_LINEAR, expose, random_rotation, sample_lighting, sample_sensor
@@ -124,7 +125,7 @@ def _whole_picture(world: World, rng: np.random.Generator, key: str) -> Sample:
     width, height = (longest, shorter) if aspect > 1 else (shorter, longest)
     background, _ = world.backgrounds.draw(rng, width, height, smallest=0.55)
     focal = longest * float(np.exp(rng.uniform(np.log(0.65), np.log(1.7))))
-    K = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]])
+    K = intrinsics_of_focal(focal, width, height)
     count = 0 if rng.random() < config.share_empty else int(rng.choice([1, 2, 3], p=[0.5, 0.36, 0.14]))
     hands: list[DressedHand] = []
     for i in range(count):

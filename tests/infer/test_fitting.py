@@ -5,7 +5,7 @@ from scipy.spatial.transform import Rotation
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
 from handscope.infer.fitting import _Chain, fit
-from handscope.infer.lifting import PosedHand
+from handscope.infer.full_camera import PosedHand
 from handscope.skeleton import BONES
 
 FOCAL, SIZE = 260.0, 128

@@ -20,6 +20,7 @@ from rich.table import Table
 from handscope.apps.video import INTERRUPTED, analyse_video
 from handscope.errors import HandscopeError, ImageError, VideoError
 from handscope.files import writable_folder
+from handscope.geometry.camera import intrinsics_of_focal
 from handscope.infer.images import Picture, find_pictures, read_picture
 from handscope.infer.inputs import SMALLEST_PX, check_intrinsics
 from handscope.infer.outputs import FORMATS, Format, picture_formats
@@ -110,7 +111,7 @@ def _for_picture(K: NDArray[np.float64] | float | None, image: NDArray[np.uint8]
     if K is None or isinstance(K, np.ndarray):
         return K
     height, width = image.shape[:2]
-    return np.array([[K, 0, (width - 1) / 2], [0, K, (height - 1) / 2], [0, 0, 1.0]])
+    return intrinsics_of_focal(K, width, height)
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from handscope.apps.analyse import write_results
 from handscope.apps.serve import check_free
 from handscope.errors import HandscopeError, ImageError
+from handscope.geometry.camera import intrinsics_of_focal
 from handscope.infer.formats.meshes import labels
 from handscope.infer.images import Picture, inspect_picture, read_picture
 from handscope.infer.outputs import FORMATS, LEGIBLE_PX
@@ -150,7 +151,7 @@ class Desk:
         inspect_picture(data, Path(path).name, max_pixels=MAX_PIXELS)
         picture = read_picture(path)
         height, width = picture.image.shape[:2]
-        K = [[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]] if focal else None
+        K = intrinsics_of_focal(focal, width, height) if focal else None
         with self._lock:
             hands = self._model(picture.image, K)
         name = Path(path).name

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.crop_camera import full_to_crop_axes
 from handscope.geometry.crops import FILL, Crop, crop_around, upright_frame
-from handscope.geometry.rotations import axis_angle_to_matrix, rotation_between
+from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.types import HandLabel, Sample
 
 Example = dict[str, NDArray[Any]]
@@ -107,18 +108,6 @@ def mask_labels(hand: HandLabel, crop: Crop, size: int) -> Example:
     return {"mask": shrunk.astype(np.float32) / 255, "mask_known": np.array(True)}
 
 
-def to_crop_camera(crop: Crop, K: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The map (3, 3) from the picture's camera frame to the frame of a camera that looks at the crop's centre.
-
-    It turns the ray through the crop's centre onto the optical axis, then turns (and mirrors, if the crop is
-    mirrored) in the plane.
-    """
-    ray = np.linalg.solve(np.asarray(K, np.float64), [*crop.centre, 1.0])
-    in_plane = np.eye(3)
-    in_plane[:2, :2] = crop.rotation
-    return in_plane @ rotation_between(ray, [0.0, 0.0, 1.0])
-
-
 def spatial_labels(sample: Sample, hand: HandLabel, crop: Crop, *, known: bool) -> Example:
     """3D joints, model parameters and focal length in the frame of the crop's camera."""
     example: Example = {
@@ -133,7 +122,7 @@ def spatial_labels(sample: Sample, hand: HandLabel, crop: Crop, *, known: bool) 
     }
     if sample.K is None or not known:
         return example
-    view = to_crop_camera(crop, sample.K)
+    view = full_to_crop_axes(crop, sample.K)
     example["focal"] = np.float32(crop.scale * sample.K[0, 0] / crop.size)  # type: ignore[assignment]
     example["focal_known"] = np.array(True)
     if hand.joints_3d is not None and (hand.joints_3d_known is None or hand.joints_3d_known.all()):

@@ -1,1 +1,1 @@
-"""A picture in, hands out: reading, detection, estimation, lifting to the camera, files. Sees no torch."""
+"""A picture in, hands out: reading, detection, estimation, the full camera, files. Sees no torch."""

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.boxes import tight_box
+from handscope.geometry.camera import project_centred
 from handscope.geometry.crops import Crop
 from handscope.geometry.masks import CroppedMask
 from handscope.hand.assets import HandAsset
 from handscope.infer.calibration import Calibration
 from handscope.infer.estimator import Estimate
 from handscope.infer.fitting import fit
-from handscope.infer.lifting import PosedHand, lift, seen_in_crop, settle
+from handscope.infer.full_camera import PosedHand, crop_to_full, settle
 from handscope.infer.mano import refit
 from handscope.infer.results import FoundHand
 from handscope.infer.silhouette_refinement import refine_silhouette
@@ -62,7 +63,7 @@ class Assembler:
         )
         fitted = refine_silhouette(self.asset, fitted, estimate.joints, seen, estimate.focal, crop.size)
         joints = crop.invert(blended(estimate, fitted.hand))
-        placed = lift(fitted.hand, estimate.focal, crop, K, width)
+        placed = crop_to_full(fitted.hand, estimate.focal, crop, K, width)
         placed = settle(placed, joints, estimate.joint_scores, K, mirrored=crop.mirrored)
         hand = FoundHand(
             handedness="left" if crop.mirrored else "right",
@@ -91,7 +92,7 @@ def blended(estimate: Estimate, fitted: PosedHand) -> NDArray[np.float64]:
     The heat-maps' share is the square of a joint's score; all of it at fingertips, whose place people mark as the
     heat-maps do.
     """
-    projected = seen_in_crop(fitted.joints_3d, estimate.focal, estimate.crop.size)
+    projected = project_centred(fitted.joints_3d, estimate.focal, estimate.crop.size)
     share = np.square(np.clip(estimate.joint_scores, 0, 1))[:, None]
     share[list(TIPS)] = 1.0
     return share * estimate.joints + (1 - share) * projected

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from handscope.geometry.crops import Crop
 from handscope.infer.crop_estimates import CropEstimate, View, batches, extract_crops
-from handscope.infer.lifting import PosedHand
+from handscope.infer.full_camera import PosedHand
 from handscope.infer.weights import Network, check_outputs
 
 OUTPUTS = {"joints", "joint_scores", "mask", "right", "theta", "beta", "R", "T", "f", "joints_3d", "vertices"}

@@ -19,7 +19,7 @@ from handscope.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_an
 from handscope.hand.assets import HandAsset
 from handscope.hand.kinematics import carried, chain
 from handscope.hand.model import pose_hand
-from handscope.infer.lifting import PosedHand
+from handscope.infer.full_camera import PosedHand
 from handscope.skeleton import BONES, MODEL_TIP_OWNERS, MODEL_TO_CANONICAL, TIPS
 
 PIXEL = 1.0

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.camera import project_centred
 from handscope.geometry.regions import before_wrist
 from handscope.hand.assets import HandAsset
 from handscope.infer.fitting import Fitted, posed
-from handscope.infer.lifting import seen_in_crop
 
 THINNER_M, THICKER_M = -0.0005, 0.002
 """How far the skin may move: little inwards, where a mask may only be cut by something before the hand."""
@@ -47,7 +47,7 @@ def refine_silhouette(
 
 def _outline(asset: HandAsset, fitted: Fitted, focal: float) -> NDArray[np.uint8]:
     """The projected mesh, filled, on the grid (GRID, GRID); `focal` in the grid's px."""
-    points = seen_in_crop(fitted.hand.vertices, focal, GRID)
+    points = project_centred(fitted.hand.vertices, focal, GRID)
     filled = np.zeros((GRID, GRID), np.uint8)
     for triangle in np.round(points * (1 << _SHIFT)).astype(np.int32)[asset.silhouette_faces]:
         cv2.fillConvexPoly(filled, triangle, 255, cv2.LINE_8, _SHIFT)

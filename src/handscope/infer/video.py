@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handscope.errors import VideoError
+from handscope.geometry.camera import intrinsics_of_focal
 from handscope.infer.images import to_rgb_array
 from handscope.infer.models import Models
 from handscope.infer.results import Hands
@@ -222,7 +223,7 @@ def _intrinsics(K: ArrayLike | float | None, image: Image) -> ArrayLike | None:
     if K is None or np.ndim(K) > 0:
         return K  # type: ignore[return-value]
     height, width = image.shape[:2]
-    return np.array([[K, 0, (width - 1) / 2], [0, K, (height - 1) / 2], [0, 0, 1.0]], np.float64)
+    return intrinsics_of_focal(float(K), width, height)  # type: ignore[arg-type]
 
 
 def _frames(source: Any) -> Iterator[tuple[int, float, Image]]:

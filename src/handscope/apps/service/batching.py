@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from handscope.geometry.camera import intrinsics_of_focal
 from handscope.infer.images import Picture, decode_picture
 from handscope.infer.inputs import Source
 from handscope.infer.results import Hands
@@ -114,4 +115,4 @@ def camera(image: NDArray[np.uint8], focal: float | None) -> NDArray[np.float64]
     if focal is None:
         return None
     height, width = image.shape[:2]
-    return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1.0]])
+    return intrinsics_of_focal(focal, width, height)

@@ -82,17 +82,20 @@ def state(model: openvino.Model) -> dict[str, NDArray[np.float16]]:
 
 def glance(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
     """The layers from pooled features to 21 joints (x, y), in crop sides: weight (42, 1152), bias (42,); and to the
-    logit of a right hand: weight (1, 1152), bias (1,).
+    logits of a right hand and of a hand at all (`presence`): weight (1, 1152), bias (1,) each.
 
     The original gives the probability of its label "Left", which, as it takes pictures for mirrored, is a right hand.
     """
     places = [v.reshape(JOINTS, 3, -1)[:, :2] / LANDMARK_PX for v in linear(model, "conv_landmarks")]
     weight, bias = linear(model, "conv_handedness")
+    presence = linear(model, "conv_handflag")
     return {
         "glance.joints.weight": places[0].reshape(JOINTS * 2, -1),
         "glance.joints.bias": places[1].reshape(-1),
         "glance.right.weight": weight,
         "glance.right.bias": bias,
+        "presence.weight": presence[0],
+        "presence.bias": presence[1],
     }
 
 

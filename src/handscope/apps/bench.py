@@ -15,6 +15,7 @@ from handscope import __version__
 from handscope.apps.bench_calibrate import calibrate
 from handscope.apps.bench_pictures import Bars
 from handscope.apps.bench_pictures import rendered as rendered_pictures
+from handscope.apps.bench_scenes import add_scenes, bench_scenes
 from handscope.errors import HandscopeError
 from handscope.files import writable_folder, write_file
 
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     out = argparse.ArgumentParser(prog="handscope bench", description="Measure accuracy on labelled pictures.")
     kinds = out.add_subparsers(dest="kind", metavar="KIND", required=True)
     _add_real(kinds)
+    _add_common(add_scenes(kinds, EPILOG))
     _add_rendered(kinds)
     _add_calibrate(kinds)
     return out
@@ -165,6 +167,7 @@ def bench_rendered(options: argparse.Namespace) -> int:
 
 KINDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "real": bench_real,
+    "scenes": bench_scenes,
     "rendered": bench_rendered,
     "calibrate": calibrate,
 }

@@ -1,4 +1,7 @@
-"""`handscope export`: a checkpoint as the ONNX file and card that `--weights` takes."""
+"""`handscope export`: a checkpoint as the ONNX file and card that `--weights` takes.
+
+The palm and presence networks, which nobody trained here, come from the safetensors of their conversion scripts.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from handscope.errors import HandscopeError
 from handscope.train.export import export
+from handscope.train.pretrained import export_pretrained
 
 
 def parser() -> argparse.ArgumentParser:
@@ -17,8 +21,12 @@ def parser() -> argparse.ArgumentParser:
         prog="handscope export",
         description="Write NETWORK.onnx and its card, after checking that ONNX Runtime and torch agree.",
     )
-    out.add_argument("network", choices=("estimator", "aligner", "detector"))
-    out.add_argument("checkpoint", type=Path, help="what `handscope train` left in its `out` folder")
+    out.add_argument("network", choices=("estimator", "aligner", "detector", "palm", "presence"))
+    out.add_argument(
+        "checkpoint",
+        type=Path,
+        help="what `handscope train` left in its `out` folder; of palm and presence, what scripts/convert_* wrote",
+    )
     out.add_argument("--out", type=Path, required=True, help="folder of the ONNX file and its card")
     out.add_argument(
         "--notes",
@@ -34,7 +42,11 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     if not options.checkpoint.exists():
         raise HandscopeError(f"{options.checkpoint}: no such checkpoint")
-    print(export(options.network, options.checkpoint, options.out, _read_notes(options.notes)))
+    notes = _read_notes(options.notes)
+    if options.network in ("palm", "presence"):
+        print(export_pretrained(options.network, options.checkpoint, options.out, notes))
+    else:
+        print(export(options.network, options.checkpoint, options.out, notes))
     return 0
 
 

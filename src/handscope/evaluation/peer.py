@@ -14,6 +14,7 @@ import os
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -37,11 +38,13 @@ SERVER = Path(__file__).with_name("mediapipe_server.py")
 class MediaPipe:
     """Call it with a picture for its hands, as handscope's own pipeline; a context manager that ends the process."""
 
-    def __init__(self, python: Path, server: Path | None = None) -> None:
-        """Start `server` (by default `SERVER`) with the interpreter `python`, which sees its own packages only."""
+    def __init__(self, python: Path, server: Path | None = None, options: Sequence[str] = ()) -> None:
+        """Start `server` (by default `SERVER`) with the interpreter `python`, which sees its own packages only;
+        `options` are those of mediapipe_server.py.
+        """
         try:
             self.process = subprocess.Popen(
-                [str(python), "-I", str(server or SERVER)],
+                [str(python), "-I", str(server or SERVER), *options],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -60,11 +63,18 @@ class MediaPipe:
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Hand]:
         """Hands in `image` RGB uint8 (H, W, 3)."""
+        self._write(struct.pack("<II", *image.shape[:2]) + np.ascontiguousarray(image).tobytes())
+        return [to_hand(answer, image.shape[0], image.shape[1]) for answer in self._read()]
+
+    def begin_video(self) -> None:
+        """What comes now is another video (with the option --video)."""
+        self._write(struct.pack("<II", 0, 0))
+
+    def _write(self, content: bytes) -> None:
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # the missing answer says so
-            self.process.stdin.write(struct.pack("<II", *image.shape[:2]) + np.ascontiguousarray(image).tobytes())
+            self.process.stdin.write(content)
             self.process.stdin.flush()
-        return [to_hand(answer, image.shape[0], image.shape[1]) for answer in self._read()]
 
     def _read(self) -> Any:
         assert self.process.stdout is not None

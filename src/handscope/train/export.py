@@ -191,9 +191,13 @@ def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Pa
     return path
 
 
-def write_graph(network: Any, size: int, name: str, path: Path) -> None:
-    """The ONNX file: one uint8 input (n, size, size, 3), any n."""
-    example = torch.randint(0, 256, (2, size, size, 3), dtype=torch.uint8)
+def write_graph(network: Any, size: int, name: str, path: Path, *, any_size: bool = False) -> None:
+    """The ONNX file: one uint8 input (n, size, size, 3), any n; with `any_size` of any sides that 32 divides."""
+    width = 2 * size if any_size else size  # another one, lest the exporter takes the sides for equal
+    example = torch.randint(0, 256, (2, size, width, 3), dtype=torch.uint8)
+    axes: dict[int, Any] = {0: torch.export.Dim("n", min=1, max=64)}
+    if any_size:
+        axes |= {axis: 32 * torch.export.Dim(f"cells_{axis}", min=1, max=128) for axis in (1, 2)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of the exporter's own insides
         torch.onnx.export(
@@ -202,7 +206,7 @@ def write_graph(network: Any, size: int, name: str, path: Path) -> None:
             str(path),
             input_names=[name],
             output_names=list(network.NAMES),
-            dynamic_shapes=({0: torch.export.Dim("n", min=1, max=64)},),
+            dynamic_shapes=(axes,),
             dynamo=True,
             external_data=False,
             verbose=False,

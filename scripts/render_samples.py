@@ -1,6 +1,6 @@
 """Render the pictures of samples/ (ours, so free to ship): python scripts/render_samples.py [FOLDER].
 
-Staged by hand, unlike what `handscope synth` draws by lot: named poses, chosen views, a calm room behind.
+Staged by hand, unlike what `handscope synth` samples: named poses, chosen views, a calm room behind.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.model import pose_hand
 from handscope.synth.appearance import TO_LINEAR, TONES_SRGB, Lighting, Sensor, even_directions, expose
 from handscope.synth.config import SynthConfig
-from handscope.synth.drawing import Surface, draw
 from handscope.synth.dressing import DressedHand, Placed
 from handscope.synth.placement import BACK_VIEW, PALM_VIEW
 from handscope.synth.poses import ANCHORS, to_theta
+from handscope.synth.rendering import Surface, render
 from handscope.synth.scene import World
 
 SENSOR = Sensor(
@@ -120,13 +120,13 @@ def dressed(world: World, hand: Hand, K: np.ndarray, picture: tuple[int, int], i
 
 def _with_tone(surface: Surface, tone: float) -> Surface:
     """A skin surface in a chosen tone, with moderate marks and little shine."""
-    look = surface.look.copy()
+    material = surface.material.copy()
     steps = np.arange(len(TONES_SRGB))
     srgb = np.array([np.interp(tone, steps, TONES_SRGB[:, c]) for c in range(3)])
     palm = srgb * 0.6 + np.array([0.89, 0.70, 0.60]) * 0.4 * (1 - 0.03 * tone)
-    look[:9] = np.concatenate([srgb, palm, 0.5 * srgb + 0.5 * palm + [0.04, 0, 0]]) ** 2.2
-    look[9:17] = 0.8, 0.5, 0.3, 0.2, 0.0004, 0.22, 14, 0.5
-    return replace(surface, look=look)
+    material[:9] = np.concatenate([srgb, palm, 0.5 * srgb + 0.5 * palm + [0.04, 0, 0]]) ** 2.2
+    material[9:17] = 0.8, 0.5, 0.3, 0.2, 0.0004, 0.22, 14, 0.5
+    return replace(surface, material=material)
 
 
 def main(folder: Path) -> None:
@@ -139,8 +139,8 @@ def main(folder: Path) -> None:
         K = intrinsics_of_focal(focal, width, height)
         stage = [dressed(world, hand, K, picture, i) for i, hand in enumerate(hands)]
         behind = TO_LINEAR[room(width, height, seed)]
-        drawn, _ = draw(behind, [h.part for h in stage], lighting(seed), K, len(stage), 0.0)
-        image = expose(drawn, SENSOR, np.random.default_rng(seed))
+        picture, _ = render(behind, [h.part for h in stage], lighting(seed), K, len(stage), 0.0)
+        image = expose(picture, SENSOR, np.random.default_rng(seed))
         cv2.imwrite(str(folder / f"{name}.jpg"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 92])
 
 

@@ -1,4 +1,4 @@
-"""Draw docs/images/synthesis.jpg, the contact sheet of the synthesis: python scripts/synthesis_sheet.py
+"""Render docs/images/synthesis.jpg, the contact sheet of the synthesis: python scripts/synthesis_sheet.py
 [FILE].
 
 Procedural backgrounds only, so that no photograph enters the repository. Rows 1-4: hand-centred pictures as

@@ -67,8 +67,8 @@ def test_joints_are_judged_where_the_truth_is_known(tmp_path) -> None:
     few = HandLabel(joints_2d=true, joints_2d_known=np.arange(21) < 5)
     sample = Sample(key="", source="", image=np.zeros((*hand.mask.shape, 3), np.uint8), hands=(label, few))
     judged = judge([sample], lambda image: [replace(hand, joint_scores=np.linspace(0, 1, 21))])
-    assert len(judged.scores) == 20 and judged.right.sum() == 19 and not judged.right[4]
+    assert len(judged.scores) == 20 and judged.correct.sum() == 19 and not judged.correct[4]
     sets = {"one": judged}
     assert "| one | 20 | 95.0 % |" in report(sets, sets)
-    plot(sets, {"one": Judged(np.tile(judged.scores, 30), np.tile(judged.right, 30))}, tmp_path / "r.png")
+    plot(sets, {"one": Judged(np.tile(judged.scores, 30), np.tile(judged.correct, 30))}, tmp_path / "r.png")
     assert (tmp_path / "r.png").stat().st_size > 1000

@@ -32,7 +32,7 @@ def test_the_truth_has_no_error(side: str) -> None:
     row = measure(label, pictured(label), [hand], asset)
     assert row.error == row.mesh_error == pytest.approx(0, abs=1e-9) and row.pck == 1
     assert row.pa_mm == pytest.approx(0, abs=1e-3) and row.mesh_pa_mm == pytest.approx(0, abs=1e-2)
-    assert row.mask_iou == 1 and row.self_iou is not None and row.self_iou > 0.95 and row.right_side
+    assert row.mask_iou == 1 and row.self_iou is not None and row.self_iou > 0.95 and row.handedness_correct
     assert (row.tone, row.view, row.hidden) == (9, "back", 4)
     assert row.size == pytest.approx(0.8 * np.ptp(hand.joints_2d, 0).max())
 
@@ -55,7 +55,7 @@ def test_errors_misses_and_false_alarms_are_counted() -> None:
     rows, alarms = measure_all(samples, lambda image: next(answers), asset)
     assert alarms == 1 and rows[0].error == pytest.approx(0.05) and rows[1].error is None
     found = scores(rows)
-    assert found["found"] == 0.5 and found["pck_0.1"] == 0.5 and found["right_side"] == 0
+    assert found["found"] == 0.5 and found["pck_0.1"] == 0.5 and found["handedness_correct"] == 0
     parts = groups(rows)
     assert list(parts["skin tone"]) == ["1", "5"] and list(parts["view"]) == ["back"]
     assert summary(rows, pictures=2, alarms=alarms)["false_alarms_per_picture"] == 0.5

@@ -5,7 +5,7 @@ import pytest
 
 from dataset_fixtures import NAMES
 from handscope.data.catalog import open_dataset
-from handscope.evaluation.export import predict
+from handscope.evaluation.predict import predict
 from handscope.evaluation.predictions import Predictions
 from handscope.evaluation.scoring import evaluate
 from handscope.evaluation.truth import read_truth

@@ -51,9 +51,9 @@ def test_crop_at_the_principal_point_is_exact(angle, side, distance):
     hand = some_hand([0.02, -0.03, distance])
     crop = crop_around(K[:2, 2], side, (np.sin(angle), -np.cos(angle)), size=SIZE)
     focal = crop.scale * K[0, 0]
-    lifted = crop_to_full(as_seen_by_crop(hand, crop, focal), focal, crop, K, WIDTH)
+    full = crop_to_full(as_seen_by_crop(hand, crop, focal), focal, crop, K, WIDTH)
     for name in ("R", "T", "joints_3d", "vertices"):
-        np.testing.assert_allclose(getattr(lifted, name), getattr(hand, name), atol=1e-9)
+        np.testing.assert_allclose(getattr(full, name), getattr(hand, name), atol=1e-9)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -99,9 +99,9 @@ def test_labels_of_training_turn_as_the_runtime_turns_back(mirrored, centre, ang
 def test_another_focal_length_only_changes_the_distance(focal):
     crop = crop_around(K[:2, 2], 300.0, (0.0, -1.0), size=SIZE)
     hand = some_hand([0.0, 0.0, 0.6])
-    lifted = crop_to_full(as_seen_by_crop(hand, crop, focal), focal, crop, K, WIDTH)
-    np.testing.assert_allclose(lifted.T, hand.T, atol=1e-9)
-    np.testing.assert_allclose(lifted.joints_3d, hand.joints_3d, atol=1e-9)
+    full = crop_to_full(as_seen_by_crop(hand, crop, focal), focal, crop, K, WIDTH)
+    np.testing.assert_allclose(full.T, hand.T, atol=1e-9)
+    np.testing.assert_allclose(full.joints_3d, hand.joints_3d, atol=1e-9)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -116,9 +116,9 @@ def test_off_centre_the_picture_shows_what_the_crop_showed(mirrored, centre, ang
     crop = crop_around(centre, side, (np.sin(angle), -np.cos(angle)), size=SIZE, mirrored=mirrored)
     # fills the crop as a real hand does, seen by the crop's own camera
     hand = some_hand([0.0, 0.02, 0.28 * focal / SIZE], seed)
-    lifted = crop_to_full(hand, focal, crop, K, WIDTH)
+    full = crop_to_full(hand, focal, crop, K, WIDTH)
     shown = crop.invert(crop_pixels(hand.joints_3d, focal))
-    found = project(lifted.joints_3d, K)
+    found = project(full.joints_3d, K)
     np.testing.assert_allclose(found[0], shown[0], atol=1e-6)
     # the focal length differs, and the picture stretches off its centre: a few percent of the crop's side
     assert np.linalg.norm(found - shown, axis=-1).mean() < 0.09 * side
@@ -126,22 +126,22 @@ def test_off_centre_the_picture_shows_what_the_crop_showed(mirrored, centre, ang
 
 @given(st.floats(0.05, 0.45), st.floats(-np.pi, np.pi), st.integers(0, 99))
 def test_off_centre_a_true_view_comes_back(tangent, angle, seed):
-    """A camera that really looks at the hand: its view, lifted, is the hand."""
+    """A camera that really looks at the hand: its view, full, is the hand."""
     centre = K[:2, 2] + K[0, 0] * tangent * np.array([np.cos(angle), np.sin(angle)])
     crop = crop_around(centre, 200.0, (0.3, -1.0), size=SIZE)
     focal = crop.scale * K[0, 0] * (1 + tangent**2) ** 0.75
     hand = some_hand([0.0, 0.0, 0.7], seed)  # its wrist on the ray through the crop's centre
-    lifted = crop_to_full(hand, focal, crop, K, WIDTH)
+    full = crop_to_full(hand, focal, crop, K, WIDTH)
     ray = np.linalg.solve(K, [*centre, 1.0])
-    np.testing.assert_allclose(lifted.T, 0.7 * ray / np.linalg.norm(ray), atol=1e-9)
-    assert np.isclose(np.linalg.det(lifted.R), 1.0)
+    np.testing.assert_allclose(full.T, 0.7 * ray / np.linalg.norm(ray), atol=1e-9)
+    assert np.isclose(np.linalg.det(full.R), 1.0)
     # shape and distances between points never change
     np.testing.assert_allclose(
-        np.linalg.norm(lifted.joints_3d[1:] - lifted.joints_3d[:-1], axis=1),
+        np.linalg.norm(full.joints_3d[1:] - full.joints_3d[:-1], axis=1),
         np.linalg.norm(hand.joints_3d[1:] - hand.joints_3d[:-1], axis=1),
     )
     shown = crop.invert(crop_pixels(hand.joints_3d, focal))
-    assert np.linalg.norm(project(lifted.joints_3d, K) - shown, axis=-1).mean() < 0.09 * 200
+    assert np.linalg.norm(project(full.joints_3d, K) - shown, axis=-1).mean() < 0.09 * 200
 
 
 @given(st.tuples(st.floats(100.0, 1180.0), st.floats(100.0, 860.0)), st.floats(-np.pi, np.pi), st.integers(0, 99))
@@ -170,8 +170,8 @@ def test_settling_finds_the_place_that_the_joints_show(mirrored, shift, seed):
         joints_3d=true.joints_3d + shift,
         vertices=true.vertices + shift,
     )
-    trust = np.random.default_rng(seed).uniform(0.1, 1, 21)
-    found = settle(moved, project(true.joints_3d, K), trust, K, mirrored=mirrored)
+    confidence = np.random.default_rng(seed).uniform(0.1, 1, 21)
+    found = settle(moved, project(true.joints_3d, K), confidence, K, mirrored=mirrored)
     np.testing.assert_allclose(found.joints_3d, true.joints_3d, atol=1e-9)
     np.testing.assert_allclose(found.vertices, true.vertices, atol=1e-9)
     np.testing.assert_allclose(found.T, true.T * sides, atol=1e-9)
@@ -179,10 +179,10 @@ def test_settling_finds_the_place_that_the_joints_show(mirrored, shift, seed):
 
 def test_settling_ignores_what_is_not_trusted():
     true = some_hand([0.0, 0.0, 0.6])
-    pixels, trust = project(true.joints_3d, K), np.ones(21)
+    pixels, confidence = project(true.joints_3d, K), np.ones(21)
     pixels[3] += 500
-    trust[3] = 0
-    found = settle(true, pixels, trust, K, mirrored=False)
+    confidence[3] = 0
+    found = settle(true, pixels, confidence, K, mirrored=False)
     np.testing.assert_allclose(found.T, true.T, atol=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""The z-buffer against a slow oracle, and the laws of drawing."""
+"""The z-buffer against a slow oracle, and the laws of rendering."""
 
 import numpy as np
 import pytest
@@ -35,25 +35,25 @@ def slow_depth(vertices: np.ndarray, faces: np.ndarray, height: int, width: int,
 @pytest.mark.parametrize(("seed", "factor"), [(0, 1), (1, 2)])
 def test_depth_is_that_of_the_nearest_ray_hit(seed: int, factor: int) -> None:
     vertices, faces = triangles(seed, 12)
-    drawn = rasterize(vertices, faces, K, size=(32, 24), factor=factor)
+    rendered = rasterize(vertices, faces, K, size=(32, 24), factor=factor)
     expected = slow_depth(vertices, faces, 24, 32, factor)
-    same_cover = np.isfinite(drawn.depth) == np.isfinite(expected)
+    same_cover = np.isfinite(rendered.depth) == np.isfinite(expected)
     assert same_cover.mean() > 0.998  # edges through a sample's very centre may go either way
-    both = np.isfinite(drawn.depth) & np.isfinite(expected)
-    close = np.isclose(drawn.depth[both], expected[both], rtol=1e-4)
+    both = np.isfinite(rendered.depth) & np.isfinite(expected)
+    close = np.isclose(rendered.depth[both], expected[both], rtol=1e-4)
     assert close.mean() > 0.998
 
 
 def test_weights_rebuild_the_point_that_the_sample_sees() -> None:
     vertices, faces = triangles(2, 20)
-    drawn = rasterize(vertices, faces, K, size=(32, 24))
-    row, column = np.nonzero(drawn.face >= 0)
-    b, c = drawn.weights[row, column].T
-    corners = vertices[faces[drawn.face[row, column]]]
+    rendered = rasterize(vertices, faces, K, size=(32, 24))
+    row, column = np.nonzero(rendered.face >= 0)
+    b, c = rendered.weights[row, column].T
+    corners = vertices[faces[rendered.face[row, column]]]
     point = (1 - b - c)[:, None] * corners[:, 0] + b[:, None] * corners[:, 1] + c[:, None] * corners[:, 2]
     image = point[:, :2] / point[:, 2:] * K[0, 0] + K[:2, 2]
     np.testing.assert_allclose(image, np.stack([column, row], -1), atol=2e-3)
-    np.testing.assert_allclose(point[:, 2], drawn.depth[row, column], rtol=1e-5)
+    np.testing.assert_allclose(point[:, 2], rendered.depth[row, column], rtol=1e-5)
 
 
 def test_order_of_triangles_does_not_matter() -> None:

@@ -31,8 +31,8 @@ def test_the_kernel_equals_its_readable_twin(hands):
 
 def test_gradients_equal_finite_differences():
     points = torch.tensor([[[2.1, 1.3], [8.7, 3.2], [4.4, 9.6]]], dtype=torch.float64, requires_grad=True)
-    draw = lambda p: soft_silhouette_reference(p, TRIANGLE, 11, 1.0)  # noqa: E731
-    assert torch.autograd.gradcheck(draw, points, eps=1e-6, atol=1e-5)
+    render = lambda p: soft_silhouette_reference(p, TRIANGLE, 11, 1.0)  # noqa: E731
+    assert torch.autograd.gradcheck(render, points, eps=1e-6, atol=1e-5)
 
 
 def test_deep_inside_is_one_far_outside_is_zero_and_an_edge_is_half():

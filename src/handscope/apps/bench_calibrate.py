@@ -34,14 +34,14 @@ def calibrate(options: argparse.Namespace) -> int:
             for name, samples in (fitted_on | checked_on).items()
         }
     learnt = [judged[name] for name in fitted_on]
-    offset, slope = calibration.fit_logistic([logit(one.scores) for one in learnt], [one.right for one in learnt])
+    offset, slope = calibration.fit_logistic([logit(one.scores) for one in learnt], [one.correct for one in learnt])
     new = Calibration(round(offset, 3), round(slope, 3))
     before = {name: judged[name] for name in checked_on}
-    after = {name: calibration.Judged(new(one.scores), one.right) for name, one in before.items()}
+    after = {name: calibration.Judged(new(one.scores), one.correct) for name, one in before.items()}
     entry = {
         "offset": new.offset,
         "slope": new.slope,
-        "right": f"within {calibration.RIGHT} of the larger side of the joints' box",
+        "correct": f"within {calibration.CORRECT} of the larger side of the joints' box",
         "fitted_on": {name: len(judged[name].scores) for name in fitted_on},
         "ece": {name: round(calibration.calibration_error(one), 3) for name, one in after.items()},
     }

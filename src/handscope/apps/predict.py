@@ -11,8 +11,8 @@ from rich.progress import Progress
 
 from handscope.apps.options import read_options
 from handscope.data.catalog import DATASETS, open_dataset
-from handscope.evaluation.export import predict
-from handscope.evaluation.predictions import export_freihand
+from handscope.evaluation.predict import predict
+from handscope.evaluation.predictions import save_freihand
 from handscope.infer.pipeline import load
 
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         )
     predictions.save(options.out)
     if options.freihand is not None:
-        export_freihand(predictions, options.freihand)
+        save_freihand(predictions, options.freihand)
     found, unreadable = int(predictions.found.sum()), predictions.header["unreadable"]
     print(f"{options.out}: {len(predictions.keys)} labelled hands, {found} found, {unreadable} unreadable pictures")
     return 1 if unreadable else 0

@@ -14,7 +14,7 @@ def parser() -> jsonargparse.ArgumentParser:
     """How many, from which seed, where to; and every field of `SynthConfig`."""
     out = jsonargparse.ArgumentParser(
         prog="handscope synth",
-        description="Draw labelled pictures of hands into WebDataset shards: same seed, same bytes; "
+        description="Render labelled pictures of hands into WebDataset shards: same seed, same bytes; "
         "started again, it goes on where it stopped.",
     )
     out.add_argument("--count", type=int, required=True, help="number of pictures")

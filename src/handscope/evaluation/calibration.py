@@ -1,8 +1,8 @@
-"""Is a joint score of 0.8 right 8 times in 10? Reliability of joint scores, and the logistic that mends it.
+"""Is a joint score of 0.8 correct 8 times in 10? Reliability of joint scores, and the logistic that mends it.
 
-A joint is right if it lies within `RIGHT` of the larger side of the true joints' box from the truth (PCK@0.1). Joints
+A joint is correct if it lies within `CORRECT` of the longer side of the true joints' box (PCK@0.1). Joints
 of hands that were found (protocols.py) count, where the truth is known. "ECE", the expected calibration error, is the
-mean distance between score and share of right joints over ten equal bins of the score, weighted by their joints.
+mean distance between score and share of correct joints over ten equal bins of the score, weighted by their joints.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from handscope.files import NewFile
 from handscope.geometry.boxes import longer_side, tight_box
 from handscope.types import Hand, Sample
 
-RIGHT = 0.1
+CORRECT = 0.1
 BINS = 10
 LEAST_KNOWN = 11
 """A hand with fewer known joints has no box to measure by."""
@@ -29,10 +29,10 @@ LEAST_KNOWN = 11
 
 @dataclass(frozen=True)
 class Judged:
-    """Joints' `scores` (n,) and whether each is `right` (n,)."""
+    """Joints' `scores` (n,) and whether each is `correct` (n,)."""
 
     scores: NDArray[np.float64]
-    right: NDArray[np.bool_]
+    correct: NDArray[np.bool_]
 
 
 def judge(
@@ -42,7 +42,7 @@ def judge(
 ) -> Judged:
     """Every known joint of every labelled hand of `samples` that `model` finds."""
     scores: list[NDArray[np.floating]] = [np.zeros(0)]
-    right: list[NDArray[np.bool_]] = [np.zeros(0, bool)]
+    correct: list[NDArray[np.bool_]] = [np.zeros(0, bool)]
     for done, sample in enumerate(samples):
         hands = model(sample.image)
         for label in sample.hands:
@@ -56,13 +56,13 @@ def judge(
             if hand is not None:
                 errors = metrics.joint_errors(hand.joints_2d[known], true)
                 scores.append(hand.joint_scores[known])
-                right.append(errors <= RIGHT * longer_side(tight_box(true)))
+                correct.append(errors <= CORRECT * longer_side(tight_box(true)))
         if progress is not None:
             progress(done + 1)
-    return Judged(np.concatenate(scores).astype(np.float64), np.concatenate(right))
+    return Judged(np.concatenate(scores).astype(np.float64), np.concatenate(correct))
 
 
-def fit_logistic(features: Sequence[NDArray[np.floating]], right: Sequence[NDArray[np.bool_]]) -> tuple[float, float]:
+def fit_logistic(features: Sequence[NDArray[np.floating]], correct: Sequence[NDArray[np.bool_]]) -> tuple[float, float]:
     """Offset and slope by maximum likelihood of sigmoid(offset + slope feature); every set of joints counts alike.
 
     Newton's method, which converges for this convex problem; a whisper of ridge keeps it finite where the sets can be
@@ -71,7 +71,7 @@ def fit_logistic(features: Sequence[NDArray[np.floating]], right: Sequence[NDArr
     if not sum(len(f) for f in features):
         raise HandscopeError("no labelled hand was found: there are no joint scores to calibrate; give more pictures")
     x = np.concatenate([np.column_stack([np.ones(len(f)), f]) for f in features])
-    y = np.concatenate(list(right)).astype(np.float64)
+    y = np.concatenate(list(correct)).astype(np.float64)
     weight = np.concatenate([np.full(len(f), 1 / len(f)) for f in features if len(f)])
     unknown = np.array([0.0, 1.0])
     for _ in range(50):
@@ -85,10 +85,10 @@ def fit_logistic(features: Sequence[NDArray[np.floating]], right: Sequence[NDArr
 
 
 def reliability(judged: Judged) -> list[tuple[float, float, int]]:
-    """(mean score, share right, joints) of each of ten equal bins of the score that holds joints."""
+    """(mean score, share correct, joints) of each of ten equal bins of the score that holds joints."""
     bins = np.minimum((judged.scores * BINS).astype(int), BINS - 1)
     return [
-        (float(judged.scores[inside].mean()), float(judged.right[inside].mean()), int(inside.sum()))
+        (float(judged.scores[inside].mean()), float(judged.correct[inside].mean()), int(inside.sum()))
         for i in range(BINS)
         if (inside := bins == i).any()
     ]
@@ -101,13 +101,17 @@ def calibration_error(judged: Judged) -> float:
 
 
 def report(before: Mapping[str, Judged], after: Mapping[str, Judged]) -> str:
-    """Markdown: ECE before and after by set, then the share of right joints for each bin of the new score."""
-    lines = ["| set | joints | right | ECE before | ECE after |", "|---|---|---|---|---|"]
+    """Markdown: ECE before and after by set, then the share of correct joints for each bin of the new score."""
+    lines = ["| set | joints | correct | ECE before | ECE after |", "|---|---|---|---|---|"]
     for name, judged in after.items():
         errors = f"{calibration_error(before[name]):.3f} | {calibration_error(judged):.3f}"
-        share = f"{100 * judged.right.mean():.1f} %" if len(judged.right) else "-"
+        share = f"{100 * judged.correct.mean():.1f} %" if len(judged.correct) else "-"
         lines.append(f"| {name} | {len(judged.scores)} | {share} | {errors} |")
-    lines += ["", "| score | " + " | ".join(f"{name}: right" for name in after) + " |", "|---" * (len(after) + 1) + "|"]
+    lines += [
+        "",
+        "| score | " + " | ".join(f"{name}: correct" for name in after) + " |",
+        "|---" * (len(after) + 1) + "|",
+    ]
     bins = {name: {min(int(s * BINS), BINS - 1): (r, n) for s, r, n in reliability(one)} for name, one in after.items()}
     for i in range(BINS):
         cells = [f"{100 * bins[name][i][0]:.0f} % of {bins[name][i][1]}" if i in bins[name] else "-" for name in after]
@@ -130,7 +134,7 @@ def plot(before: Mapping[str, Judged], after: Mapping[str, Judged], path: Path) 
             axes.plot(*points.reshape(-1, 2).T, marker="o", label=label)
         axes.set(title=title, xlabel="joint score", xlim=(0, 1), ylim=(0, 1))
         axes.legend(loc="lower right", fontsize=8)
-    figure.axes[0].set_ylabel(f"share within {RIGHT} of the box side")
+    figure.axes[0].set_ylabel(f"share within {CORRECT} of the box side")
     path.parent.mkdir(parents=True, exist_ok=True)
     with NewFile(path) as beside:
         figure.savefig(beside, dpi=110, format=path.suffix.lstrip(".") or "png")

@@ -1,7 +1,7 @@
 """Several results of `handscope eval` side by side, with bootstrap confidence intervals over hands.
 
 Mean error and AUC are both means over hands taken keypoint by keypoint, so a resample of hands is a weight for each:
-the figures of all resamples are one matrix product. The same hands are drawn for every result.
+the figures of all resamples are one matrix product. The same hands are sampled for every result.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def common_variants(scored: Sequence[Scored]) -> list[str]:
 
 
 def draw_weights(count: int, resamples: int, seed: int) -> Floats:
-    """How often each of `count` hands is drawn in each resample (resamples, count)."""
+    """How often each of `count` hands is taken in each resample (resamples, count)."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
 
@@ -118,8 +118,8 @@ def aligned_values(scored: Sequence[Scored], name: str) -> list[Floats]:
 
 def interval(values: Floats, weights: Floats) -> Interval:
     """The mean of values (n, k) with its percentile interval at `LEVEL`."""
-    draws = resampled_mean(values, weights)
-    low, high = np.nanpercentile(draws, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
+    resamples = resampled_mean(values, weights)
+    low, high = np.nanpercentile(resamples, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return Interval(float(resampled_mean(values, np.ones((1, len(values))))[0]), float(low), float(high))
 
 

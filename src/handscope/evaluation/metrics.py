@@ -1,7 +1,7 @@
 """Scores of one hand or one set: 2D error, PCK, PA-MPJPE, intersection over union; plain numpy functions.
 
 Definitions (where the literature has several, the one named here): PCK@x counts joints whose error is at
-most x times the larger side of the true joints' tight box (mmpose; the threshold is inclusive as in
+most x times the longer side of the true joints' tight box (mmpose; the threshold is inclusive as in
 FreiHAND's EvalUtil). PA-MPJPE aligns by the best similarity without reflection (Umeyama 1991, as HaMeR;
 FreiHAND's own script allows reflections, which flatters a mirrored hand).
 """
@@ -19,16 +19,16 @@ def joint_errors(predicted: ArrayLike, true: ArrayLike) -> NDArray[np.float64]:
     return np.linalg.norm(np.asarray(predicted, np.float64) - np.asarray(true, np.float64), axis=-1)
 
 
-def pck(errors: ArrayLike, side: ArrayLike, threshold: float) -> float:
+def pck(errors: ArrayLike, size: ArrayLike, threshold: float) -> float:
     """Share of the errors (..., j) that are at most `threshold` times the box sides (...)."""
     errors = np.asarray(errors, np.float64)
-    return float((errors <= threshold * np.asarray(side, np.float64)[..., None]).mean())
+    return float((errors <= threshold * np.asarray(size, np.float64)[..., None]).mean())
 
 
-def area_under_pck(errors: ArrayLike, side: ArrayLike, *, highest: float = 0.2, steps: int = 101) -> float:
+def area_under_pck(errors: ArrayLike, size: ArrayLike, *, highest: float = 0.2, steps: int = 101) -> float:
     """Area under PCK@t for t from 0 to `highest`, as a share of the largest possible."""
     thresholds = np.linspace(0, highest, steps)
-    curve = [pck(errors, side, float(t)) for t in thresholds]
+    curve = [pck(errors, size, float(t)) for t in thresholds]
     return float(np.trapezoid(curve, thresholds) / highest)
 
 

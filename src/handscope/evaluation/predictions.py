@@ -114,7 +114,7 @@ def load_predictions(path: Path) -> Predictions:
     )
 
 
-def export_freihand(predictions: Predictions, path: Path) -> None:
+def save_freihand(predictions: Predictions, path: Path) -> None:
     """FreiHAND's submission: pred.json, `[xyz, verts]` in metres, in a zip for the server if `path` ends in .zip.
 
     The server wants the evaluation set in its order, 3,960 hands; the caller sees to that. Without vertices, or with

@@ -50,36 +50,36 @@ def best_match(hands: Sequence[Hand], box: ArrayLike, *, iou: float, whole: bool
 
 
 def score_joints(samples: Sequence[Sample], predictions: Sequence[Sequence[Hand]]) -> Scores:
-    """joints-dev: share found, 2D errors (of 2D joints and of 3D joints projected), PA error, side, and how far the
-    mesh's silhouette and the estimated mask agree (`self_iou`).
+    """joints-dev: share found, 2D errors (of 2D joints and of 3D joints projected), PA error, handedness, and how
+    far the mesh's silhouette and the estimated mask agree (`self_iou`).
     """
-    errors, projected, aligned, right_side, agreement, sides, all_sides = [], [], [], [], [], [], []
+    errors, projected, aligned, handedness, agreement, sizes, all_sizes = [], [], [], [], [], [], []
     for sample, hands in zip(samples, predictions, strict=True):
         (true,) = sample.hands
         assert true.joints_2d is not None and true.joints_3d is not None
         to_reference = REFERENCE_PX / max(sample.image.shape[:2])
-        all_sides.append(to_reference * longer_side(tight_box(true.joints_2d)))
+        all_sizes.append(to_reference * longer_side(tight_box(true.joints_2d)))
         hand = best_match(hands, tight_box(true.joints_2d), iou=FOUND_IOU)
         if hand is None:
             continue
-        sides.append(all_sides[-1])
+        sizes.append(all_sizes[-1])
         errors.append(to_reference * metrics.joint_errors(hand.joints_2d, true.joints_2d))
         seen = project(hand.joints_3d, hand.K)
         projected.append(to_reference * metrics.joint_errors(seen, true.joints_2d))
         aligned.append(1000 * metrics.pa_mpjpe(hand.joints_3d, true.joints_3d))
-        right_side.append(hand.handedness == true.handedness)
+        handedness.append(hand.handedness == true.handedness)
         agreement.append(self_iou(hand))
-    share = len(errors) / max(len(all_sides), 1)
-    scores = {"pictures": float(len(all_sides)), "found": share}
+    share = len(errors) / max(len(all_sizes), 1)
+    scores = {"pictures": float(len(all_sizes)), "found": share}
     if errors:
         scores |= {
             "error_px256_mean": float(np.mean(errors)),
             "error_px256_median": float(np.median(errors)),
             "projected_error_px256_mean": float(np.mean(projected)),
-            "pck_0.1": share * metrics.pck(errors, sides, 0.1),
-            "pck_0.2": share * metrics.pck(errors, sides, 0.2),
+            "pck_0.1": share * metrics.pck(errors, sizes, 0.1),
+            "pck_0.2": share * metrics.pck(errors, sizes, 0.2),
             "pa_error_mm_mean": float(np.mean(aligned)),
-            "handedness": float(np.mean(right_side)),
+            "handedness": float(np.mean(handedness)),
             "mesh_mask_iou": float(np.mean(agreement)),
         }
     return scores

@@ -60,7 +60,7 @@ class Row:
     mesh_pa_mm: float | None = None
     mask_iou: float | None = None
     self_iou: float | None = None
-    right_side: bool | None = None
+    handedness_correct: bool | None = None
 
 
 def measure_all(
@@ -105,7 +105,7 @@ def measure(label: HandLabel, sample: Sample, hands: Sequence[Hand], asset: Hand
         "mesh_pa_mm": None if vertices is None else 1000 * metrics.pa_mpjpe(hand.vertices, vertices),
         "mask_iou": metrics.mask_iou(hand.mask, label.mask > 127),
         "self_iou": self_iou(hand),
-        "right_side": hand.handedness == label.handedness,
+        "handedness_correct": hand.handedness == label.handedness,
     }
     return Row(**{**vars(row), **found})
 
@@ -151,7 +151,7 @@ def scores(rows: Sequence[Row]) -> dict[str, float]:
         "found": len(found) / max(len(rows), 1),
         "pck_0.1": float(np.mean([row.pck for row in rows])) if rows else 0.0,
     }
-    names = ("error", "mesh_error", "pa_mm", "mesh_pa_mm", "mask_iou", "self_iou", "right_side")
+    names = ("error", "mesh_error", "pa_mm", "mesh_pa_mm", "mask_iou", "self_iou", "handedness_correct")
     for name in names:
         values = [value for row in found if (value := getattr(row, name)) is not None]
         if values:
@@ -169,7 +169,7 @@ HEADINGS = {
     "mesh_pa_mm": ("PA mesh, mm", "{:.1f}", 1),
     "mask_iou": ("mask IoU", "{:.3f}", 1),
     "self_iou": ("IoU mesh/mask", "{:.3f}", 1),
-    "right_side": ("left or right", "{:.1f} %", 100),
+    "handedness_correct": ("left or right", "{:.1f} %", 100),
 }
 
 

@@ -1,6 +1,6 @@
 """Results as files: CSV, JSON, a Markdown table, PCK plots as the paper's Figures 7 and 8, and the values themselves.
 
-`values.npz` keeps every hand's errors, from which `handscope compare` draws its bootstrap.
+`values.npz` keeps every hand's errors, from which `handscope compare` takes its bootstrap.
 """
 
 from __future__ import annotations

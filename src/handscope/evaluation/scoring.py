@@ -172,7 +172,7 @@ def _score_mesh(variant: Variant, predictions: Predictions, truth: Truth, order:
     if truth.vertices is None:
         raise Refusal("the truth has no vertices")
     if predictions.vertices is None:
-        raise Refusal("the predictions have no vertices; export them with `handscope predict-dataset --vertices`")
+        raise Refusal("the predictions have no vertices; make them with `handscope predict-dataset --vertices`")
     predicted, true = predictions.vertices[order].astype(np.float64), truth.vertices
     found = predictions.found[order]
     if variant.quantity == "surface":
@@ -211,7 +211,7 @@ def _score_masks(variant: Variant, predictions: Predictions, truth: Truth, order
     if truth.masks is None:
         raise Refusal("the truth has no masks")
     if predictions.masks is None:
-        raise Refusal("the predictions have no masks; export them with `handscope predict-dataset --masks`")
+        raise Refusal("the predictions have no masks; make them with `handscope predict-dataset --masks`")
     assert variant.at is not None
     ious, parts = [], []
     for row, i in enumerate(order):

@@ -113,14 +113,14 @@ class _View:
 def settle(
     hand: PosedHand,
     joints_2d: NDArray[np.floating],
-    trust: NDArray[np.floating],
+    confidence: NDArray[np.floating],
     K: NDArray[np.floating],
     *,
     mirrored: bool,
 ) -> PosedHand:
     """Shift a hand in the full camera so that its joints project as near as can be to `joints_2d` (21, 2) px.
 
-    The 2D joints come from heat-maps and are surer than the regressed position. Each counts by its `trust`
+    The 2D joints come from heat-maps and are surer than the regressed position. Each counts by its `confidence`
     (21,); the weighted least squares are linear: for a shift d and a ray (a, b, 1) through the joint's
     pixel, X + d_x = a (Z + d_z) and Y + d_y = b (Z + d_z). A shift that would halve or double the distance
     is not made.
@@ -130,12 +130,12 @@ def settle(
     depth = joints[:, 2]
     if depth.min() <= 0:
         return hand
-    weight = np.asarray(trust, np.float64) / depth  # errors count as they look, not in metres
+    weight = np.asarray(confidence, np.float64) / depth  # errors count as they look, not in metres
     ones, zeros = np.ones(len(joints)), np.zeros(len(joints))
     rows = np.concatenate([np.column_stack([ones, zeros, -rays[:, 0]]), np.column_stack([zeros, ones, -rays[:, 1]])])
-    right = np.concatenate([rays[:, 0] * depth - joints[:, 0], rays[:, 1] * depth - joints[:, 1]])
+    wanted = np.concatenate([rays[:, 0] * depth - joints[:, 0], rays[:, 1] * depth - joints[:, 1]])
     weights = np.tile(weight, 2)
-    shift = np.linalg.lstsq(rows * weights[:, None], right * weights)[0]
+    shift = np.linalg.lstsq(rows * weights[:, None], wanted * weights)[0]
     if not 0.5 < (hand.T[2] + shift[2]) / hand.T[2] < 2.0:
         return hand
     own = shift * [-1.0 if mirrored else 1.0, 1.0, 1.0]

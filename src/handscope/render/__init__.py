@@ -1,1 +1,1 @@
-"""Drawing: differentiable silhouettes (torch) and a z-buffer rasteriser (numba)."""
+"""Rendering: differentiable silhouettes (torch) and a z-buffer rasteriser (numba)."""

@@ -34,7 +34,7 @@ class Surface:
 
 
 def empty_surface(height: int, width: int) -> Surface:
-    """Nothing drawn yet, on a grid of `height` x `width` samples."""
+    """Nothing rendered yet, on a grid of `height` x `width` samples."""
     return Surface(
         np.full((height, width), np.inf, np.float32),
         np.full((height, width), -1, np.int32),
@@ -51,7 +51,7 @@ def rasterize(
     size: tuple[int, int],
     factor: int = 1,
 ) -> Surface:
-    """Draw `vertices` (v, 3) camera metres under `K`, within the picture rectangle `size` (width, height)
+    """Render `vertices` (v, 3) camera metres under `K`, within the picture rectangle `size` (width, height)
     at `origin`.
     """
     width, height = size
@@ -93,17 +93,17 @@ def fill(points, faces, depth, face, weights):
         area = (xb - xa) * (yc - ya) - (xc - xa) * (yb - ya)
         if area >= -1e-12:  # outward normals towards the camera give a negative area: y points down, z away
             continue
-        left = max(ceil(min(xa, xb, xc)), 0)
-        right = min(floor(max(xa, xb, xc)), width - 1)
+        first = max(ceil(min(xa, xb, xc)), 0)
+        last = min(floor(max(xa, xb, xc)), width - 1)
         top = max(ceil(min(ya, yb, yc)), 0)
         bottom = min(floor(max(ya, yb, yc)), height - 1)
         scale = 1.0 / area
         ia, ib, ic = 1.0 / za, 1.0 / zb, 1.0 / zc
         step_b, step_c = (yc - ya) * scale, -(yb - ya) * scale
         for y in range(top, bottom + 1):
-            wb = ((left - xa) * (yc - ya) - (xc - xa) * (y - ya)) * scale
-            wc = ((xb - xa) * (y - ya) - (left - xa) * (yb - ya)) * scale
-            for x in range(left, right + 1):
+            wb = ((first - xa) * (yc - ya) - (xc - xa) * (y - ya)) * scale
+            wc = ((xb - xa) * (y - ya) - (first - xa) * (yb - ya)) * scale
+            for x in range(first, last + 1):
                 wa = 1.0 - wb - wc
                 if wa >= -1e-6 and wb >= -1e-6 and wc >= -1e-6:
                     z = 1.0 / (wa * ia + wb * ib + wc * ic)
@@ -125,9 +125,9 @@ def fill_depth(points, faces, depth):
         xa, ya, za = points[a, 0], points[a, 1], points[a, 2]
         xb, yb, zb = points[b, 0], points[b, 1], points[b, 2]
         xc, yc, zc = points[c, 0], points[c, 1], points[c, 2]
-        left = max(ceil(min(xa, xb, xc)), 0)
-        right = min(floor(max(xa, xb, xc)), width - 1)
-        if left > right:
+        first = max(ceil(min(xa, xb, xc)), 0)
+        last = min(floor(max(xa, xb, xc)), width - 1)
+        if first > last:
             continue
         top = max(ceil(min(ya, yb, yc)), 0)
         bottom = min(floor(max(ya, yb, yc)), height - 1)
@@ -136,7 +136,7 @@ def fill_depth(points, faces, depth):
             continue
         scale = 1.0 / area
         for y in range(top, bottom + 1):
-            for x in range(left, right + 1):
+            for x in range(first, last + 1):
                 wb = ((x - xa) * (yc - ya) - (xc - xa) * (y - ya)) * scale
                 wc = ((xb - xa) * (y - ya) - (x - xa) * (yb - ya)) * scale
                 wa = 1.0 - wb - wc

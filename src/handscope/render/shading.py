@@ -1,4 +1,4 @@
-"""Light on skin: what every drawn sample looks like.
+"""Light on skin: what every rendered sample looks like.
 
 Distant light from all sides (a handful of directions, each with its own depth map of the scene) is gathered
 at the vertices: that one mechanism gives soft shadow, ambient occlusion, contact darkening and colour bled
@@ -40,7 +40,7 @@ TONE_AT, PALM_AT, NAIL_AT, CREASE_AT, RED_AT, MOTTLE_AT, VEIN_AT, RELIEF_AT, SHI
     0, 3, 6, 9, 10, 11, 12, 13, 14, 15, 16,
 )  # fmt: skip
 SKIN_LENGTH = 17
-"""Layout of a surface's parameter vector: three colours, then scalars; cloth uses shine and gloss only."""
+"""Layout of a surface's `material`: three colours, then scalars; cloth uses shine and gloss only."""
 
 
 @nb.njit(**JIT)
@@ -120,7 +120,7 @@ def gather(vertices, normals, faces, directions, radiance, bounce, centre, radiu
             mean[c] += radiance[k, c] / count
     texel = 2.0 * radius / size
     hidden = np.empty(vertices.shape[0], np.bool_)
-    for i in range(vertices.shape[0]):  # what looks well away from the camera is not drawn
+    for i in range(vertices.shape[0]):  # what looks well away from the camera is not rendered
         x, y, z = vertices[i, 0], vertices[i, 1], vertices[i, 2]
         away = normals[i, 0] * x + normals[i, 1] * y + normals[i, 2] * z
         hidden[i] = away > 0.45 * sqrt(x * x + y * y + z * z)
@@ -334,7 +334,7 @@ def resolve(depth, face, weights, factor, instance_of, hands, scene, lights):
     for y in range(height):
         for x in range(width):
             nearest, farthest = np.inf, 0.0
-            group, mixed, drawn = -2, False, 0
+            group, mixed, hit = -2, False, 0
             for i in range(factor):
                 for j in range(factor):
                     t = face[y * factor + i, x * factor + j]
@@ -343,14 +343,14 @@ def resolve(depth, face, weights, factor, instance_of, hands, scene, lights):
                         group = g
                     mixed = mixed or g != group
                     if g >= 0:
-                        drawn += 1
+                        hit += 1
                         d = depth[y * factor + i, x * factor + j]
                         nearest, farthest = min(nearest, d), max(farthest, d)
                         if instance_of[g] >= 0:
                             per_hand[instance_of[g], y, x] += share
-            if drawn == 0:
+            if hit == 0:
                 continue
-            cover[y, x] = drawn * share
+            cover[y, x] = hit * share
             if not mixed and farthest - nearest < 0.004:
                 i, j = y * factor + (factor - 1) // 2, x * factor + (factor - 1) // 2
                 shade_sample(face[i, j], weights[i, j, 0], weights[i, j, 1], scene, lights, out)

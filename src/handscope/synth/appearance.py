@@ -54,9 +54,9 @@ SLOPE_GAIN = 2.0
 def _pack(maps: dict[str, Float32], size: int) -> NDArray[np.uint8]:
     relief = maps["relief"]
     # flat where the map ends
-    right = np.where((relief > 1) & (np.roll(relief, -1, 1) > 1), np.roll(relief, -1, 1) - relief, 0)
+    across = np.where((relief > 1) & (np.roll(relief, -1, 1) > 1), np.roll(relief, -1, 1) - relief, 0)
     down = np.where((relief > 1) & (np.roll(relief, -1, 0) > 1), np.roll(relief, -1, 0) - relief, 0)
-    slopes = [np.clip(128 + SLOPE_GAIN * s, 0, 255) for s in (right, down)]
+    slopes = [np.clip(128 + SLOPE_GAIN * s, 0, 255) for s in (across, down)]
     planes = [maps[k] for k in ("nail", "crease", "palm", "red", "mottle", "vein")] + slopes
     return np.ascontiguousarray(np.stack(planes, -1).round().astype(np.uint8))
 

@@ -63,7 +63,7 @@ def find_sources(folders: tuple[str, ...] = (), index: str | None = None) -> lis
 
 
 class Backgrounds:
-    """Draws backgrounds out of the `CHOICE` photographs of the moment; keeps the last `KEPT` decoded."""
+    """Samples backgrounds from the `CHOICE` photographs of the moment; keeps the last `KEPT` decoded."""
 
     def __init__(self, sources: list[Source]) -> None:
         self.sources = sources
@@ -96,14 +96,14 @@ class Backgrounds:
         return loaded
 
     def choose(self, rng: np.random.Generator) -> None:
-        """Restrict the following draws to a few photographs, half of them from the folders and half from
+        """Restrict what is sampled from now on to a few photographs, half of them from the folders and half from
         the index.
         """
         kinds = [kind for kind in (self._whole, self._boxed) if len(kind)]
         picks = [rng.choice(kind, CHOICE // len(kinds)) for kind in kinds]
         self._chosen = np.concatenate(picks) if picks else np.zeros(0, int)
 
-    def draw(self, rng: np.random.Generator, width: int, height: int, *, smallest: float = 0.25) -> tuple[Image, str]:
+    def sample(self, rng: np.random.Generator, width: int, height: int, *, smallest: float = 0.25) -> tuple[Image, str]:
         """A background (height, width, 3) and where it comes from ('photo' or 'procedural').
 
         Regions take at least the share `smallest` of the photograph's short side.

@@ -19,11 +19,11 @@ from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.model import pose_hand
 from handscope.synth.appearance import TO_LINEAR, expose, sample_lighting, sample_sensor
 from handscope.synth.config import SynthConfig
-from handscope.synth.drawing import draw
 from handscope.synth.dressing import Placed, dress, sample_arm
 from handscope.synth.labels import label_hand
 from handscope.synth.placement import BACK_VIEW, PALM_VIEW
 from handscope.synth.poses import ANCHORS, COMMON, LIMITS, to_theta
+from handscope.synth.rendering import render
 from handscope.synth.scene import World, sample_shape, world_of
 from handscope.types import Sample
 
@@ -90,7 +90,7 @@ def render_clip(
     sway, dressing = rng.uniform(0, 2 * np.pi, (3, 2)), int(rng.integers(1 << 30))
     margin = size // 4
     world.backgrounds.choose(rng)
-    scenery = TO_LINEAR[world.backgrounds.draw(rng, size + 2 * margin, size + 2 * margin)[0]]
+    scenery = TO_LINEAR[world.backgrounds.sample(rng, size + 2 * margin, size + 2 * margin)[0]]
     lighting = sample_lighting(rng, scenery[::8, ::8].mean((0, 1)))
     sensor = replace(sample_sensor(rng), motion_px=0.0, shrink=1.0)
     arm = None
@@ -105,9 +105,9 @@ def render_clip(
         )  # fmt: skip
         assert hand is not None, "an arm was given"
         behind = _pan(scenery, camera, K, size)
-        picture, drawn = draw(behind, [hand.part], lighting, K, 1, 0.0)
+        picture, rendered = render(behind, [hand.part], lighting, K, 1, 0.0)
         image = expose(picture, sensor, np.random.default_rng([seed, frame, 77]))
-        label = label_hand(hand, 0, drawn, K, size, size)
+        label = label_hand(hand, 0, rendered, K, size, size)
         yield Sample(key=f"clip-{seed:04d}-{frame:05d}", source="synth", image=image, hands=(label,), K=K)
 
 

@@ -15,9 +15,9 @@ from handscope.skeleton import BONES
 from handscope.synth.appearance import TO_LINEAR, cloth_surface, random_rotation, sample_skin
 from handscope.synth.backgrounds import Backgrounds, pattern
 from handscope.synth.config import SynthConfig
-from handscope.synth.drawing import ARM_SKIN, CLOTH, HAND_SKIN, TEXTURE_SIZE, Part, Surface
 from handscope.synth.meshes import ArmShape, HandBody, Mesh, arm_path, ball, box, cylinder
 from handscope.synth.placement import sample_elbow
+from handscope.synth.rendering import ARM_SKIN, CLOTH, HAND_SKIN, TEXTURE_SIZE, Part, Surface
 
 Array = NDArray[np.floating]
 ARM_LENGTH = 0.5
@@ -44,7 +44,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class DressedHand:
-    """A hand ready to be drawn; `left` says that the picture shows the mirror image of the right hand
+    """A hand ready to be rendered; `left` says that the picture shows the mirror image of the right hand
     `placed`.
     """
 
@@ -75,20 +75,20 @@ def dress(
 ) -> DressedHand | None:  # fmt: skip
     """Give a hand everything that goes with it; None if its arm would block the view.
 
-    `like` is the same person's other hand and lends its skin and sleeve; `left` and `arm` are drawn by lot if None.
+    `like` is the same person's other hand and lends its skin and sleeve; `left` and `arm` are sampled if None.
     """
     arm = sample_arm(rng, placed, body, K, picture) if arm is None else arm
     if arm is None:
         return None
-    skin = like.part.surfaces[0].look if like is not None else sample_skin(rng)
+    skin = like.part.surfaces[0].material if like is not None else sample_skin(rng)
     with_arm = body.with_arm(placed.vertices, arm)
     surfaces = [
         Surface(
-            mesh=Mesh(with_arm, body.asset.faces, body.hand_corners), kind=HAND_SKIN, look=skin,
+            mesh=Mesh(with_arm, body.asset.faces, body.hand_corners), kind=HAND_SKIN, material=skin,
             coarse=body.asset.silhouette_faces, bones=body.bone_of,
         ),
         Surface(
-            mesh=Mesh(with_arm[:0], body.arm_faces, body.arm_corners), kind=ARM_SKIN, look=skin,
+            mesh=Mesh(with_arm[:0], body.arm_faces, body.arm_corners), kind=ARM_SKIN, material=skin,
             continues=True,
         ),
     ]  # fmt: skip
@@ -98,7 +98,7 @@ def dress(
         held = held_object(rng, placed.rest_joints)
         if held is not None:
             surfaces.append(
-                Surface(mesh=held, kind=CLOTH, look=cloth_surface(rng), texture=object_texture(rng, backgrounds))
+                Surface(mesh=held, kind=CLOTH, material=cloth_surface(rng), texture=object_texture(rng, backgrounds))
             )
     is_left = bool(rng.random() < config.share_left) if left is None else left
     surfaces = [_in_camera(s, placed, is_left) for s in surfaces]
@@ -161,9 +161,9 @@ def _worn(
     like: DressedHand | None,
 ) -> list[Surface]:
     """A sleeve from near the wrist, a short sleeve, or a bare arm with or without a bracelet."""
-    texture, look = pattern(rng, TEXTURE_SIZE) ** np.float32(2.2), cloth_surface(rng)
+    texture, material = pattern(rng, TEXTURE_SIZE) ** np.float32(2.2), cloth_surface(rng)
     if like is not None and len(like.part.surfaces) > 2 and like.part.surfaces[2].kind == CLOTH:
-        texture, look = like.part.surfaces[2].texture, like.part.surfaces[2].look
+        texture, material = like.part.surfaces[2].texture, like.part.surfaces[2].material
     kind = rng.random()
     bands = []
     if kind < config.share_sleeve:
@@ -187,7 +187,7 @@ def _worn(
                 repeat=float(rng.integers(1, 7)),
             ),
             kind=CLOTH,
-            look=look if i == 0 else cloth_surface(rng),
+            material=material if i == 0 else cloth_surface(rng),
             texture=texture if i == 0 else pattern(rng, TEXTURE_SIZE) ** np.float32(2.2),
         )
         for i, (start, end, loose, rumple) in enumerate(bands)
@@ -238,7 +238,7 @@ def _towards_hand(surface: Surface, placed: Placed) -> Surface:
 def object_texture(rng: np.random.Generator, backgrounds: Backgrounds) -> NDArray[np.float32]:
     """Colours (64, 64, 3) of a thing: a piece of a photograph or a pattern."""
     if backgrounds.sources and rng.random() < 0.5:
-        return TO_LINEAR[backgrounds.draw(rng, TEXTURE_SIZE, TEXTURE_SIZE, smallest=0.1)[0]]
+        return TO_LINEAR[backgrounds.sample(rng, TEXTURE_SIZE, TEXTURE_SIZE, smallest=0.1)[0]]
     return pattern(rng, TEXTURE_SIZE) ** np.float32(2.2)
 
 
@@ -319,7 +319,7 @@ def object_before(rng: np.random.Generator, backgrounds: Backgrounds, joints: Ar
     scale = np.exp(rng.normal([-4.3, -4.3, -3.4], 0.45)) * nearer
     mesh = (cylinder(16), box(), ball())[rng.integers(3)].moved(random_rotation(rng) * scale, centre)
     texture = _skin_texture(rng) if rng.random() < 0.08 else object_texture(rng, backgrounds)
-    surface = Surface(mesh=mesh, kind=CLOTH, look=cloth_surface(rng), texture=texture)
+    surface = Surface(mesh=mesh, kind=CLOTH, material=cloth_surface(rng), texture=texture)
     return Part([surface], -1, centre, float(scale.max()) * 2)
 
 
@@ -337,7 +337,7 @@ def distractor(rng: np.random.Generator, backgrounds: Backgrounds, K: Array, wid
     surface = Surface(
         mesh=mesh.moved(random_rotation(rng) * scale, centre),
         kind=CLOTH,
-        look=cloth_surface(rng),
+        material=cloth_surface(rng),
         texture=texture,
     )
     return Part([surface], -1, centre, float(scale.max()) * 1.5)

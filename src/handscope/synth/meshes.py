@@ -220,7 +220,7 @@ def cylinder(around: int = 20, *, taper: float = 1.0) -> Mesh:
     caps = [np.r_[r, [[0, 0, z]]] for r, z in zip(rings, (-1, 1), strict=True)]
     j = np.arange(around)
     k = (j + 1) % around
-    side = np.concatenate([np.stack([j, k, j + around], -1), np.stack([k, k + around, j + around], -1)])
+    wall = np.concatenate([np.stack([j, k, j + around], -1), np.stack([k, k + around, j + around], -1)])
     low = np.stack([k, j, np.full(around, around)], -1) + 2 * around
     high = np.stack([j, k, np.full(around, around)], -1) + 3 * around + 1
     vertices = np.concatenate([*rings, *caps])
@@ -231,7 +231,7 @@ def cylinder(around: int = 20, *, taper: float = 1.0) -> Mesh:
     flat = np.concatenate([low, high])
     corners = np.concatenate([np.stack([u, v], -1), np.stack([u2, v2], -1), vertices[flat][..., :2] * 0.5])
     corners = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], -1)
-    return Mesh(vertices.astype(np.float32), np.concatenate([side, flat]).astype(np.int32), corners.astype(np.float32))
+    return Mesh(vertices.astype(np.float32), np.concatenate([wall, flat]).astype(np.int32), corners.astype(np.float32))
 
 
 def box() -> Mesh:

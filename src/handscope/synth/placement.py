@@ -37,8 +37,8 @@ def sample_view(rng: np.random.Generator) -> Matrix:
         R = _about(0, rng.normal(0, 0.32)) @ _about(1, rng.normal(0, 0.5)) @ base
         roll = rng.normal(0, 0.35)
     elif kind < 0.52:  # edge on, fingers up or forward
-        side = rng.choice([-1.0, 1.0]) * rng.uniform(0.9, 2.2)
-        R = _about(0, rng.normal(-0.2, 0.45)) @ _about(1, side) @ PALM_VIEW
+        yaw = rng.choice([-1.0, 1.0]) * rng.uniform(0.9, 2.2)
+        R = _about(0, rng.normal(-0.2, 0.45)) @ _about(1, yaw) @ PALM_VIEW
         roll = rng.normal(0, 0.45)
     elif kind < 0.72:  # the wearer's own hand: wrist below and nearer, fingers up and away
         base = BACK_VIEW if rng.random() < 0.7 else PALM_VIEW

@@ -22,12 +22,12 @@ from handscope.hand.model import pose_hand
 from handscope.synth.appearance import TO_LINEAR, expose, random_rotation, sample_lighting, sample_sensor
 from handscope.synth.backgrounds import Backgrounds, find_sources
 from handscope.synth.config import SynthConfig as SynthConfig
-from handscope.synth.drawing import Part, draw
 from handscope.synth.dressing import DressedHand, Placed, distractor, dress, image_box, object_before
 from handscope.synth.labels import label_hand
 from handscope.synth.meshes import HandBody
 from handscope.synth.placement import frame_hand, place_in_scene, sample_view
 from handscope.synth.poses import Skeleton, sample_pose, to_theta
+from handscope.synth.rendering import Part, render
 from handscope.types import HandLabel, Sample
 
 BLOCK = 250
@@ -101,7 +101,7 @@ def render_sample(config: SynthConfig, seed: int, index: int) -> Sample:
 
 def _hand_picture(world: World, rng: np.random.Generator, key: str) -> Sample:
     config, size = world.config, world.config.size
-    background, _ = world.backgrounds.draw(rng, size, size)
+    background, _ = world.backgrounds.sample(rng, size, size)
     hand, K = None, np.eye(3)
     while hand is None:
         placed = world.pose(rng, sample_shape(rng), sample_view(rng))
@@ -123,7 +123,7 @@ def _whole_picture(world: World, rng: np.random.Generator, key: str) -> Sample:
     aspect = float(np.exp(rng.uniform(-0.6, 0.6)))
     shorter = max(int(longest * min(aspect, 1 / aspect)), 64)
     width, height = (longest, shorter) if aspect > 1 else (shorter, longest)
-    background, _ = world.backgrounds.draw(rng, width, height, smallest=0.55)
+    background, _ = world.backgrounds.sample(rng, width, height, smallest=0.55)
     focal = longest * float(np.exp(rng.uniform(np.log(0.65), np.log(1.7))))
     K = intrinsics_of_focal(focal, width, height)
     count = 0 if rng.random() < config.share_empty else int(rng.choice([1, 2, 3], p=[0.5, 0.36, 0.14]))
@@ -195,7 +195,7 @@ def _finish(
     *,
     centred: bool,
 ) -> Sample:
-    """Light, draw, expose, and write the labels down."""
+    """Light, render, expose, and write the labels down."""
     height, width = background.shape[:2]
     behind = TO_LINEAR[background]
     lighting = sample_lighting(rng, behind[::8, ::8].mean((0, 1)))
@@ -203,8 +203,8 @@ def _finish(
         behind = cv2.GaussianBlur(behind, (0, 0), float(rng.uniform(0.3, 3.0)) * width / 160)
     behind = behind * np.float32(np.exp(rng.normal(-0.05, 0.3)))  # another light falls there
     cast = float(rng.uniform(0.1, 1)) if rng.random() < 0.2 else 0.0
-    picture, drawn = draw(behind, parts, lighting, K, len(hands), cast)
+    picture, rendered = render(behind, parts, lighting, K, len(hands), cast)
     image = expose(picture, sample_sensor(rng), rng)
-    labels = [label_hand(hand, i, drawn, K, height, width) for i, hand in enumerate(hands)]
+    labels = [label_hand(hand, i, rendered, K, height, width) for i, hand in enumerate(hands)]
     kept = tuple(label for i, label in enumerate(labels) if (centred and i == 0) or _shows(label, *LEAST_FOUND))
     return Sample(key=key, source="synth", image=image, hands=kept, K=K, complete=True)

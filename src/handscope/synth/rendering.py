@@ -1,4 +1,4 @@
-"""From surfaces in the camera frame to linear colour: gathers the light, draws, shades and blends with the
+"""From surfaces in the camera frame to linear colour: gathers the light, renders, shades and blends with the
 background.
 """
 
@@ -29,16 +29,16 @@ Int32 = NDArray[np.int32]
 
 @dataclass(frozen=True, kw_only=True)
 class Surface:
-    """A mesh (camera frame) and its looks.
+    """A mesh (camera frame) and what it is made of.
 
-    `kind` and `look` as in `render.shading`; `texture` (64, 64, 3) linear for cloth. With `continues` the
+    `kind` and `material` as in `render.shading`; `texture` (64, 64, 3) linear for cloth. With `continues` the
     faces index the vertices of the surface before, as an arm does its hand's. `coarse` faces serve for soft
     light, `bones` (f,) say which model bone moves a face.
     """
 
     mesh: Mesh
     kind: int
-    look: Float32
+    material: Float32
     texture: Float32 | None = None
     continues: bool = False
     coarse: Int32 | None = None
@@ -59,10 +59,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What the labels need to know of a drawing.
+class Rendered:
+    """What the labels need to know of a rendering.
 
-    `origin`: the drawn window's corner, px; `depth`, `face` per sample; `group_of` and `bone_of` per face;
+    `origin`: the rendered window's corner, px; `depth`, `face` per sample; `group_of` and `bone_of` per face;
     per group the hand whose skin (`skin_of`) or skin and arm (`body_of`) it is, or -1; `coverage` (hands,
     h, w) of each hand's skin.
     """
@@ -92,10 +92,10 @@ class _Assembled:
     hands: list[int]
 
 
-def draw(
+def render(
     behind: Float32, parts: list[Part], lighting: Lighting, K: NDArray[np.floating], hands: int, cast: float
-) -> tuple[Float32, Drawn | None]:
-    """Draw `parts` over the linear background `behind` (h, w, 3); `cast` in [0, 1] is the shadow they throw
+) -> tuple[Float32, Rendered | None]:
+    """Render `parts` over the linear background `behind` (h, w, 3); `cast` in [0, 1] is the shadow they throw
     on it.
     """
     height, width = behind.shape[:2]
@@ -124,7 +124,7 @@ def draw(
     window = picture[y0:y1, x0:x1]
     window *= (1 - cover)[..., None]
     window += colour
-    return picture, Drawn((x0, y0), seen.depth, seen.face, whole.group_of, whole.bone_of, skin_of, body_of, coverage)
+    return picture, Rendered((x0, y0), seen.depth, seen.face, whole.group_of, whole.bone_of, skin_of, body_of, coverage)
 
 
 def _assemble(parts: list[Part], lighting: Lighting) -> _Assembled:
@@ -134,7 +134,7 @@ def _assemble(parts: list[Part], lighting: Lighting) -> _Assembled:
     for part in parts:
         vertices, faces, coarse = _part_mesh(part)
         normals = vertex_normals(vertices, faces)
-        bounce = np.asarray(part.surfaces[0].look[:3] * 0.6, np.float32)
+        bounce = np.asarray(part.surfaces[0].material[:3] * 0.6, np.float32)
         light = gather(
             vertices, normals, coarse, lighting.directions, lighting.radiance, bounce,
             part.centre.astype(np.float32), np.float32(part.radius), GATHER_SIZE,
@@ -178,7 +178,7 @@ def _scene_tuple(whole: _Assembled, px_per_hand: float) -> tuple:
     return (
         whole.vertices, whole.normals, whole.light, whole.faces, whole.corners, whole.group_of,
         np.array([s.kind for s in whole.surfaces], np.int32),
-        np.stack([s.look for s in whole.surfaces]).astype(np.float32),
+        np.stack([s.material for s in whole.surfaces]).astype(np.float32),
         np.maximum(texture_of, 0).astype(np.int32), skin_maps()[size], arm_map(), stack.astype(np.float32),
     )  # fmt: skip
 
@@ -220,4 +220,4 @@ def _window(vertices: Float32, K: NDArray[np.floating], width: int, height: int)
     return pixel_window(project(ahead, K.astype(np.float32)), height, width, margin=1)
 
 
-__all__ = ["ARM_SKIN", "CLOTH", "HAND_SKIN", "Drawn", "Part", "Surface", "draw"]
+__all__ = ["ARM_SKIN", "CLOTH", "HAND_SKIN", "Part", "Rendered", "Surface", "render"]

@@ -6,7 +6,7 @@ camera frame x right, y down, z forward; RGB uint8 images (H, W, 3); joints in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Handedness = Literal["left", "right"]
 FloatArray = NDArray[np.floating]
 Number = TypeVar("Number", bound=np.generic)
+JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
+"""What JSON can say."""
 
 
 @dataclass(frozen=True, kw_only=True)

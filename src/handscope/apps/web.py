@@ -34,6 +34,7 @@ from handscope.viz import draw
 
 if TYPE_CHECKING:
     import gradio
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ALL = "all hands"
 COLUMNS = ("hand", "joint", "x px", "y px", "score", "X mm", "Y mm", "Z mm")
@@ -120,13 +121,13 @@ def launch(model: Pipeline, *, host: str, port: int, open_browser: bool = False,
 class OwnMachineOnly:
     """ASGI middleware: every answer carries the policy that keeps the browser from talking to others."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
 
-        async def with_policy(message: Any) -> None:
+        async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 added = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
                 message = {**message, "headers": [*message.get("headers", []), *added]}
@@ -180,9 +181,9 @@ def mask_of(hands: Hands) -> NDArray[np.uint8]:
     return union.astype(np.uint8) * 255
 
 
-def rows(hands: Hands, which: str) -> list[list[Any]]:
+def rows(hands: Hands, which: str) -> list[list[str | float]]:
     """The table of joints: pixels, and millimetres in the camera frame."""
-    table = []
+    table: list[list[str | float]] = []
     for hand, label in zip(hands, labels(hands), strict=True):
         if which in (ALL, label):
             for joint, name in enumerate(JOINT_NAMES):

@@ -6,12 +6,12 @@ probability: sigmoid(offset + slope logit(score)). `handscope bench calibrate` f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from handscope.infer.weights import Card
 
 SUREST = 0.99
 """Raw scores are clipped to [1 - SUREST, SUREST]."""
@@ -29,7 +29,7 @@ class Calibration:
         return 1 / (1 + np.exp(-(self.offset + self.slope * logit(scores))))
 
     @staticmethod
-    def of(card: Mapping[str, Any]) -> Calibration:
+    def of(card: Card) -> Calibration:
         """As a network's card says; the identity if it says nothing."""
         found = card.get("calibration", {})
         return Calibration(float(found.get("offset", 0.0)), float(found.get("slope", 1.0)))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +11,7 @@ from handscope.geometry.boxes import box_centre, longer_side
 from handscope.geometry.crops import FILL, Crop, crop_around, upright_frame
 from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.detector import Detection
+from handscope.infer.weights import Card
 
 NOISES = 1.5
 """A crop is good enough if it is off by no more than this many times the noise (one standard deviation) that the
@@ -32,7 +31,7 @@ class Tolerance:
     rotation_deg: float = NOISES * 16.0
 
     @staticmethod
-    def of(card: Mapping[str, Any]) -> Tolerance:
+    def of(card: Card) -> Tolerance:
         """`NOISES` times the crop augmentation that a card says its network was trained with; where it says none, that
         of `recipes/small.yaml`.
         """

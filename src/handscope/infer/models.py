@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from handscope.errors import HandscopeError
 from handscope.hand.assets import HandAsset, load_asset
@@ -13,7 +12,7 @@ from handscope.infer.assembly import Assembler
 from handscope.infer.calibration import Calibration
 from handscope.infer.detector import Detector
 from handscope.infer.estimator import Estimator
-from handscope.infer.weights import open_network
+from handscope.infer.weights import Card, open_network
 
 MIN_SCORE = 0.4
 """Hands of a lower score are left out: on photographs, nearly all false ones lie below and true ones above."""
@@ -32,7 +31,7 @@ class Models:
     min_score: float = MIN_SCORE
 
     @property
-    def cards(self) -> dict[str, dict[str, Any]]:
+    def cards(self) -> dict[str, Card]:
         """The cards of the networks, by their names."""
         aligner = {} if self.aligner is None else {"aligner": self.aligner.network.card}
         return {"estimator": self.estimator.network.card, **aligner, "detector": self.detector.network.card}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import cast, overload
 
 from numpy.typing import ArrayLike
 
@@ -22,6 +22,7 @@ from handscope.infer.refinement import refine
 from handscope.infer.results import Hands
 from handscope.infer.tracking import TrackingConfig
 from handscope.infer.video import CameraReader, VideoFrame, VideoReader, track
+from handscope.infer.weights import Card
 
 
 class Pipeline:
@@ -36,7 +37,7 @@ class Pipeline:
         return self._models
 
     @property
-    def cards(self) -> dict[str, dict[str, Any]]:
+    def cards(self) -> dict[str, Card]:
         """The cards of the networks, by their names."""
         return self.models.cards
 

@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, SupportsIndex, overload
+from typing import SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from handscope.viz import draw
 class FoundHand(Hand):
     """A `Hand` with its files: meshes are for viewers (y up), all else is in the camera frame (docs/formats.md)."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> formats.HandDict:
         """Plain numbers, ready for JSON; no mask and no mesh."""
         return formats.hand_to_dict(self)
 
@@ -172,7 +172,7 @@ class Hands(list[FoundHand]):
         """`draw` as a PNG."""
         return formats.to_png(self.draw(image, min_side=min_side))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> formats.HandsDict:
         """Plain numbers, as `handscope/infer/hands.schema.json` says; no masks and no meshes."""
         return formats.to_dict(self, width=self.width, height=self.height, source=self.source, notes=self.notes)
 

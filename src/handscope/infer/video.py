@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from handscope.errors import VideoError
 from handscope.geometry.camera import intrinsics_of_focal
 from handscope.infer.images import to_rgb_array
+from handscope.infer.inputs import Source
 from handscope.infer.models import Models
 from handscope.infer.results import Hands
 from handscope.infer.tracking import Tracker, TrackingConfig
@@ -166,7 +167,7 @@ class Capture(Protocol):
         """Set a property, if the camera has it."""
         ...
 
-    def read(self) -> tuple[bool, Any]:
+    def read(self) -> tuple[bool, NDArray[np.generic] | None]:
         """Whether there was a picture, and the BGR picture."""
         ...
 
@@ -189,7 +190,7 @@ class CameraReader:
         start, index = self._clock(), 0
         while True:
             ok, picture = self.capture.read()
-            if not ok:
+            if not ok or picture is None:
                 break
             yield index, self._clock() - start, np.ascontiguousarray(picture[..., ::-1], np.uint8)
             index += 1
@@ -203,7 +204,7 @@ class CameraReader:
 
 def track(
     models: Models,
-    source: str | Path | int | VideoReader | CameraReader | Iterable[tuple[float, Any]],
+    source: str | Path | int | VideoReader | CameraReader | Iterable[tuple[float, Source]],
     *,
     K: ArrayLike | float | None = None,
     config: TrackingConfig | None = None,

@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 import onnxruntime
@@ -22,13 +22,24 @@ NAMES = ("estimator", "aligner", "detector")
 SHIPPED = Path(__file__).parent / "weights"
 
 
+class Card(TypedDict, total=False):
+    """What is read of a card; whatever else it holds is for people (docs/model-card.md)."""
+
+    name: str
+    version: str
+    sha256: str
+    threshold: float
+    calibration: dict[str, float]
+    config: dict[str, dict[str, float]]
+
+
 @dataclass(frozen=True)
 class Network:
     """An ONNX Runtime session with the card of its file."""
 
     path: Path
     session: onnxruntime.InferenceSession
-    card: dict[str, Any]
+    card: Card
 
     @property
     def input_size(self) -> int:
@@ -69,7 +80,7 @@ def open_network(name: str, folder: str | Path | None = None, threads: int | Non
     return Network(path, _open_session(path, data, threads), card)
 
 
-def _read_card(path: Path, *, required: bool) -> dict[str, Any]:
+def _read_card(path: Path, *, required: bool) -> Card:
     """The card, or an empty one if a user's own file has none."""
     if not path.is_file():
         if required:
@@ -81,10 +92,10 @@ def _read_card(path: Path, *, required: bool) -> dict[str, Any]:
         raise AssetError(f"{path}: the card is not valid JSON ({error}); reinstall or export it again") from error
     if not isinstance(card, dict):
         raise AssetError(f"{path}: the card should be a JSON object, found {type(card).__name__}")
-    return card
+    return cast(Card, card)
 
 
-def _verify(path: Path, data: bytes, card: dict[str, Any]) -> None:
+def _verify(path: Path, data: bytes, card: Card) -> None:
     expected, found = card.get("sha256"), hashlib.sha256(data).hexdigest()
     if expected is not None and expected != found:
         raise AssetError(

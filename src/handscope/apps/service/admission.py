@@ -25,7 +25,7 @@ FORM_BYTES = 64 * 1024
 """What a multipart form may weigh beyond its picture."""
 
 
-def error_content(code: str, message: str) -> dict[str, Any]:
+def error_content(code: str, message: str) -> dict[str, dict[str, str]]:
     """Every error's JSON."""
     return {"error": {"code": code, "message": message}}
 

@@ -12,6 +12,8 @@ from handscope.infer.formats.meshes import to_obj as to_obj
 from handscope.infer.formats.meshes import to_ply as to_ply
 from handscope.infer.formats.numbers import SCHEMA_VERSION as SCHEMA_VERSION
 from handscope.infer.formats.numbers import UNITS as UNITS
+from handscope.infer.formats.numbers import HandDict as HandDict
+from handscope.infer.formats.numbers import HandsDict as HandsDict
 from handscope.infer.formats.numbers import hand_to_dict as hand_to_dict
 from handscope.infer.formats.numbers import schema as schema
 from handscope.infer.formats.numbers import to_dict as to_dict

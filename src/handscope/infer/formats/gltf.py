@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.types import JsonValue
+
 VERTICES, INDICES = 34962, 34963
 """What a buffer view is for (`target`)."""
 COMPONENTS = {
@@ -34,13 +36,13 @@ class Document:
         }
         self.data = bytearray()
 
-    def add(self, section: str, **part: Any) -> int:
+    def add(self, section: str, **part: JsonValue) -> int:
         """A part of `section` ("nodes", "meshes", ...)."""
         listed = self.tree.setdefault(section, [])
         listed.append(part)
         return len(listed) - 1
 
-    def add_root(self, **node: Any) -> int:
+    def add_root(self, **node: JsonValue) -> int:
         """A node that stands in the scene itself."""
         index = self.add("nodes", **node)
         self.tree["scenes"][0].setdefault("nodes", []).append(index)

@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from handscope.geometry.rotations import matrix_to_axis_angle
 from handscope.hand.model import rest_joints
 from handscope.infer.formats.rig import MIRROR, require_model
 from handscope.skeleton import JOINT_NAMES
-from handscope.types import Hand
+from handscope.types import Hand, Handedness, JsonValue
 
 SCHEMA_VERSION = 1
 """Of the JSON; goes up when a reader of the old one would misread the new one."""
@@ -46,14 +46,54 @@ ARRAYS = (
 """What the NPZ holds of each hand, beside the side."""
 
 
-def schema() -> dict[str, Any]:
+class HandDict(TypedDict):
+    """One hand as JSON says it (hands.schema.json); arrays are nested lists."""
+
+    track: NotRequired[int]
+    handedness: Handedness
+    score: float
+    box: list[float]
+    joints_2d: list[list[float]]
+    joint_scores: list[float]
+    joints_3d: list[list[float]]
+    theta: list[list[float]]
+    beta: list[float]
+    R: list[list[float]]
+    T: list[float]
+    K: list[list[float]]
+    mask_area_px: int
+    extras: dict[str, float]
+
+
+class ImageDict(TypedDict):
+    """What JSON says of the picture."""
+
+    source: str | None
+    width: int
+    height: int
+    notes: list[str]
+
+
+class HandsDict(TypedDict):
+    """One picture's hands as JSON says them (hands.schema.json)."""
+
+    format: str
+    schema_version: int
+    version: int
+    image: ImageDict
+    units: dict[str, str]
+    joint_names: list[str]
+    hands: list[HandDict]
+
+
+def schema() -> dict[str, JsonValue]:
     """The JSON Schema (draft 2020-12) of `to_dict`."""
     return json.loads((resources.files("handscope.infer") / "hands.schema.json").read_text(encoding="utf-8"))
 
 
 def to_dict(
     hands: Sequence[Hand], *, width: int, height: int, source: str | None = None, notes: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> HandsDict:
     """Everything but masks and meshes of one picture's hands, ready for JSON."""
     return {
         "format": "handscope",
@@ -66,9 +106,9 @@ def to_dict(
     }
 
 
-def hand_to_dict(hand: Hand) -> dict[str, Any]:
+def hand_to_dict(hand: Hand) -> HandDict:
     """One hand in plain Python numbers, rounded to what they are worth."""
-    content = {
+    content: HandDict = {
         "handedness": hand.handedness,
         "score": _rounded(hand.score, 4),
         "box": _rounded(hand.box, 2),
@@ -83,15 +123,15 @@ def hand_to_dict(hand: Hand) -> dict[str, Any]:
         "mask_area_px": hand.cropped_mask.area(),
         "extras": {key: _rounded(value, 4) for key, value in hand.extras.items()},
     }
-    return content if hand.track is None else {"track": hand.track, **content}
+    return content if hand.track is None else cast(HandDict, {"track": hand.track, **content})
 
 
 def to_json(
     hands: Sequence[Hand], *, width: int, height: int, source: str | None = None, notes: Sequence[str] = ()
 ) -> str:
     """`to_dict` as text: one line per field of a hand."""
-    content = to_dict(hands, width=width, height=height, source=source, notes=notes)
-    listed = content.pop("hands")
+    content = dict(to_dict(hands, width=width, height=height, source=source, notes=notes))
+    listed = cast(list[HandDict], content.pop("hands"))
     head = json.dumps(content, indent=1)[:-2]
     each = [
         "  {\n" + ",\n".join(f"   {json.dumps(k)}: {json.dumps(v)}" for k, v in hand.items()) + "\n  }"

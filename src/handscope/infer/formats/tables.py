@@ -6,13 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from handscope.errors import HandscopeError
 from handscope.skeleton import JOINT_NAMES
-from handscope.types import Hand
+from handscope.types import Hand, Handedness
 
 CSV_COLUMNS = (
     "source",
@@ -85,7 +85,16 @@ def _annotation(hand: Hand, number: int, image_id: int) -> dict[str, Any]:
     return annotation
 
 
-def track_hands(hands: Sequence[Hand]) -> list[dict[str, Any]]:
+class TrackedHandDict(TypedDict):
+    """One struct of the `track_hands` column."""
+
+    handedness: Handedness
+    confidence: float
+    kp2d: list[list[float]]
+    kp3d: list[list[float]]
+
+
+def track_hands(hands: Sequence[Hand]) -> list[TrackedHandDict]:
     """One picture's cell of daft-physical-ai's `track_hands` column: a list of structs.
 
     `handedness`, `confidence`, `kp2d` (21 x 2 pixels) and `kp3d` (21 x 3 metres, camera frame, z forward).

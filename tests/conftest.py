@@ -1,10 +1,17 @@
 """Fixtures shared by the tests of inference and of the command line; one thread a test process."""
 
 import os
+from typing import Any
 
+import beartype
+import numpy.typing
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch or OpenCV
+
+# What jaxtyping's hook (pyproject: --jaxtyping-packages) checks annotations by, set before it sees the first one:
+beartype.beartype = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # an int will do for a float
+numpy.typing.ArrayLike = Any  # numpy's own is for static checkers: at run time a tuple of numbers is not one
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Handedness = Literal["left", "right"]
 FloatArray = NDArray[np.floating]
 Number = TypeVar("Number", bound=np.generic)
-JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
+JsonValue = None | bool | int | float | str | Sequence[object] | Mapping[str, object]
 """What JSON can say."""
 
 

@@ -10,6 +10,7 @@ import pytest
 from clips import FakeCapture, read_back, read_lines, toy_frames, write_sound, write_video
 from handscope.errors import HandscopeError, VideoError
 from handscope.infer.pipeline import load
+from handscope.infer.results import Hands
 from handscope.infer.tracking import TrackingConfig
 from handscope.infer.video import CameraReader, VideoFrame, VideoReader, is_video, track
 from handscope.infer.video_files import LinesWriter, OverlayWriter, TableWriter
@@ -116,7 +117,7 @@ def test_an_overlay_keeps_times_and_has_even_sides(tmp_path, size):
     writer = OverlayWriter(tmp_path / "overlay.mp4", rate=29.97)
     for i, time in enumerate(UNEVEN):
         picture = np.full((height, width, 3), 25 * i, np.uint8)
-        writer.write(VideoFrame(i, time, picture, []), picture)
+        writer.write(VideoFrame(i, time, picture, Hands(width=picture.shape[1], height=picture.shape[0])), picture)
     assert not (tmp_path / "overlay.mp4").exists()  # nobody sees half a file
     writer.close()
     times, images = read_back(tmp_path / "overlay.mp4")
@@ -131,7 +132,9 @@ def test_lines_and_table_say_the_same(tmp_path):
     hands = [dataclasses.replace(posed_hand(64, 48, s), track=i) for i, s in enumerate(("left", "right"))]
     lines, table = LinesWriter(tmp_path / "hands.jsonl"), TableWriter(tmp_path / "hands.parquet")
     for i in range(600):  # more rows than a row group
-        frame = VideoFrame(i, i / 30, np.zeros((48, 64, 3), np.uint8), hands if i % 3 else [])
+        frame = VideoFrame(
+            i, i / 30, np.zeros((48, 64, 3), np.uint8), Hands(hands if i % 3 else [], width=64, height=48)
+        )
         lines.write(frame, frame.image)
         table.write(frame, frame.image)
         assert len((tmp_path / "hands.jsonl").read_text().splitlines()) == i + 1

@@ -278,7 +278,7 @@ def _duplicates(found: dict[int, Estimate], expected: dict[int, Array]) -> set[i
     """Of tracks that found the same hand, all but the one that expected it nearest to there."""
     numbers, joints = list(found), [estimate.joints_2d for estimate in found.values()]
     strayed = [float(np.linalg.norm(found[n].joints_2d - expected[n], axis=1).mean()) for n in numbers]
-    same = np.array([[same_hand(one, other) for other in joints] for one in joints])
+    same = np.array([[same_hand(one, other) for other in joints] for one in joints], bool)
     return set(found) - {numbers[i] for i in best_of_each(-np.array(strayed), same)}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from types import ModuleType, TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -156,6 +156,7 @@ def upright(image: Image, degrees: float) -> Image:
     return np.ascontiguousarray(np.rot90(image, round(degrees / 90) % 4))
 
 
+@runtime_checkable
 class Capture(Protocol):
     """What is used of cv2.VideoCapture."""
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ COLUMNS = {
 """Arrays of a hand in hands.parquet, flattened row by row, and their lengths."""
 
 
+@runtime_checkable
 class FrameWriter(Protocol):
     """Takes frames in order, then is closed, whatever happened."""
 

@@ -10,15 +10,12 @@ names; weights are stored as float16.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from handscope.errors import HandscopeError
-from handscope.files import NewFile
-from handscope.train.checkpoint import load
+from handscope.train.checkpoint import load, write
 
 
 def average(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
@@ -30,7 +27,7 @@ def average(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor], share: f
             if before.shape != value.shape:
                 raise HandscopeError(f"{name}: {tuple(before.shape)} and {tuple(value.shape)} cannot be averaged")
             value = torch.lerp(before.float(), value.float(), share).half()
-        mixed[f"average/{name}"] = value.contiguous()
+        mixed[name] = value
     return mixed
 
 
@@ -50,8 +47,7 @@ def main() -> None:
         raise SystemExit(str(problem)) from problem
     mixture = {"before": arguments.before.name, "after": arguments.after.name, "share": arguments.share}
     header = {**two.header, "averaged": mixture}
-    with NewFile(arguments.out) as beside:
-        save_file(tensors, beside, {"header": json.dumps(header)})
+    write(arguments.out, {"average": tensors}, header)
     print(f"{arguments.out}: {sum(t.numel() for t in tensors.values()) / 1e6:.2f} M values")
 
 

@@ -27,7 +27,7 @@ PANELS = {
     },
     "aligner": {
         "loss": ["loss"],
-        "terms": ["glance", "glance_right"],
+        "terms": ["auxiliary", "auxiliary_right"],
         "turn's error, degrees (median)": ["validation/joints-dev/turn_deg", "validation/photos/turn_deg"],
         "share of right sides": ["validation/joints-dev/handedness", "validation/photos/handedness"],
     },

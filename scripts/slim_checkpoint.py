@@ -7,13 +7,9 @@ handscope train --config recipes/small.yaml --start.checkpoint recipes/weights/s
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from safetensors.torch import save_file
-
-from handscope.files import NewFile
-from handscope.train.checkpoint import load
+from handscope.train.checkpoint import load, write
 
 
 def main() -> None:
@@ -22,13 +18,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
     kept = load(args.checkpoint)
-    tensors = {
-        f"average/{name}": value.half() if value.is_floating_point() else value
-        for name, value in kept.groups["average"].items()
+    average = {
+        name: value.half() if value.is_floating_point() else value for name, value in kept.groups["average"].items()
     }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with NewFile(args.out) as beside:
-        save_file(tensors, beside, metadata={"header": json.dumps(kept.header)})
+    write(args.out, {"average": average}, kept.header)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, step {kept.header['step']}")
 
 

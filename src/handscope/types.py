@@ -163,7 +163,7 @@ class Batch:
     `image` (b, S, S, 3) uint8; `joints_2d` (b, 21, 2) crop px with `joints_2d_known` (b, 21); `joints_3d` (b,
     21, 3) metres relative to the wrist, in the frame of the crop's camera, with `joints_3d_known` (b,); `mask`
     (b, m, m) coverage in [0, 1] of the visible hand with `mask_known` (b,); `theta` (b, 15, 3, 3), `beta` (b,
-    10) and `R` (b, 3, 3) with `model_known` (b,); `focal` (b,) in crop sides with `focal_known` (b,); `right`
+    10) and `R` (b, 3, 3) with `model_known` (b,); `focal` (b,) in crop widths with `focal_known` (b,); `right`
     (b,) 1 where the crop shows a right hand, with `right_known` (b,). Where the crop shows a left hand (a wrong
     mirroring, on purpose) nothing in 3D is known.
     """
@@ -195,7 +195,7 @@ class MeshPrediction:
     crop).
 
     `theta` (b, 15, 3, 3) and `R` (b, 3, 3) rotation matrices; `beta` (b, 10); `T` (b, 3) m; `focal` (b,) in
-    crop sides; `vertices` (b, V, 3) and `joints_3d` (b, 21, 3) m; `joints_2d` (b, 21, 2) crop px, projected.
+    crop widths; `vertices` (b, V, 3) and `joints_3d` (b, 21, 3) m; `joints_2d` (b, 21, 2) crop px, projected.
     """
 
     theta: Tensor
@@ -224,8 +224,8 @@ class BlockPrediction:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GlancePrediction:
-    """What a pretrained trunk's own layers say at once: `joints_2d` (b, 21, 2) crop px, `right` (b,) as a logit."""
+class AuxiliaryPrediction:
+    """What the head on a backbone's pooled features says: `joints_2d` (b, 21, 2) crop px, `right` (b,) as a logit."""
 
     joints_2d: Tensor
     right: Tensor
@@ -233,10 +233,10 @@ class GlancePrediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The cascade's answer, block by block; the last block is the answer. `glance` if the network has one."""
+    """The cascade's answer, block by block; the last block is the answer. `auxiliary` if there is such a head."""
 
     blocks: tuple[BlockPrediction, ...]
-    glance: GlancePrediction | None = None
+    auxiliary: AuxiliaryPrediction | None = None
 
     @property
     def last(self) -> BlockPrediction:

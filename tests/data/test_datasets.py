@@ -147,7 +147,7 @@ def test_rhd_gives_both_hands_the_palm_and_parts(sets) -> None:
 def test_a_mirrored_picture_mirrors_all_labels_and_crops(sets, tmp_path) -> None:
     truth = rhd.write(tmp_path, mirror=True)
     dataset, twin = open_dataset("rhd", sets["rhd"][0]), open_dataset("rhd", tmp_path)
-    crop = CropConfig(size=64, mask_size=32, wrong_side=0)
+    crop = CropConfig(size=64, mask_size=32, mirror_prob=0)
     for i in range(2):
         agree(twin[i], truth[i])
         for hand in dataset[i].hands:
@@ -156,7 +156,11 @@ def test_a_mirrored_picture_mirrors_all_labels_and_crops(sets, tmp_path) -> None
             assert (other.mask[:, ::-1] != hand.mask).mean() < 2e-3  # where hands touch, the file keeps one
             straight, turned = (
                 crop_example(
-                    sample, label, np.random.default_rng(4), replace(crop, turn_deg=0, any_turn=0, shift=0), None
+                    sample,
+                    label,
+                    np.random.default_rng(4),
+                    replace(crop, rotation_deg=0, any_rotation_prob=0, translation=0),
+                    None,
                 )
                 for sample, label in ((dataset[i], hand), (twin[i], other))
             )
@@ -324,8 +328,8 @@ def test_one_unreadable_picture_is_skipped_and_counted(sets, tmp_path) -> None:
     root = damaged(sets["ho3d"][0], tmp_path, "train/ABF10/rgb/0001.jpg", half)
     mixture = CropMixture([Source(name="ho3d", samples=open_dataset("ho3d", root), weight=1.0)], CROP, None, seed=0)
     with pytest.warns(UserWarning, match="skipped: .*0001"):
-        for draw in range(12):
-            mixture[draw]
+        for n in range(12):
+            mixture[n]
     assert mixture.skipped > 0
 
 

@@ -111,11 +111,11 @@ def test_a_draw_depends_on_seed_and_number_alone() -> None:
     config = CanvasConfig(size=64)
     sources = [Part([picture(), picture("left")], 1.0), Part([picture()], 1.0, pasted=True)]
 
-    def draws(seed: int) -> list[dict[str, np.ndarray]]:
+    def examples(seed: int) -> list[dict[str, np.ndarray]]:
         mixture = DetectionMixture(sources, empty(), config, seed)
         return [mixture[n] for n in range(12)]
 
-    one, two, other = draws(1), draws(1), draws(2)
+    one, two, other = examples(1), examples(1), examples(2)
     assert all((a[k] == b[k]).all() for a, b in zip(one, two, strict=True) for k in a)
     assert any((a["image"] != b["image"]).any() for a, b in zip(one, other, strict=True))
     assert any((e["present"] | e["ignored"]).sum() > 1 for e in one)

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from handscope.data.mixture import CropMixture, DrawSampler, Source, collate
+from handscope.data.mixture import CropMixture, ExampleSampler, Source, collate
 from handscope.data.transforms import CropConfig, PhotometricConfig, crop_example
 from handscope.errors import HandscopeError, ImageError
 from handscope.geometry.camera import project
@@ -11,7 +11,7 @@ from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
 from handscope.types import HandLabel, Sample
 
-STILL = CropConfig(turn_deg=0, any_turn=0, shift=0, zoom=0, wrong_side=0)
+STILL = CropConfig(rotation_deg=0, any_rotation_prob=0, translation=0, scale=0, mirror_prob=0)
 
 
 def hand_sample(seed: int = 0, handedness: str = "right", size: int = 160) -> Sample:
@@ -65,7 +65,7 @@ def mixture(samples, seed: int = 0, **crop) -> CropMixture:
 def test_labels_of_a_crop_describe_a_right_hand_in_its_own_camera(handedness, seed):
     """The model posed by the crop's theta, beta and R has the crop's joints, for right and mirrored left hands."""
     sample = hand_sample(seed, handedness)
-    example = crop_example(sample, sample.hands[0], np.random.default_rng(seed), CropConfig(wrong_side=0), None)
+    example = crop_example(sample, sample.hands[0], np.random.default_rng(seed), CropConfig(mirror_prob=0), None)
     assert np.linalg.det(example["R"].astype(np.float64)) == pytest.approx(1, abs=1e-5)
     theta = sample.hands[0].theta
     posed = pose_hand(load_asset(), example["beta"][None], theta[None], example["R"][None]).joints[0]
@@ -101,32 +101,32 @@ def test_right_and_mirrored_left_give_the_same_crop():
 
 def test_a_wrong_mirroring_keeps_2d_and_loses_3d():
     sample = hand_sample()
-    example = crop_example(sample, sample.hands[0], np.random.default_rng(0), CropConfig(wrong_side=1.0), None)
+    example = crop_example(sample, sample.hands[0], np.random.default_rng(0), CropConfig(mirror_prob=1.0), None)
     assert example["right"] == 0 and example["right_known"] and example["joints_2d_known"].all()
     assert not example["joints_3d_known"] and not example["model_known"] and example["mask_known"]
 
 
-def test_draws_depend_on_seed_and_number_alone():
+def test_examples_depend_on_seed_and_number_alone():
     samples = Samples([hand_sample(i) for i in range(4)])
     first, again, other = mixture(samples), mixture(samples), mixture(samples, seed=1)
-    for draw in (7, 3, 7):
-        np.testing.assert_array_equal(first[draw]["image"], again[draw]["image"])
+    for n in (7, 3, 7):
+        np.testing.assert_array_equal(first[n]["image"], again[n]["image"])
     assert (first[3]["image"] != other[3]["image"]).any()
     assert (first[3]["image"] != first[4]["image"]).any()
 
 
 def test_two_processes_see_together_what_one_would():
-    draws = lambda rank, ranks, batch: list(  # noqa: E731
-        DrawSampler(batch=batch, rank=rank, ranks=ranks, first_step=2, last_step=5)
+    numbers = lambda rank, ranks, batch: list(  # noqa: E731
+        ExampleSampler(batch=batch, rank=rank, ranks=ranks, first_step=2, last_step=5)
     )
-    assert sorted(draws(0, 2, 4) + draws(1, 2, 4)) == draws(0, 1, 8)
+    assert sorted(numbers(0, 2, 4) + numbers(1, 2, 4)) == numbers(0, 1, 8)
 
 
 def test_an_unreadable_picture_is_skipped_counted_and_reported():
     data = mixture(Samples([hand_sample(0), hand_sample(1)], broken={0}))
     with pytest.warns(UserWarning, match="damaged"):
-        for draw in range(12):
-            data[draw]
+        for n in range(12):
+            data[n]
     assert data.skipped > 0
 
 

@@ -7,8 +7,8 @@ import torch
 
 from handscope.geometry.heatmaps import crop_to_map, gaussian_maps, orientation_fields
 from handscope.losses import consistency, supervised
-from handscope.losses.objective import ObjectiveConfig, glance_terms, objective
-from handscope.types import Batch, BlockPrediction, GlancePrediction, MeshPrediction, Prediction
+from handscope.losses.objective import ObjectiveConfig, auxiliary_terms, objective
+from handscope.types import AuxiliaryPrediction, Batch, BlockPrediction, MeshPrediction, Prediction
 
 CROP, MAP = 64, 32
 ALL, NONE = torch.ones(2, 21, dtype=torch.bool), torch.zeros(2, 21, dtype=torch.bool)
@@ -92,7 +92,7 @@ def test_a_sample_of_which_nothing_is_known_costs_nothing(joints, term):
     assert value.abs().max() == 0
 
 
-def test_consistency_teaches_the_mesh_and_not_the_backbone():
+def test_consistency_teaches_the_mesh_and_not_the_maps():
     projected = torch.rand(2, 21, 2, requires_grad=True)
     read = torch.rand(2, 21, 2, requires_grad=True)
     outline = torch.rand(2, 8, 8, requires_grad=True)
@@ -198,8 +198,8 @@ def test_a_hand_shown_the_wrong_way_round_trains_no_mesh(joints):
     assert block.right.grad[1].abs() > 0
 
 
-def test_a_glance_is_learnt_from_known_labels_alone():
-    glance = GlancePrediction(joints_2d=torch.zeros(2, 21, 2), right=torch.zeros(2))
+def test_the_auxiliary_head_learns_from_known_labels_alone():
+    auxiliary = AuxiliaryPrediction(joints_2d=torch.zeros(2, 21, 2), right=torch.zeros(2))
     batch = SimpleNamespace(
         image=torch.zeros(2, 100, 100, 3),
         joints_2d=torch.full((2, 21, 2), 10.0),
@@ -208,6 +208,6 @@ def test_a_glance_is_learnt_from_known_labels_alone():
         right_known=torch.tensor([True, False]),
     )
     batch.joints_2d_known[1, 3] = True
-    terms = glance_terms(glance, batch)
-    torch.testing.assert_close(terms["glance"], torch.tensor([0.0, 0.2]))  # a tenth of the crop across and down
-    torch.testing.assert_close(terms["glance_right"], torch.tensor([math.log(2), 0.0]))
+    terms = auxiliary_terms(auxiliary, batch)
+    torch.testing.assert_close(terms["auxiliary"], torch.tensor([0.0, 0.2]))  # a tenth of the crop across and down
+    torch.testing.assert_close(terms["auxiliary_right"], torch.tensor([math.log(2), 0.0]))

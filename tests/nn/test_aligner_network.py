@@ -9,7 +9,7 @@ def test_joints_are_told_in_crop_px_and_the_side_as_a_probability() -> None:
     network = HandAligner().eval()
     places = torch.linspace(0.1, 0.9, 42)
     with torch.no_grad():
-        for layer, bias in ((network.glance.joints, places), (network.glance.right, torch.tensor([-2.0]))):
+        for layer, bias in ((network.auxiliary.joints, places), (network.auxiliary.right, torch.tensor([-2.0]))):
             layer.weight.zero_()
             layer.bias.copy_(bias)
         joints, right = ExportedAligner(network)(torch.zeros(3, 96, 96, 3, dtype=torch.uint8))
@@ -20,15 +20,15 @@ def test_joints_are_told_in_crop_px_and_the_side_as_a_probability() -> None:
 def test_it_starts_from_a_landmark_model(tmp_path) -> None:
     torch.manual_seed(0)
     given, network = HandAligner(), HandAligner()
-    layers = {f"glance.{name}": value for name, value in given.glance.state_dict().items()}
-    save_file(given.trunk.state_dict() | layers, tmp_path / "trunk.safetensors")
-    network.start_from(tmp_path / "trunk.safetensors")
+    layers = {f"auxiliary.{name}": value for name, value in given.auxiliary.state_dict().items()}
+    save_file(given.backbone.state_dict() | layers, tmp_path / "backbone.safetensors")
+    network.load(tmp_path / "backbone.safetensors")
     crops = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
     with torch.no_grad():
         torch.testing.assert_close(network(crops).joints_2d, given(crops).joints_2d)
 
 
-@pytest.mark.parametrize("side", [0, 100])
-def test_a_side_that_the_trunk_cannot_halve_is_refused(side: int) -> None:
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_crop_that_the_backbone_cannot_halve_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="multiple of 32"):
-        AlignerConfig(crop=side)
+        AlignerConfig(crop=size)

@@ -66,13 +66,13 @@ def test_exported_form_gives_probabilities_and_unit_directions() -> None:
 def test_frozen_blocks_take_no_gradient() -> None:
     network = HandDetector(DetectorConfig(frozen=3))
     network(torch.rand(1, 3, 64, 64)).score.sum().backward()
-    assert network.trunk.stem.weight.grad is None
-    assert network.trunk.blocks[3].filter.weight.grad is not None
+    assert network.backbone.stem.weight.grad is None
+    assert network.backbone.blocks[3].filter.weight.grad is not None
 
 
-def test_a_trunk_that_ends_elsewhere_is_refused() -> None:
+def test_a_backbone_that_ends_elsewhere_is_refused() -> None:
     with pytest.raises(ValueError, match="stride 16"):
-        DetectorConfig(trunk_depth=12)
+        DetectorConfig(backbone_depth=12)
 
 
 def test_it_learns_one_picture() -> None:

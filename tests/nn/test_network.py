@@ -1,22 +1,13 @@
+import dataclasses
+
 import pytest
 import torch
 
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
-from handscope.nn.attention import TaskAttention
-from handscope.nn.encoder import PyramidConfig
+from handscope.nn.attention import Concatenation, TaskAttention
 from handscope.nn.network import HandNetwork, NetworkConfig
-from handscope.nn.trunks import LandmarkTrunk
-
-TINY = NetworkConfig(
-    crop=64,
-    stem=(8, 8),
-    channels=8,
-    pyramid=PyramidConfig(channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1)),
-    first="pyramid",
-    regressor=(8, 8),
-    regressor_hidden=16,
-)
+from toy_configs import TINY
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +29,29 @@ def test_attention_shares_out_every_channel_among_the_tasks(tasks):
     torch.testing.assert_close(module(same), features[0])  # a mean of equals is the same, whatever the weights
 
 
+def test_concatenation_hears_every_task_and_does_not_mind_where_the_hand_is():
+    """Table 5's baseline: moved features give moved maps, away from the edges; without a task they are others."""
+    module = Concatenation(4, 3).eval()
+    features = [torch.randn(2, 4, 9, 9) for _ in range(3)]
+    mixed = module(features)
+    assert mixed.shape == (2, 4, 9, 9)
+    moved = module([f.roll(2, 3) for f in features])
+    torch.testing.assert_close(moved[..., 1:-1, 3:-1], mixed.roll(2, 3)[..., 1:-1, 3:-1])
+    for task in range(3):
+        silent = [torch.zeros_like(f) if i == task else f for i, f in enumerate(features)]
+        assert (module(silent) - mixed).abs().max() > 1e-3
+
+
+def test_a_cascade_may_concatenate_instead(hand):
+    """The same answers in shape, other weights; its gradient reaches every decoder of the first block."""
+    network = HandNetwork(dataclasses.replace(TINY, aggregate="concatenation"), hand)
+    last = network(crops(2, 64)).last
+    assert last.heatmaps.shape == (2, 21, 32, 32) and isinstance(network.blocks[0].aggregate, Concatenation)
+    last.heatmaps.square().mean().backward()
+    for decoder in (network.blocks[0].heatmap, network.blocks[0].mask, network.blocks[0].pof):
+        assert decoder.body[0][0].weight.grad.abs().sum() > 0
+
+
 def test_attention_is_moved_by_what_the_tasks_say_not_by_where():
     """Global average pooling: shuffling the pixels of a map leaves the weights alone."""
     module = TaskAttention(4, 2)
@@ -48,7 +62,7 @@ def test_attention_is_moved_by_what_the_tasks_say_not_by_where():
 
 @pytest.mark.parametrize("stacks", [1, 2, 4])
 def test_every_block_answers_everything(hand, stacks):
-    network = HandNetwork(NetworkConfig(**{**vars(TINY), "stacks": stacks}), hand).eval()
+    network = HandNetwork(dataclasses.replace(TINY, stacks=stacks), hand).eval()
     prediction = network(crops(2, 64))
     assert len(prediction.blocks) == stacks
     for block in prediction.blocks:
@@ -59,7 +73,7 @@ def test_every_block_answers_everything(hand, stacks):
 
 def test_blocks_share_one_set_of_regressor_heads(hand):
     count = lambda stacks: sum(  # noqa: E731
-        p.numel() for p in HandNetwork(NetworkConfig(**{**vars(TINY), "stacks": stacks}), hand).heads.parameters()
+        p.numel() for p in HandNetwork(dataclasses.replace(TINY, stacks=stacks), hand).heads.parameters()
     )
     assert count(1) == count(4)
 
@@ -87,45 +101,54 @@ def test_rotations_are_rotations_and_the_mesh_projects_to_its_joints(hand):
     torch.testing.assert_close(mesh.joints_2d[:, 0], seen, atol=1e-3, rtol=1e-4)
 
 
-GLANCING = NetworkConfig(**{**vars(TINY), "crop": 224, "stride": 8, "first": "landmark", "glance": True})
+AUXILIARY = dataclasses.replace(TINY, crop=224, stride=8, backbone="landmark", auxiliary=True)
 
 
 def test_a_cascade_at_stride_8_answers_at_an_eighth_of_the_crop(hand):
     """Also where halving leaves odd sides: 28, 14, 7, 4."""
-    last = HandNetwork(GLANCING, hand).eval()(crops(1, 224)).last
+    last = HandNetwork(AUXILIARY, hand).eval()(crops(1, 224)).last
     assert last.heatmaps.shape == (1, 21, 56, 56) and last.mask.shape == (1, 56, 56)
     assert last.pof.shape == (1, 20, 3, 28, 28)
 
 
-def test_a_glance_tells_joints_as_shares_of_the_crop_and_the_side(hand):
+def test_the_auxiliary_head_tells_joints_as_shares_of_the_crop_and_the_side(hand):
     """Shares 0 and 1 are the crop's edges; pixel centres are integers."""
-    network = HandNetwork(GLANCING, hand).eval()
-    glance = network.blocks[0].encoder.glance
+    network = HandNetwork(AUXILIARY, hand).eval()
+    head = network.first_encoder.auxiliary
     places = torch.linspace(0.1, 0.9, 42)
     with torch.no_grad():
-        for layer, bias in ((glance.joints, places), (glance.right, torch.tensor([1.5]))):
+        for layer, bias in ((head.joints, places), (head.right, torch.tensor([1.5]))):
             layer.weight.zero_()
             layer.bias.copy_(bias)
-        told = network(crops(2, 224)).glance
+        told = network(crops(2, 224)).auxiliary
     torch.testing.assert_close(told.joints_2d, places.view(21, 2).expand(2, 21, 2) * 224 - 0.5)
     torch.testing.assert_close(told.right, torch.full((2,), 1.5))
 
 
-def test_heat_maps_and_heads_hear_the_glance(hand):
-    network = HandNetwork(GLANCING, hand).eval()
+def test_heat_maps_and_heads_hear_the_auxiliary_head(hand):
+    network = HandNetwork(AUXILIARY, hand).eval()
     with torch.no_grad():
         network.heads.theta.weight.normal_(std=0.1)
         before = network(crops(1, 224)).last
-        network.blocks[0].encoder.glance.joints.bias.add_(0.3)
+        network.first_encoder.auxiliary.joints.bias.add_(0.3)
         moved = network(crops(1, 224)).last
-        network.heads.features[0].weight[:, -LandmarkTrunk.POOLED :] *= 2
+        network.heads.features[0].weight[:, -network.first_encoder.pooled :] *= 2
         heard = network(crops(1, 224)).last
     assert (moved.heatmaps - before.heatmaps).abs().max() > 1e-6
     torch.testing.assert_close(heard.heatmaps, moved.heatmaps)
     assert (heard.mesh.theta - moved.mesh.theta).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize("field", [{"stacks": 0}, {"crop": 100}, {"glance": True, "first": "pyramid"}])
+IMPOSSIBLE = [
+    {"stacks": 0},
+    {"crop": 100},
+    {"auxiliary": True, "backbone": "pyramid"},
+    {"auxiliary": True, "backbone": "lite"},
+    {"stride": 8, "backbone": "pyramid"},
+]
+
+
+@pytest.mark.parametrize("field", IMPOSSIBLE)
 def test_impossible_configurations_are_refused(field):
     with pytest.raises(ValueError):
         NetworkConfig(**field)
@@ -133,7 +156,7 @@ def test_impossible_configurations_are_refused(field):
 
 def test_the_paper_form_reads_rectified_maps(hand):
     """Eq. 1 as printed: negative values count as nothing."""
-    network = HandNetwork(NetworkConfig(**{**vars(TINY), "coordinates": "mean"}), hand)
+    network = HandNetwork(dataclasses.replace(TINY, coordinates="mean"), hand)
     maps = torch.full((1, 21, 32, 32), -5.0)
     maps[:, :, 10, 20] = 2.0
     torch.testing.assert_close(network.read(maps), torch.tensor([41.0 - 0.5 + 0.0, 21.0 - 0.5]).expand(1, 21, 2))

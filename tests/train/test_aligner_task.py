@@ -1,4 +1,4 @@
-"""The aligner's task: it learns a batch by heart, starts from an estimator's trunk, and ships as ONNX."""
+"""The aligner's task: it learns a batch by heart, starts from an estimator's backbone, and ships as ONNX."""
 
 import dataclasses
 import json
@@ -17,8 +17,9 @@ from handscope.infer.weights import open_network
 from handscope.nn.aligner import ExportedAligner, HandAligner
 from handscope.train import checkpoint
 from handscope.train.aligner import AlignerRun, AlignerTask
-from handscope.train.estimator import SourceConfig
 from handscope.train.export import TOLERANCE, export
+from handscope.train.sources import SourceConfig
+from handscope.train.start import StartConfig
 from handscope.types import HandLabel, Sample
 
 JOINTS = np.array([[60.0, 110], *[[60 + 12 * (f - 2), 100 - 16 * k] for f in range(5) for k in (1, 2, 3, 4)]])
@@ -56,17 +57,17 @@ def test_a_batch_is_learnt_by_heart(run: AlignerRun) -> None:
     assert ((task.model(batch.image).right > 0) == (batch.right > 0.5)).all()
 
 
-def test_it_starts_from_the_trunk_of_an_estimator(run: AlignerRun, tmp_path) -> None:
+def test_it_starts_from_the_backbone_of_an_estimator(run: AlignerRun, tmp_path) -> None:
     given = HandAligner()
-    estimator = torch.nn.ModuleDict({"trunk": given.trunk, "heads": torch.nn.Linear(2, 2)})
+    estimator = torch.nn.ModuleDict({"backbone": given.backbone, "heads": torch.nn.Linear(2, 2)})
     named = torch.nn.Module()
     named.blocks = torch.nn.ModuleList([torch.nn.ModuleDict({"encoder": estimator})])
     path = tmp_path / checkpoint.NAME
     header = {"step": 1, "config": {}, "commit": ""}
     checkpoint.save(path, named, named, torch.optim.AdamW(named.parameters()), header)
-    network = AlignerTask(dataclasses.replace(run, checkpoint=str(path))).network
-    for name, value in given.trunk.state_dict().items():
-        torch.testing.assert_close(network.trunk.state_dict()[name], value)
+    network = AlignerTask(dataclasses.replace(run, start=StartConfig(checkpoint=str(path)))).network
+    for name, value in given.backbone.state_dict().items():
+        torch.testing.assert_close(network.backbone.state_dict()[name], value)
 
 
 def test_crops_must_be_of_the_networks_size(run: AlignerRun) -> None:
@@ -77,7 +78,7 @@ def test_crops_must_be_of_the_networks_size(run: AlignerRun) -> None:
 def test_what_ships_says_what_was_learnt(run: AlignerRun, tmp_path) -> None:
     network = AlignerTask(run).network
     with torch.no_grad():
-        network.glance.joints.weight.mul_(0.1)  # random features are larger than learnt ones
+        network.auxiliary.joints.weight.mul_(0.1)  # random features are larger than learnt ones
     path = tmp_path / checkpoint.NAME
     header = {"step": 3, "commit": "abc", "config": dataclasses.asdict(run)}
     checkpoint.save(path, network, network, torch.optim.AdamW(network.parameters()), header)
@@ -100,7 +101,7 @@ def test_a_perfect_answer_scores_so(monkeypatch) -> None:
     samples = [Sample(key=str(i), source="x", image=image, hands=(label, unsure)) for i in range(4)]
     for source in ("JointsDev", "PhotoDataset"):
         monkeypatch.setattr(f"handscope.evaluation.aligner_dev.{source}", lambda *_, **__: samples)
-    dev = AlignerDev("", None, CropConfig(size=96, wrong_side=0.5), every=1)
+    dev = AlignerDev("", None, CropConfig(size=96, mirror_prob=0.5), every=1)
     images, _, hands = dev.sets["photos"]
     assert images.shape == (4, 96, 96, 3) and len(hands) == 4
     answers = iter([(crop.apply(JOINTS), float(crop.mirrored)) for name in dev.sets for crop in dev.sets[name][1]])

@@ -1,4 +1,4 @@
-"""A recipe may draw from any dataset of the catalog: pictures on disk to a loss with gradients."""
+"""A recipe may take pictures from any dataset of the catalog: pictures on disk to a loss with gradients."""
 
 import pytest
 import torch
@@ -9,19 +9,9 @@ from handscope.errors import HandscopeError
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
 from handscope.losses.objective import ObjectiveConfig, objective
-from handscope.nn.encoder import PyramidConfig
-from handscope.nn.network import HandNetwork, NetworkConfig
-from handscope.train.estimator import SourceConfig, open_source
-
-TINY = NetworkConfig(
-    crop=64,
-    stem=(4, 8),
-    channels=8,
-    pyramid=PyramidConfig(channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1)),
-    first="pyramid",
-    regressor=(8, 16),
-    regressor_hidden=16,
-)
+from handscope.nn.network import HandNetwork
+from handscope.train.sources import SourceConfig, open_source
+from toy_configs import TINY
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import torch
 from handscope.data.shards import ShardWriter
 from handscope.errors import HandscopeError
 from handscope.losses.detection import HandTable
-from handscope.train.detector import DetectorBatch, DetectorRun, DetectorSources, open_mixture, resized
+from handscope.train.detector import DetectorBatch, DetectorRun, DetectorSources, open_canvases, resized
 from handscope.types import HandLabel, Sample
 
 JOINTS = np.array([[30.0, 55], *[[30 + 6 * (f - 2), 50 - 8 * k] for f in range(5) for k in (1, 2, 3, 4)]])
@@ -53,21 +53,21 @@ def sources(tmp_path: Path) -> DetectorSources:
     )
 
 
-def test_every_source_is_drawn_from(sources: DetectorSources) -> None:
-    mixture = open_mixture(DetectorRun(sources=sources))
+def test_every_source_is_used(sources: DetectorSources) -> None:
+    mixture = open_canvases(DetectorRun(sources=sources))
     assert len(mixture.whole) == 5 and len(mixture.close) == 1
     assert sum(int(mixture[n]["present"].sum()) for n in range(10)) > 0
 
 
 def test_hand_filled_shards_join_the_scenes(sources: DetectorSources) -> None:
-    mixture = open_mixture(DetectorRun(sources=replace(sources, hands=sources.scenes)))
+    mixture = open_canvases(DetectorRun(sources=replace(sources, hands=sources.scenes)))
     assert len(mixture.whole) == 6
 
 
 def test_no_scenes_is_one_sentence(sources: DetectorSources, tmp_path: Path) -> None:
     (tmp_path / "scenes" / "train-000000.tar").unlink()
     with pytest.raises(HandscopeError, match=r"no shards .* `handscope synth \[--scenes\]"):
-        open_mixture(DetectorRun(sources=sources))
+        open_canvases(DetectorRun(sources=sources))
 
 
 def test_sizes_must_fit_the_grid(sources: DetectorSources) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from handscope.errors import AssetError
 from handscope.train import checkpoint
-from handscope.train.loop import LoopConfig, rate_at, train, update_average
+from handscope.train.loop import LoopConfig, lr_at, train, update_average
 from line_task import CONFIG, LineTask
 
 TESTS = str(Path(__file__).parents[1])
@@ -27,13 +27,13 @@ def tensors(path):
 
 
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path):
-    """Same draws, same optimiser state, same averaged weights, bit for bit."""
+    """Same examples, same optimiser state, same averaged weights, bit for bit."""
     whole = train(LineTask(), CONFIG, tmp_path / "whole", {})
     with pytest.raises(KeyboardInterrupt):
         train(LineTask(stop_at=170), CONFIG, tmp_path / "parts", {})
     second = LineTask()
     parts = train(second, CONFIG, tmp_path / "parts", {})
-    assert min(second.draws) == 168  # twenty-one whole steps of eight had been done
+    assert min(second.seen) == 168  # twenty-one whole steps of eight had been done
     a, b = tensors(whole), tensors(parts)
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
@@ -47,9 +47,9 @@ SCRIPT = """
     from handscope.train.loop import train
 
     class Slow(LineTask):
-        def __getitem__(self, draw):
+        def __getitem__(self, index):
             time.sleep(0.004)
-            return super().__getitem__(draw)
+            return super().__getitem__(index)
 
     train(Slow(), CONFIG, Path({out!r}), {{}})
 """
@@ -77,20 +77,20 @@ def test_a_killed_run_leaves_a_whole_checkpoint_and_goes_on_exactly(tmp_path):
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
-def test_the_log_holds_terms_rate_and_validation(tmp_path):
+def test_the_log_holds_terms_learning_rate_and_validation(tmp_path):
     train(LineTask(), CONFIG, tmp_path, {"recipe": "line"})
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert {"loss", "error", "rate", "pictures_per_second"} <= set(rows[0])
+    assert {"loss", "error", "lr", "pictures_per_second"} <= set(rows[0])
     assert "validation/at_one" in rows[-1]
     assert checkpoint.load(tmp_path / checkpoint.NAME).header["config"] == {"recipe": "line"}
 
 
-def test_the_rate_warms_up_and_falls_as_a_cosine():
-    config = LoopConfig(steps=1000, warm_up=100, rate=1.0, last_rate=0.1)
-    assert rate_at(0, config) == pytest.approx(0.01)
-    assert rate_at(99, config) == pytest.approx(1.0)
-    assert rate_at(550, config) == pytest.approx(0.55)
-    assert rate_at(1000, config) == pytest.approx(0.1)
+def test_the_learning_rate_warms_up_and_falls_as_a_cosine():
+    config = LoopConfig(steps=1000, warmup_steps=100, lr=1.0, min_lr_ratio=0.1)
+    assert lr_at(0, config) == pytest.approx(0.01)
+    assert lr_at(99, config) == pytest.approx(1.0)
+    assert lr_at(550, config) == pytest.approx(0.55)
+    assert lr_at(1000, config) == pytest.approx(0.1)
 
 
 def test_the_average_is_the_average():

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -10,35 +11,25 @@ from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
 from handscope.hand.model import pose_hand
 from handscope.infer.weights import open_network
-from handscope.nn.encoder import PyramidConfig
-from handscope.nn.network import HandNetwork, NetworkConfig
+from handscope.nn.network import HandNetwork
 from handscope.train import checkpoint
 from handscope.train.export import TOLERANCE, export, fold, load_network, rotation_vectors
 from handscope.train.recipe import from_dict
+from toy_configs import TINY
 
-NETWORK = dict(
-    crop=128,
-    stacks=2,
-    stem=(8, 8),
-    channels=8,
-    pyramid=dict(channels=(8, 8, 8, 8), blocks=(1, 1, 1, 1)),
-    first="pyramid",
-    regressor=(8, 8),
-    regressor_hidden=16,
-)
+CONFIG = dataclasses.replace(TINY, crop=128, stacks=2)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A checkpoint of a small network with lively heads, as the loop writes it."""
     torch.manual_seed(0)
-    config = NetworkConfig(**{**NETWORK, "pyramid": PyramidConfig(**NETWORK["pyramid"])})
-    network = HandNetwork(config, HandLayer(load_asset()))
+    network = HandNetwork(CONFIG, HandLayer(load_asset()))
     with torch.no_grad():
         for layer in (network.heads.theta, network.heads.beta, network.heads.orientation, network.heads.camera):
             torch.nn.init.normal_(layer.weight, std=0.2)
     path = tmp_path_factory.mktemp("run") / checkpoint.NAME
-    header = {"step": 5, "commit": "abc", "config": {"network": NETWORK}}
+    header = {"step": 5, "commit": "abc", "config": {"network": dataclasses.asdict(CONFIG)}}
     checkpoint.save(path, network, network, torch.optim.AdamW(network.parameters()), header)
     return path
 
@@ -51,7 +42,8 @@ def exported(trained, tmp_path_factory):
 def test_the_card_carries_what_the_file_was_made_from(exported):
     card = json.loads(exported.with_suffix(".json").read_text())
     assert card["steps"] == 5 and card["commit"] == "abc" and card["licence"] == "Apache-2.0"
-    assert from_dict(card["config"]).network.channels == 8
+    assert from_dict(card["config"]).network == CONFIG
+    assert card["crop"] == {"rotation_deg": 14.0, "translation": 0.035, "scale": 0.11}
     assert max(card["onnx_against_torch"].values()) <= TOLERANCE
     assert open_network("estimator", exported.parent).input_size == 128  # checks the SHA-256 too
 
@@ -72,8 +64,7 @@ def test_the_graph_carries_the_hand_model(exported):
 def test_folding_changes_no_answer():
     """Batch norm with lively statistics, sub-pixel convolutions with a bias for every sub-pixel."""
     torch.manual_seed(1)
-    config = NetworkConfig(**{**NETWORK, "pyramid": PyramidConfig(**NETWORK["pyramid"])})
-    network = HandNetwork(config, HandLayer(load_asset())).eval()
+    network = HandNetwork(CONFIG, HandLayer(load_asset())).eval()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.2)
@@ -97,9 +88,9 @@ def test_one_crop_or_many_give_the_same(exported):
 
 
 def test_the_side_is_told_without_the_prior_of_training(trained, exported):
-    """Four in five training crops show a right hand (`wrong_side` 0.2), so the head learns odds four times too high."""
+    """Four in five training crops show a right hand (`mirror_prob` 0.2): the head learns odds four times too high."""
     crops = np.random.default_rng(2).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
-    network, _ = load_network("estimator", trained)
+    network, *_ = load_network("estimator", trained)
     with torch.no_grad():
         learnt = network.network(torch.from_numpy(crops)).last.right.exp().numpy()
     told = open_network("estimator", exported.parent).run(crops)["right"]
@@ -109,7 +100,7 @@ def test_the_side_is_told_without_the_prior_of_training(trained, exported):
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):
     model = torch.nn.Linear(1, 1)
     path = tmp_path / checkpoint.NAME
-    header = {"step": 1, "commit": "abc", "config": {"network": NETWORK}}
+    header = {"step": 1, "commit": "abc", "config": {"network": dataclasses.asdict(CONFIG)}}
     checkpoint.save(path, model, model, torch.optim.AdamW(model.parameters()), header)
     with pytest.raises(HandscopeError, match="not a checkpoint of the estimator"):
         export("estimator", path, tmp_path, {})

@@ -11,25 +11,15 @@ from handscope.data.transforms import CropConfig, crop_example
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
 from handscope.losses.objective import ObjectiveConfig, objective
-from handscope.nn.encoder import PyramidConfig
-from handscope.nn.network import HandNetwork, NetworkConfig
+from handscope.nn.network import HandNetwork
 from handscope.synth.config import SynthConfig
 from handscope.synth.scene import render_sample
-
-SMALL = NetworkConfig(
-    crop=64,
-    stem=(8, 16),
-    channels=24,
-    pyramid=PyramidConfig(channels=(24, 32, 48, 64), blocks=(1, 1, 1, 1)),
-    first="pyramid",
-    regressor=(32, 64),
-    regressor_hidden=128,
-)
+from toy_configs import LEARNER
 
 
 @pytest.fixture(scope="module")
 def batch():
-    crop = CropConfig(size=64, mask_size=32, wrong_side=0, any_turn=0)
+    crop = CropConfig(size=64, mask_size=32, mirror_prob=0, any_rotation_prob=0)
     samples = [render_sample(SynthConfig(), 5, i) for i in range(6)]
     rng = np.random.default_rng(0)
     return collate([crop_example(s, s.hands[0], rng, crop, None) for s in samples])
@@ -37,7 +27,7 @@ def batch():
 
 def test_one_batch_is_learnt_by_heart(batch):
     torch.manual_seed(0)
-    network = HandNetwork(SMALL, HandLayer(load_asset())).train()
+    network = HandNetwork(LEARNER, HandLayer(load_asset())).train()
     config = dataclasses.replace(ObjectiveConfig(), consistency=0.1, silhouette_px=32)
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
     first: dict[str, torch.Tensor] = {}

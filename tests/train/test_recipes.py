@@ -1,19 +1,30 @@
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from handscope.apps.cli import main as cli
 from handscope.errors import HandscopeError
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
 from handscope.nn.network import HandNetwork, multiply_accumulates
 from handscope.train import checkpoint
 from handscope.train.estimator import EstimatorTask, build, narrowed
-from handscope.train.recipe import from_arguments, from_dict
+from handscope.train.export import exported
+from handscope.train.recipe import from_arguments, from_dict, read_recipe
+from handscope.train.renames import KEYS, dotted, renamed_config
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-ESTIMATORS = ["small", "paper-4-stack", "paper-2-stack", "paper-1-stack"]
+ALL = {
+    "small": "estimator",
+    "paper-4-stack": "estimator",
+    "paper-2-stack": "estimator",
+    "paper-1-stack": "estimator",
+    "aligner": "aligner",
+    "detector": "detector",
+}
 
 
 def recipe(name: str, *overrides: str):
@@ -27,11 +38,101 @@ def gmac(name: str) -> float:
         return multiply_accumulates(network, recipe(name).network.crop) / 1e9
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", ALL)
 def test_every_recipe_is_read_and_survives_the_checkpoint(name):
     config = recipe(name, "--loop.steps", "7")
-    assert config.loop.steps == 7
-    assert from_dict(dataclasses.asdict(config)) == config
+    assert config.loop.steps == 7 and config.kind == ALL[name]
+    assert from_dict(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def written(folder, **recipes: str):
+    for name, text in recipes.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return folder
+
+
+def test_a_recipe_says_only_what_differs_from_its_base(tmp_path):
+    """Mappings are merged key by key, lists and values replaced, over any number of bases, in any folder."""
+    (tmp_path / "base").mkdir()
+    written(tmp_path / "base", root="{loop: {steps: 3, batch: 5}, sources: [1, 2], out: a}", middle="base: root.yaml")
+    written(tmp_path, leaf="{base: base/middle.yaml, loop: {steps: 4}, sources: [3]}")
+    expected = {"loop": {"steps": 4, "batch": 5}, "sources": [3], "out": "a"}
+    assert read_recipe(tmp_path / "leaf.yaml") == expected
+
+
+def test_variants_of_the_paper_differ_in_what_they_say_alone():
+    four, one = (dataclasses.asdict(recipe(f"paper-{k}-stack")) for k in (4, 1))
+    for run in (four, one):
+        del run["out"], run["network"]["stacks"], run["network"]["channels"], run["network"]["pyramid"]["channels"]
+    assert four == one
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("base: leaf.yaml", r"cannot be its own base \(leaf.yaml -> leaf.yaml\)"),
+        ("base: other.yaml", r"cannot be its own base \(leaf.yaml -> other.yaml -> leaf.yaml\)"),
+        ("base: none.yaml", r"none.yaml: this recipe, the base of leaf.yaml, cannot be read"),
+        ("loop: [", "not a YAML file"),
+        ("- loop", "a recipe is keys with values, found list"),
+        ("kind: pilot", "kind must be one of estimator, aligner, detector, got pilot"),
+        ("{kind: aligner, sources: [], crop: {size: 64}}", "crop.size must be network.crop"),
+    ],
+)
+def test_what_is_wrong_with_a_recipe_is_one_sentence(tmp_path, text, sentence):
+    written(tmp_path, leaf=text, other="base: leaf.yaml")
+    with pytest.raises(HandscopeError, match=sentence) as raised:
+        from_arguments(["--config", str(tmp_path / "leaf.yaml")])
+    assert "\n" not in str(raised.value)
+
+
+def test_keys_of_0_4_0_are_told_with_their_new_names(tmp_path, capsys):
+    written(tmp_path, old="{network: {first: lite}, loop: {rate: 1.0e-3, slow: 0.5}}")
+    assert cli(["train", "--config", str(tmp_path / "old.yaml")]) == 2
+    said = capsys.readouterr().err
+    for change in ("network.first is now network.backbone", "loop.rate is now loop.lr", "loop.slow is now"):
+        assert change in said
+    assert cli(["train", "--start.anew=[stem]"]) == 2
+    assert "start.anew is now start.reinitialise" in capsys.readouterr().err
+
+
+def test_every_new_key_is_one_that_a_run_has():
+    fields = set()
+    for name in ("small", "aligner", "detector"):
+        fields |= set(dotted(dataclasses.asdict(recipe(name))))
+    assert set(KEYS.values()) <= fields and not set(KEYS) & fields
+
+
+def test_a_checkpoint_of_0_4_0_says_what_to_do(tmp_path, capsys):
+    path = tmp_path / "old.safetensors"
+    weights = {"blocks.0.encoder.trunk.stem.bias": torch.zeros(1)}
+    checkpoint.write(path, {"average": weights}, {"step": 1, "commit": "abc"})
+    assert cli(["export", "estimator", str(path), "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "blocks.0.encoder.trunk.stem.bias is now blocks.0.encoder.backbone.stem.bias" in said
+    assert "scripts/rename_checkpoint.py" in said and len(said.splitlines()) == 1
+
+
+def test_a_renamed_configuration_is_read():
+    config = {
+        "network": {"first": "landmark", "glance": True, "crop": 224, "stride": 8},
+        "crop": {"size": 224, "turn_deg": 16.0, "wrong_side": 0.1},
+        "loop": {"rate": 0.5, "clip": 3.0},
+        "start": {"trunk": "runs/init/landmark_backbone.safetensors", "anew": ["blocks.0.encoder.glance"]},
+    }
+    with pytest.raises(HandscopeError, match=r"crop\.turn_deg is now crop\.rotation_deg"):
+        from_dict(config)
+    run = from_dict(renamed_config(config))
+    assert run.network.auxiliary and run.crop.rotation_deg == 16 and run.loop.max_grad_norm == 3
+    assert run.start.backbone == "runs/init/landmark_backbone.safetensors"
+    assert run.start.reinitialise == ["blocks.0.encoder.auxiliary"]
+
+
+@pytest.mark.parametrize("path", sorted((RECIPES / "weights").glob("*.safetensors")), ids=lambda path: path.stem)
+def test_committed_weights_fit_the_network_that_their_header_describes(path):
+    kept = checkpoint.load(path)
+    network, _ = exported(from_dict(kept.header["config"]))
+    network.load_state_dict(kept.groups["average"])
 
 
 def test_the_paper_stacks_cost_the_same():
@@ -47,21 +148,21 @@ def test_what_ships_is_a_cascade_with_everything_in_it():
     assert gmac("small") < 0.55
 
 
-def test_frozen_blocks_do_not_learn_and_a_trunk_needs_its_place():
-    config = recipe("small", "--start.trunk", "null", "--start.frozen_blocks", "4")
-    trunk = build(config.network, config.start).blocks[0].encoder.trunk
-    assert not any(p.requires_grad for p in trunk.stem.parameters())
-    assert not any(p.requires_grad for p in trunk.blocks[2].parameters())
-    assert all(p.requires_grad for p in trunk.blocks[3].parameters())
+def test_frozen_blocks_do_not_learn_and_a_backbone_needs_its_place():
+    config = recipe("small", "--start.backbone", "null", "--start.frozen_blocks", "4")
+    backbone = build(config.network, config.start).first_encoder.backbone
+    assert not any(p.requires_grad for p in backbone.stem.parameters())
+    assert not any(p.requires_grad for p in backbone.blocks[2].parameters())
+    assert all(p.requires_grad for p in backbone.blocks[3].parameters())
     small = [f"--network.pyramid.{k}={v}" for k, v in (("channels", "[8,8,8,8]"), ("blocks", "[1,1,1,1]"))]
-    paper = recipe("paper-1-stack", "--network.channels", "8", *small, "--start.trunk", "x.safetensors")
-    with pytest.raises(HandscopeError, match="no trunk"):
+    paper = recipe("paper-1-stack", "--network.channels", "8", *small, "--start.backbone", "x.safetensors")
+    with pytest.raises(HandscopeError, match="the network has none"):
         build(paper.network, paper.start)
 
 
 def test_no_shards_is_one_clear_sentence(tmp_path):
     sources = f'[{{"kind": "shards", "path": "{tmp_path}"}}]'
-    config = recipe("small", "--start.trunk", "null", "--sources", sources, "--dev", "null")
+    config = recipe("small", "--start.backbone", "null", "--sources", sources, "--dev", "null")
     with pytest.raises(HandscopeError, match="handscope synth"):
         EstimatorTask(config)
 
@@ -76,14 +177,14 @@ def test_a_narrower_network_starts_from_the_first_channels_of_a_wider_one():
         narrowed(wide, {"a": wide["a"], "c": wide["b"]})
 
 
-def test_parts_that_start_anew_need_no_place_in_the_checkpoint(tmp_path):
-    small = ["--network.channels", "8", "--network.regressor", "[8]", "--start.trunk", "null"]
-    before = recipe("small", *small, "--network.stride", "4", "--network.glance", "false")
+def test_parts_that_are_reinitialised_need_no_place_in_the_checkpoint(tmp_path):
+    small = ["--network.channels", "8", "--network.regressor", "[8]", "--start.backbone", "null"]
+    before = recipe("small", *small, "--network.stride", "4", "--network.auxiliary", "false")
     network, path = build(before.network), tmp_path / "x.safetensors"
     checkpoint.save(path, network, network, torch.optim.AdamW(network.parameters()), {"step": 1})
     changed = ["stem", "blocks.0.encoder.low", "blocks.0.encoder.merge", "blocks.1.encoder.fuse", "heads.features"]
-    start = ["--start.checkpoint", str(path), "--network.glance", "false"]
-    now = recipe("small", *small, *start, "--start.anew", str(changed).replace("'", ""))
+    start = ["--start.checkpoint", str(path), "--network.auxiliary", "false"]
+    now = recipe("small", *small, *start, "--start.reinitialise", str(changed).replace("'", ""))
     given, kept = network.state_dict(), build(now.network, now.start).state_dict()
     torch.testing.assert_close(kept["blocks.1.pof.head.0.weight"], given["blocks.1.pof.head.0.weight"])
     assert "blocks.0.encoder.low.0.weight" in kept and "stem.0.0.weight" in given

@@ -1,6 +1,6 @@
 """Whole pictures for the detector: hands of every size, place and turn, on canvases of several sources.
 
-A canvas shows one picture (letterboxed as at run time, or turned and zoomed so that its hand has a drawn
+A canvas shows one picture (letterboxed as at run time, or turned and scaled so that its hand has a sampled
 size) or a mosaic of four, over black bars, a plain tone or a photograph without hands; close-up pictures of
 hands may be pasted on top. Labels follow: joints where they are known give the tight box and the upright
 crop, human boxes only the place. Hands that are mostly outside, hidden or tiny are neither hand nor
@@ -12,37 +12,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from handscope.data.transforms import PhotometricConfig, change_light
+from handscope.data.mixture import SampleSource
+from handscope.data.transforms import LEAST_JOINTS, Example, PhotometricConfig, change_light
 from handscope.errors import HandscopeError
 from handscope.geometry.boxes import box_centre, longer_side, shared_area, tight_box
 from handscope.geometry.crops import FILL, Crop, upright_frame
 from handscope.types import HandLabel, Sample
 
 Image = NDArray[np.uint8]
-Example = dict[str, NDArray[Any]]
 
 HAND_MARGIN = 0.06
 """How much further a human's box of a hand reaches than its joints', in larger sides of the latter."""
 
 
-class Samples(Protocol):
-    """Anything map-style that yields samples."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, i: int, /) -> Sample: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class CanvasConfig:
-    """How canvases are put together. Shares are probabilities; sizes are shares of the canvas' side."""
+    """How canvases are put together. Shares are probabilities; sizes are shares of the canvas."""
 
     size: int = 256
     most_hands: int = 8
@@ -50,8 +41,8 @@ class CanvasConfig:
     mosaic: float = 0.12
     pasted: float = 0.25
     hand_size: tuple[float, float] = (0.1, 0.95)
-    any_turn: float = 0.35
-    turn_deg: float = 20.0
+    any_rotation_prob: float = 0.35
+    rotation_deg: float = 20.0
     over_photograph: float = 0.6
     smallest_px: float = 9.0
     photometric: PhotometricConfig = field(default_factory=lambda: PhotometricConfig(erase=0.1, blur=0.25))
@@ -80,19 +71,19 @@ class Placed:
 
 @dataclass(frozen=True)
 class Part:
-    """Pictures to draw from, how often, and what they are used for."""
+    """Pictures to choose from, how often, and what they are used for."""
 
-    samples: Samples
+    samples: SampleSource
     weight: float
     pasted: bool = False
     """Close-ups that are shown small on top of other pictures."""
 
 
 class DetectionMixture(Dataset[Example]):
-    """`mixture[n]` is draw n: image (S, S, 3) uint8 and the fields of `losses.detection.HandTable`."""
+    """`mixture[n]` is example n: image (S, S, 3) uint8 and the fields of `losses.detection.HandTable`."""
 
     def __init__(
-        self, parts: Sequence[Part], backgrounds: Samples, config: CanvasConfig | None = None, seed: int = 0
+        self, parts: Sequence[Part], backgrounds: SampleSource, config: CanvasConfig | None = None, seed: int = 0
     ) -> None:
         if any(len(part.samples) == 0 for part in parts) or not parts or len(backgrounds) == 0:
             raise HandscopeError("the detector's data: every source and the backgrounds need at least one picture")
@@ -100,8 +91,8 @@ class DetectionMixture(Dataset[Example]):
         self.whole = [part for part in parts if not part.pasted]
         self.close = [part for part in parts if part.pasted]
 
-    def __getitem__(self, draw: int) -> Example:
-        rng = np.random.default_rng([self.seed, draw])
+    def __getitem__(self, index: int) -> Example:
+        rng = np.random.default_rng([self.seed, index])
         image, hands = self.compose(rng)
         image = change_light(image, rng, self.config.photometric)
         return {"image": image, **hand_table(hands, self.config.most_hands)}
@@ -117,9 +108,9 @@ class DetectionMixture(Dataset[Example]):
         whole = np.array([0, 0, size, size])
         hands += self._add(canvas, whole, pick(self.whole, rng), rng, plain=rng.random() < config.plain)
         if self.close and rng.random() < config.pasted:
-            side = rng.uniform(0.15, 0.6) * size
-            x, y = rng.uniform(0, size - side, 2)
-            region = np.array([x, y, x + side, y + side]).round().astype(int)
+            extent = rng.uniform(0.15, 0.6) * size
+            x, y = rng.uniform(0, size - extent, 2)
+            region = np.array([x, y, x + extent, y + extent]).round().astype(int)
             if not any(shared_area(hand.box, region) > 0 for hand in hands):
                 hands += self._add(canvas, region, pick(self.close, rng), rng, soft=True)
         return canvas, hands
@@ -130,9 +121,9 @@ class DetectionMixture(Dataset[Example]):
         if rng.random() < self.config.over_photograph:
             image = self.backgrounds[int(rng.integers(len(self.backgrounds)))].image
             height, width = image.shape[:2]
-            side = rng.uniform(0.4, 1.0) * min(height, width)
-            centre = [rng.uniform(side / 2, n - side / 2) for n in (width, height)]
-            scale = size / side
+            extent = rng.uniform(0.4, 1.0) * min(height, width)
+            centre = [rng.uniform(extent / 2, n - extent / 2) for n in (width, height)]
+            scale = size / extent
             matrix = np.array([[scale, 0, size / 2 - scale * centre[0]], [0, scale, size / 2 - scale * centre[1]]])
             return Crop(matrix, size).extract(image)
         tone = rng.integers(0, 256, 3) if rng.random() < 0.4 else np.zeros(3)
@@ -167,7 +158,7 @@ class DetectionMixture(Dataset[Example]):
 
 
 def pick(parts: Sequence[Part], rng: np.random.Generator) -> Sample:
-    """A sample from a part drawn by weight."""
+    """A sample from a part chosen by weight."""
     weights = np.array([part.weight for part in parts])
     part = parts[int(rng.choice(len(parts), p=weights / weights.sum()))]
     return part.samples[int(rng.integers(len(part.samples)))]
@@ -190,7 +181,7 @@ def placement(
     """The map (2, 3) of picture px to canvas px, its turn in radians and whether it mirrors.
 
     A plain placement is a letterbox, now and then mirrored. Otherwise one hand is chosen, and turn, size and
-    place are drawn for it.
+    place are sampled for it.
     """
     height, width = sample.image.shape[:2]
     extent = region[2:] - region[:2]
@@ -207,12 +198,12 @@ def placement(
         box = boxes[int(rng.integers(len(boxes)))]
         low, high = np.log(config.hand_size)
         wanted = float(np.exp(rng.uniform(low, high))) * float(extent.min())
-        side = float(longer_side(box))
-        scale = float(np.clip(wanted / max(side, 1.0), 0.4 * fit, 4.0 * fit))
-        free = rng.random() < config.any_turn
-        turn = float(rng.uniform(-np.pi, np.pi)) if free else float(np.deg2rad(rng.normal(0, config.turn_deg)))
+        span = float(longer_side(box))
+        scale = float(np.clip(wanted / max(span, 1.0), 0.4 * fit, 4.0 * fit))
+        free = rng.random() < config.any_rotation_prob
+        turn = float(rng.uniform(-np.pi, np.pi)) if free else float(np.deg2rad(rng.normal(0, config.rotation_deg)))
         source = box_centre(box)
-        reach = np.maximum(extent - 0.85 * scale * side, 0) / 2
+        reach = np.maximum(extent - 0.85 * scale * span, 0) / 2
         target = (region[:2] + region[2:] - 1) / 2 + rng.uniform(-1, 1, 2) * reach
     c, s = scale * np.cos(turn), scale * np.sin(turn)
     linear = np.array([[c, -s], [s, c]])
@@ -245,7 +236,7 @@ def hand_box(label: HandLabel) -> NDArray[np.floating] | None:
 
 def _joints_are_known(label: HandLabel) -> bool:
     """Enough joints for a frame: those that the teacher is unsure of are still near."""
-    return label.joints_2d_known is not None and int(label.joints_2d_known.sum()) >= 11
+    return label.joints_2d_known is not None and int(label.joints_2d_known.sum()) >= LEAST_JOINTS
 
 
 def place(label: HandLabel, matrix: NDArray[np.float64], turn: float, mirrored: bool) -> Placed | None:
@@ -299,11 +290,11 @@ def hand_table(hands: Sequence[Placed], rows: int) -> Example:
         table["box_known"][i] = hand.has_joints or hand.upright
         table["crops"][i] = [*box_centre(box), longer_side(box) / FILL]
         if hand.has_joints:
-            centre, side, up = upright_frame(hand.points)
+            centre, extent, up = upright_frame(hand.points)
             length = float(np.hypot(*up))
-            table["crops"][i] = [*centre, side]
+            table["crops"][i] = [*centre, extent]
             table["up"][i] = up / max(length, 1e-6)
-            table["frame_known"][i] = length > 0.08 * side
+            table["frame_known"][i] = length > 0.08 * extent
         if hand.right is not None:
             table["right"][i], table["right_known"][i] = hand.right, True
     return table

@@ -1,6 +1,6 @@
-"""Mixing sources by draws: the n-th example of a training run depends on the seed and n alone.
+"""Mixing sources at random: example n of a training run depends on the seed and n alone.
 
-That makes the data order exact: after a crash the run goes on at draw n; two processes take turns and see
+That makes the data order exact: after a crash the run goes on at example n; two processes take turns and see
 together what one would see.
 """
 
@@ -31,7 +31,7 @@ class SampleSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Samples and how often to draw from them, relative to the other sources."""
+    """Samples and how often to choose one, relative to the other sources."""
 
     name: str
     samples: SampleSource
@@ -39,9 +39,9 @@ class Source:
 
 
 class CropMixture(Dataset[Example]):
-    """`mixture[n]` is draw n: a source, a picture, a hand and an augmentation, all from `seed` and n.
+    """`mixture[n]` is example n: a source, a picture, a hand and an augmentation, all from `seed` and n.
 
-    An unreadable picture is replaced by another draw and counted (`skipped`); fifty in a row end the run.
+    An unreadable picture is replaced by another and counted (`skipped`); fifty in a row end the run.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class CropMixture(Dataset[Example]):
         self.crop, self.photometric, self.seed = crop, photometric, seed
         self.skipped = 0
 
-    def __getitem__(self, draw: int) -> Example:
-        rng = np.random.default_rng([self.seed, draw])
+    def __getitem__(self, index: int) -> Example:
+        rng = np.random.default_rng([self.seed, index])
         for _ in range(50):
             source = self.sources[min(int(np.searchsorted(self.share, rng.random())), len(self.sources) - 1)]
             try:
@@ -78,8 +78,8 @@ def collate(examples: list[Example]) -> Batch:
     return Batch(**stacked)
 
 
-class DrawSampler(Sampler[int]):
-    """The draws of one process from `first_step` on: step s of rank r takes draws (s * ranks + r) * batch and
+class ExampleSampler(Sampler[int]):
+    """The examples of one process from `first_step` on: step s of rank r takes numbers (s * ranks + r) * batch and
     the next.
     """
 

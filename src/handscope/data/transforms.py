@@ -17,25 +17,30 @@ from numpy.typing import NDArray
 from handscope.geometry.crop_camera import full_to_crop_axes
 from handscope.geometry.crops import FILL, Crop, crop_around, upright_frame
 from handscope.geometry.rotations import axis_angle_to_matrix
+from handscope.skeleton import JOINT_NAMES, MIDDLE_MCP, WRIST
 from handscope.types import HandLabel, Sample
+
+LEAST_JOINTS = len(JOINT_NAMES) // 2 + 1
+"""How many joints must be known for the box of the known ones to be about the hand's: more than half."""
 
 Example = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CropConfig:
-    """Geometry of training crops. `turn_deg`, `shift` and `zoom` are standard deviations (degrees, crop sides,
-    log scale).
+    """Geometry of training crops. `rotation_deg`, `translation` and `scale` are standard deviations of the noise on the
+    upright crop (degrees, crop extents, log of the extent); with `any_rotation_prob` the rotation is any; with
+    `mirror_prob` the crop is mirrored the wrong way.
     """
 
     size: int = 128
     mask_size: int = 64
     fill: float = FILL
-    turn_deg: float = 14.0
-    any_turn: float = 0.04
-    shift: float = 0.035
-    zoom: float = 0.11
-    wrong_side: float = 0.2
+    rotation_deg: float = 14.0
+    any_rotation_prob: float = 0.04
+    translation: float = 0.035
+    scale: float = 0.11
+    mirror_prob: float = 0.2
 
     def __post_init__(self) -> None:
         if not 0 < self.fill < 1:
@@ -51,16 +56,18 @@ class PhotometricConfig:
     blur: float = 0.3
     low_resolution: float = 0.2
     coarsest: float = 0.3
-    """The least share of its side that a picture of low resolution keeps."""
+    """The least share of its width that a picture of low resolution keeps."""
     noise: float = 0.4
     jpeg: float = 0.3
     erase: float = 0.15
 
 
 def usable(hand: HandLabel) -> bool:
-    """True if a crop can be cut for this hand: wrist, middle knuckle and half of the joints have places."""
+    """True if a crop can be taken of this hand: wrist, middle knuckle and half of the joints have places."""
     known = hand.joints_2d_known
-    return hand.joints_2d is not None and known is not None and bool(known[0] and known[9] and known.sum() >= 11)
+    if hand.joints_2d is None or known is None:
+        return False
+    return bool(known[WRIST] and known[MIDDLE_MCP] and known.sum() >= LEAST_JOINTS)
 
 
 def crop_example(
@@ -68,10 +75,10 @@ def crop_example(
 ) -> Example:
     """One example, keyed by the fields of `types.Batch`, without the batch axis."""
     assert hand.joints_2d is not None and hand.joints_2d_known is not None
-    wrong = bool(rng.random() < config.wrong_side)
+    wrong = bool(rng.random() < config.mirror_prob)
     is_left = hand.handedness == "left" if hand.handedness else bool(rng.random() < 0.5)
     mirrored = is_left != wrong
-    places = np.where(hand.joints_2d_known[:, None], hand.joints_2d, hand.joints_2d[0])  # `usable`: the wrist is known
+    places = np.where(hand.joints_2d_known[:, None], hand.joints_2d, hand.joints_2d[WRIST])  # `usable` knows it
     crop = jittered_crop(places, rng, config, mirrored)
     image = crop.extract(sample.image)
     if photometric is not None:
@@ -89,14 +96,15 @@ def crop_example(
 
 
 def jittered_crop(joints: NDArray[np.floating], rng: np.random.Generator, config: CropConfig, mirrored: bool) -> Crop:
-    """The upright crop, turned, shifted and scaled a little."""
-    centre, side, up = upright_frame(joints, fill=config.fill)
-    turn = rng.uniform(-np.pi, np.pi) if rng.random() < config.any_turn else np.deg2rad(rng.normal(0, config.turn_deg))
-    cosine, sine = np.cos(turn), np.sin(turn)
+    """The upright crop, turned, moved and scaled a little."""
+    centre, extent, up = upright_frame(joints, fill=config.fill)
+    any_rotation = rng.random() < config.any_rotation_prob
+    angle = rng.uniform(-np.pi, np.pi) if any_rotation else np.deg2rad(rng.normal(0, config.rotation_deg))
+    cosine, sine = np.cos(angle), np.sin(angle)
     up = np.array([[cosine, -sine], [sine, cosine]]) @ up
-    side = side * np.exp(config.zoom * np.clip(rng.normal(), -2.3, 2.7))
-    centre = centre + rng.normal(0, config.shift, 2) * side
-    return crop_around(centre, side, up, size=config.size, mirrored=mirrored)
+    extent = extent * np.exp(config.scale * np.clip(rng.normal(), -2.3, 2.7))
+    centre = centre + rng.normal(0, config.translation, 2) * extent
+    return crop_around(centre, extent, up, size=config.size, mirrored=mirrored)
 
 
 def mask_labels(hand: HandLabel, crop: Crop, size: int) -> Example:
@@ -141,13 +149,13 @@ def spatial_labels(sample: Sample, hand: HandLabel, crop: Crop, *, known: bool) 
 def change_light(image: NDArray[np.uint8], rng: np.random.Generator, config: PhotometricConfig) -> NDArray[np.uint8]:
     """Colour, lens and sensor changes that leave every label as it is."""
     happens = lambda share: rng.random() < share  # noqa: E731
-    side = image.shape[0]
+    size = image.shape[0]
     if happens(config.blur):
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.6))
     if happens(config.low_resolution):
-        small = int(side * rng.uniform(config.coarsest, 0.8))
+        small = int(size * rng.uniform(config.coarsest, 0.8))
         image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-        image = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
     value = image.astype(np.float32)
     if happens(config.colour):
         grey = value.mean(-1, keepdims=True)
@@ -161,7 +169,7 @@ def change_light(image: NDArray[np.uint8], rng: np.random.Generator, config: Pho
     if happens(config.noise):
         value = value + rng.standard_normal(value.shape, dtype=np.float32) * np.float32(rng.uniform(1, 11))
     if happens(config.erase):
-        low, extent = rng.integers(0, side - side // 5, 2), rng.integers(side // 12, side // 4, 2)
+        low, extent = rng.integers(0, size - size // 5, 2), rng.integers(size // 12, size // 4, 2)
         value[low[0] : low[0] + extent[0], low[1] : low[1] + extent[1]] = rng.uniform(0, 255, 3)
     image = np.clip(value, 0, 255).astype(np.uint8)
     if happens(config.jpeg):

@@ -1,6 +1,6 @@
 """A quick score for training the aligner: held-out photographs and joints-dev in crops as wrong as a detector's.
 
-dev = AlignerDev("../shared/data", "recipes/labels/photos_pseudo.jsonl.gz", CropConfig(size=96, wrong_side=0.5))
+dev = AlignerDev("../shared/data", "recipes/labels/photos_pseudo.jsonl.gz", CropConfig(size=96, mirror_prob=0.5))
 dev.score(lambda crops: (joints_in_crop_px, right))
 """
 
@@ -70,7 +70,7 @@ def _cut(
             known = hand.joints_2d_known
             if hand.joints_2d is None or known is None or not known.all() or hand.handedness is None:
                 continue
-            mirrored = (hand.handedness == "left") != (rng.random() < config.wrong_side)
+            mirrored = (hand.handedness == "left") != (rng.random() < config.mirror_prob)
             crops.append(jittered_crop(hand.joints_2d, rng, config, mirrored))
             images.append(crops[-1].extract(sample.image))
             hands.append(hand)

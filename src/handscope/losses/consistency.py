@@ -1,12 +1,13 @@
 """Self-supervision (paper, section 3.3): the mesh's outline is the estimated mask, its projected joints are
 those of the heat-maps.
 
-Prediction against prediction, so unlabelled pictures train too. The backbone is the teacher: no gradient flows
-into it, and it counts as much as it is sure.
+Prediction against prediction: no label is asked for. Heat-maps and mask are the teacher: no gradient flows into
+them, and they count as much as they are sure.
 """
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from handscope.losses.supervised import silhouette_iou
 def projection_consistency(
     projected: Float[Tensor, "b 21 2"], read: Float[Tensor, "b 21 2"], confidence: Float[Tensor, "b 21"], crop: int
 ) -> Float[Tensor, " b"]:
-    """Distance in crop sides between projected joints and those read from the heat-maps, weighted by
+    """Distance in crop widths between projected joints and those read from the heat-maps, weighted by
     confidence.
     """
     confidence = confidence.detach()
@@ -29,7 +30,7 @@ def outline_consistency(silhouette: Float[Tensor, "b s s"], mask_logits: Float[T
     """One minus the soft IoU of rendered and estimated mask; samples with an unsure mask count less."""
     probability = mask_logits.detach().sigmoid()
     sure = ((probability - 0.5).abs() * 2).mean((1, 2))
-    everything = probability.new_ones(len(probability), dtype=bool)
+    everything = probability.new_ones(len(probability), dtype=torch.bool)
     return silhouette_iou(silhouette, probability, everything) * sure
 
 

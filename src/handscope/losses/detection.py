@@ -2,7 +2,7 @@
 
 Each hand spreads a Gaussian over the cells around its crop's centre. The score learns that Gaussian (quality
 focal loss, Li 2020); the geometry is learned by the cells where it is high, and measured in shares of the
-crop's side, so that small hands count as much as large ones.
+crop's extent, so that small hands count as much as large ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SPREAD = 0.09
-"""Standard deviation of the Gaussian in crop sides ..."""
+"""Standard deviation of the Gaussian in crop extents ..."""
 SMALLEST_SPREAD_PX = 6.0
 """... and at least this, lest no cell be near the centre of a small hand."""
 NEAR = 0.3
@@ -36,7 +36,7 @@ class HandTable(NamedTuple):
     right: Float[Tensor, "b m"]
     box_known: Bool[Tensor, "b m"]
     frame_known: Bool[Tensor, "b m"]
-    """Whether `up` and the side in `crops` are more than guesses (the centre is always known)."""
+    """Whether `up` and the extent in `crops` are more than guesses (the centre is always known)."""
     right_known: Bool[Tensor, "b m"]
 
 
@@ -81,19 +81,19 @@ def detection_terms(
         return values.gather(1, index)
 
     true_crops, true_right = owned(hands.crops), owned(hands.right)
-    side = true_crops[..., 2].clamp(min=1.0)
-    crop = huber((crops[..., :2] - true_crops[..., :2]) / side[..., None]).sum(-1)
-    log_side = huber(torch.log(crops[..., 2].clamp(min=1e-3) / side))
-    box = huber((boxes - owned(hands.boxes)) / side[..., None]).sum(-1)
+    extent = true_crops[..., 2].clamp(min=1.0)
+    crop = huber((crops[..., :2] - true_crops[..., :2]) / extent[..., None]).sum(-1)
+    log_extent = huber(torch.log(crops[..., 2].clamp(min=1e-3) / extent))
+    box = huber((boxes - owned(hands.boxes)) / extent[..., None]).sum(-1)
     turn = (up - owned(hands.up)).square().sum(-1)
-    wrong_side = F.binary_cross_entropy_with_logits(right, true_right, reduction="none")
+    wrong_hand = F.binary_cross_entropy_with_logits(right, true_right, reduction="none")
     frame = weight * owned(hands.frame_known)
     return {
         "score": score_term(score, heat, asked.float(), hands.present.sum(1)),
         "box": weighted_mean(box, weight * owned(hands.box_known)),
-        "crop": weighted_mean(crop, weight) + weighted_mean(log_side, frame),
+        "crop": weighted_mean(crop, weight) + weighted_mean(log_extent, frame),
         "up": weighted_mean(turn, frame),
-        "right": weighted_mean(wrong_side, weight * owned(hands.right_known)),
+        "right": weighted_mean(wrong_hand, weight * owned(hands.right_known)),
     }
 
 

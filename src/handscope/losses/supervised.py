@@ -15,6 +15,13 @@ from torch.nn import functional as F
 from handscope.geometry.heatmaps import crop_to_map, gaussian_maps, orientation_fields
 from handscope.skeleton import BONES
 
+OFF_BONE_WEIGHT = 0.1
+"""What the mean error beside a bone counts against that on it (ours; the paper's L_pof does not say)."""
+DECIMETRES = 10.0
+"""A metre in decimetres: errors of a hand are then a fraction of 1, as those of the other terms are."""
+ROOT_EPSILON = 1e-10
+"""Under a square root of m^2: its derivative stays finite where two joints coincide."""
+
 
 def known_mean(values: Float[Tensor, "b n"], known: Bool[Tensor, "b n"]) -> Float[Tensor, " b"]:
     """Mean over the known entries of each sample; zero if none is known."""
@@ -55,7 +62,7 @@ def heatmap_squared_error(
 def joint_l1(
     found: Float[Tensor, "b j 2"], joints: Float[Tensor, "b j 2"], known: Bool[Tensor, "b j"], crop: int
 ) -> Float[Tensor, " b"]:
-    """L_2d: distance of 2D joints in crop sides (sum of |dx| and |dy|), over the known ones."""
+    """L_2d: distance of 2D joints in crop widths (sum of |dx| and |dy|), over the known ones."""
     return known_mean((found - joints).abs().sum(-1) / crop, known)
 
 
@@ -67,7 +74,7 @@ def pof_l1(
     joints_3d_known: Bool[Tensor, " b"],
     crop: int,
 ) -> Float[Tensor, " b"]:
-    """L_pof: absolute error on the bones, plus a tenth of it elsewhere (Eq. 2: zero there).
+    """L_pof: absolute error on the bones, plus `OFF_BONE_WEIGHT` of it elsewhere (Eq. 2: zero there).
 
     A bone counts if both its ends are known in 2D; its z channel counts if 3D is known too.
     """
@@ -81,7 +88,7 @@ def pof_l1(
     on = on_bone[:, :, None].float()
     on_error = (error * on).sum((3, 4)) / on.sum((3, 4)).clamp(min=1)
     off_error = (error * (1 - on)).mean((3, 4))
-    value = (on_error + 0.1 * off_error) * channel_known
+    value = (on_error + OFF_BONE_WEIGHT * off_error) * channel_known
     return value.sum((1, 2)) / channel_known.sum((1, 2)).clamp(min=1)
 
 
@@ -113,7 +120,7 @@ def joint_distance(
 ) -> Float[Tensor, " b"]:
     """Wrist-relative distance of 3D joints in decimetres: the size that L_3d leaves open (ours)."""
     found, joints = found - found[:, :1], joints - joints[:, :1]
-    return ((found - joints).square().sum(-1) + 1e-10).sqrt().mean(1) * 10 * known
+    return ((found - joints).square().sum(-1) + ROOT_EPSILON).sqrt().mean(1) * DECIMETRES * known
 
 
 def rotation_distance(

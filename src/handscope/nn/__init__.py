@@ -1,1 +1,1 @@
-"""The networks: the cascade of the paper, its trunks, and the detector."""
+"""The networks: the cascade of the paper, its backbones, and the detector."""

@@ -1,7 +1,8 @@
-"""The aligner: where the joints lie in a rough crop and which side it shows, fast enough to look before the estimator.
+"""The aligner: where the joints lie in a rough crop and which side it shows, fast enough to come before the estimator.
 
-A detector of a whole picture sees hands small, guesses their direction and hardly knows left from right. A landmark
-trunk over a small picture of the crop tells both in a sixth of the estimator's time, so that this mostly looks once.
+A detector of a whole picture sees hands small, guesses their direction and hardly knows left from right. The landmark
+backbone over a small picture of the crop tells both in a sixth of the estimator's time, which then mostly needs one
+pass.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from pathlib import Path
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from handscope.nn.trunks import Glance, LandmarkTrunk, load_into, network_input
-from handscope.types import GlancePrediction
+from handscope.nn.backbones import AuxiliaryHead, LandmarkBackbone, load_into, network_input
+from handscope.types import AuxiliaryPrediction
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlignerConfig:
-    """`crop` px is the side of the crops, a multiple of 32."""
+    """`crop` px is the width of the crops, a multiple of 32."""
 
     crop: int = 96
 
@@ -28,23 +29,23 @@ class AlignerConfig:
 
 
 class HandAligner(nn.Module):
-    """Crops to joints and side, by the landmark trunk and linear layers."""
+    """Crops to joints and side, by the landmark backbone and linear layers."""
 
     def __init__(self, config: AlignerConfig | None = None) -> None:
         super().__init__()
         self.config = config or AlignerConfig()
-        self.trunk = LandmarkTrunk()
-        self.glance = Glance(LandmarkTrunk.POOLED)
+        self.backbone = LandmarkBackbone()
+        self.auxiliary = AuxiliaryHead(self.backbone.channels[-1])
 
-    def start_from(self, trunk_weights: Path | str) -> None:
-        """Take the landmark trunk's weights and its own layers."""
-        load_into(self.trunk, trunk_weights)
-        load_into(self.glance, trunk_weights, "glance.")
+    def load(self, path: Path | str) -> None:
+        """Take the landmark backbone's weights and its own layers."""
+        self.backbone.load(path)
+        load_into(self.auxiliary, path, "auxiliary.")
 
-    def forward(self, crops: UInt8[Tensor, "b s s 3"]) -> GlancePrediction:
+    def forward(self, crops: UInt8[Tensor, "b s s 3"]) -> AuxiliaryPrediction:
         """RGB crops, each with one hand."""
-        glanced = self.glance(self.trunk(network_input(crops))[-1])
-        return GlancePrediction(joints_2d=glanced.joints * crops.shape[1] - 0.5, right=glanced.right)
+        told = self.auxiliary(self.backbone(network_input(crops))[-1])
+        return AuxiliaryPrediction(joints_2d=told.joints * crops.shape[1] - 0.5, right=told.right)
 
 
 class ExportedAligner(nn.Module):

@@ -1,9 +1,9 @@
-"""The detector: where hands are in a whole picture, how they are turned, and which side they are.
+"""The detector: where hands are in a whole picture, how they are turned, and which hands they are.
 
-A pretrained trunk's first stages (strides 4 to 16), two own residual stages of stride 32 that see the whole
+A pretrained backbone's first stages (strides 4 to 16), two own residual stages of stride 32 that see the whole
 picture, and a pyramid back to stride 8. Every cell of the stride-8 grid says whether a hand's crop is
-centred at it and, if so, where: the upright crop (centre, side, direction), the joints' tight box, and the
-side. Anchor-free, after CenterNet (Zhou 2019) and FCOS (Tian 2019). Any picture size divisible by 32.
+centred at it and, if so, where: the upright crop (centre, extent, direction), the joints' tight box, and the
+handedness. Anchor-free, after CenterNet (Zhou 2019) and FCOS (Tian 2019). Any picture size divisible by 32.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from handscope.nn.backbones import LandmarkBackbone
 from handscope.nn.blocks import Residual, conv_bn
-from handscope.nn.trunks import LandmarkTrunk
 
 STRIDE = 8
 UNIT_PX = 64.0
-"""Sides are exp(channel) times this."""
+"""Extents are exp(channel) times this."""
 
 CHANNELS = 11
-"""score 1; box: centre 2, log sides 2; up 2; crop: centre 2, log side 1; right hand 1."""
+"""score 1; box: centre 2, log width and height 2; up 2; crop: centre 2, log extent 1; right hand 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig:
-    """Widths; `trunk_depth` blocks of the landmark trunk are used, the first `frozen` of them as they are."""
+    """Widths; `backbone_depth` blocks of the landmark backbone are used, the first `frozen` of them as they are."""
 
-    trunk_depth: int = 8
+    backbone_depth: int = 8
     frozen: int = 4
     context: int = 128
     width: int = 48
 
     def __post_init__(self) -> None:
-        if not 6 <= self.trunk_depth <= 11:
-            raise ValueError(f"trunk_depth must end at stride 16 (6 to 11), got {self.trunk_depth}")
+        if not 6 <= self.backbone_depth <= 11:
+            raise ValueError(f"backbone_depth must end at stride 16 (6 to 11), got {self.backbone_depth}")
 
 
 class Detections(NamedTuple):
@@ -58,8 +58,8 @@ class HandDetector(nn.Module):
     def __init__(self, config: DetectorConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or DetectorConfig()
-        self.trunk = LandmarkTrunk(config.trunk_depth)
-        fine, middle = self.trunk.channels[1:3]
+        self.backbone = LandmarkBackbone(config.backbone_depth)
+        fine, middle = self.backbone.channels[1:3]
         width, context = config.width, config.context
         self.context = nn.Sequential(
             Residual(middle, context, 2), Residual(context, context), Residual(context, context)
@@ -77,29 +77,29 @@ class HandDetector(nn.Module):
         with torch.no_grad():
             self.answer.weight.mul_(0.3)
 
-    def start_from(self, trunk_weights: Path | str) -> None:
-        """Take the landmark trunk's weights."""
-        self.trunk = LandmarkTrunk.load(trunk_weights, self.config.trunk_depth)
+    def load(self, path: Path | str) -> None:
+        """Take the landmark backbone's weights."""
+        self.backbone.load(path)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Detections:
         """`image` is RGB in [0, 1]; g = h w / 64 cells, row by row."""
-        fine, middle = self._trunk_features(image)
+        fine, middle = self._backbone_features(image)
         x = self.from_context(self.context(middle))
         x = self.merge_middle(self.from_middle(middle) + F.interpolate(x, scale_factor=2.0))
         x = self.merge_fine(self.from_fine(fine) + F.interpolate(x, scale_factor=2.0))
         return read_cells(self.answer(self.head(x)))
 
-    def _trunk_features(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The trunk's features at strides 8 and 16; its first blocks take no gradient."""
+    def _backbone_features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """The backbone's features at strides 8 and 16; its first blocks take no gradient."""
         frozen = self.config.frozen
         with torch.set_grad_enabled(torch.is_grad_enabled() and frozen == 0):
-            x = F.relu6(self.trunk.stem(image))
-            for block in self.trunk.blocks[:frozen]:
+            x = F.relu6(self.backbone.stem(image))
+            for block in self.backbone.blocks[:frozen]:
                 x = block(x)
         fine = x
-        for i, block in enumerate(self.trunk.blocks[frozen:], frozen):
+        for i, block in enumerate(self.backbone.blocks[frozen:], frozen):
             x = block(x)
-            if i == self.trunk.ends[1]:
+            if i == self.backbone.ends[1]:
                 fine = x
         return fine, x
 
@@ -119,12 +119,12 @@ def read_cells(maps: Float[Tensor, "b 11 h w"]) -> Detections:
     )
     centre = cells + UNIT_PX * box_centre
     half = UNIT_PX / 2 * box_log.clamp(-4, 3).exp()
-    side = UNIT_PX * crop_log.clamp(-4, 3).exp()
+    extent = UNIT_PX * crop_log.clamp(-4, 3).exp()
     return Detections(
         score[..., 0],
         torch.cat([centre - half, centre + half], 2),
         up,
-        torch.cat([cells + UNIT_PX * crop_centre, side], 2),
+        torch.cat([cells + UNIT_PX * crop_centre, extent], 2),
         right[..., 0],
     )
 

@@ -2,12 +2,13 @@
 the stride of the cascade.
 
 It takes the stem's features and the preceding TAM's output (zeros for the first block). The first block's
-pyramid may be a pretrained trunk that reads the picture itself (ours, off in the `paper` recipes).
+pyramid may be a pretrained backbone that reads the picture itself (ours, off in the `paper` recipes).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -16,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from handscope.geometry.heatmaps import gaussian_maps
+from handscope.nn.backbones import JOINTS, AuxiliaryHead, AuxiliaryOutput, Backbone, load_into
 from handscope.nn.blocks import Residual, conv_bn
-from handscope.nn.trunks import JOINTS, Glance, Glanced, Trunk
 
-GLANCE_SIGMA_PX = 1.0
-"""Standard deviation of the Gaussians that show the encoder a trunk's own joints, px of its maps."""
+AUXILIARY_SIGMA_PX = 1.0
+"""Standard deviation of the Gaussians that show the encoder a backbone's own joints, px of its maps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,17 +79,20 @@ class Merge(nn.Module):
 
 
 class Encoded(NamedTuple):
-    """Features for the decoders (b, c, u, v), low-level ones for the blocks that follow (b, s, u, v), and what a
-    glance at a trunk's last features says.
+    """Features for the decoders (b, c, u, v), low-level ones for the blocks that follow (b, s, u, v), and what the
+    auxiliary head says, if there is one.
     """
 
     features: Tensor
     low: Tensor
-    glanced: Glanced | None
+    auxiliary: AuxiliaryOutput | None
 
 
 class Encoder(nn.Module):
     """Stem features and high-level features in, shared features out, all of one size."""
+
+    pooled = 0
+    """Channels of pooled features for the regressor heads: none."""
 
     def __init__(self, stem: int, channels: int, config: PyramidConfig) -> None:
         super().__init__()
@@ -104,31 +108,51 @@ class Encoder(nn.Module):
 
 
 class PretrainedEncoder(nn.Module):
-    """A first encoder whose pyramid is a pretrained trunk over the picture.
+    """A first encoder whose pyramid is a pretrained backbone over the picture.
 
-    At `stride` 4 the stem's features join the trunk's finest. At `stride` 8 there is no stem: the trunk's features of
-    stride 4, halved, take its place (ours). With `glance` the joints that the trunk's own head reads at a glance join
-    too, as Gaussian maps (ours).
+    At `stride` 4 the stem's features join the backbone's finest. At `stride` 8 there is no stem: the backbone's
+    features of stride 4, halved, take its place (ours). With `auxiliary` the joints of a head on the backbone's last
+    features join too, as Gaussian maps (ours); `pooled` channels of these features are for the regressor heads.
     """
 
-    def __init__(self, stem: int, channels: int, trunk: Trunk, *, stride: int = 4, glance: bool = False) -> None:
+    def __init__(
+        self, stem: int, channels: int, backbone: Backbone, *, stride: int = 4, auxiliary: bool = False
+    ) -> None:
         super().__init__()
-        self.trunk = trunk
-        self.low = conv_bn(trunk.channels[0], stem, 3, 2) if stride == 8 else None
-        self.glance = Glance(trunk.channels[-1]) if glance else None
-        finest, *coarser = trunk.channels[1:] if stride == 8 else trunk.channels
-        self.merge = Merge((finest + stem + (JOINTS if glance else 0), *coarser), channels)
+        self.backbone = backbone
+        self.low = conv_bn(backbone.channels[0], stem, 3, 2) if stride == 8 else None
+        self.auxiliary = AuxiliaryHead(backbone.channels[-1]) if auxiliary else None
+        self.pooled = backbone.channels[-1] if auxiliary else 0
+        finest, *coarser = backbone.channels[1:] if stride == 8 else backbone.channels
+        self.merge = Merge((finest + stem + (JOINTS if auxiliary else 0), *coarser), channels)
+
+    def load(self, path: Path | str) -> None:
+        """Take a backbone's weights and, with `auxiliary`, its own layers; AssetError if they do not fit."""
+        self.backbone.load(path)
+        if self.auxiliary is not None:
+            load_into(self.auxiliary, path, "auxiliary.")
+
+    def freeze(self, parts: int) -> None:
+        """The first `parts` of the backbone stay as they are; with all of them the auxiliary head does too."""
+        self.backbone.freeze(parts)
+        if self.auxiliary is not None and not any(p.requires_grad for p in self.backbone.parameters()):
+            self.auxiliary.requires_grad_(False)
+
+    def pretrained_parameters(self) -> set[nn.Parameter]:
+        """The backbone's and its auxiliary head's."""
+        modules = [self.backbone] if self.auxiliary is None else [self.backbone, self.auxiliary]
+        return {parameter for module in modules for parameter in module.parameters()}
 
     def forward(
         self, image: Float[Tensor, "b 3 h w"], low: Float[Tensor, "b s u v"] | None, high: Float[Tensor, "b c u v"]
     ) -> Encoded:
         """`low` is the stem's, None at stride 8; `high` is zero for the first block and not used."""
-        finest, *coarser = self.trunk(image)
+        finest, *coarser = self.backbone(image)
         if self.low is not None:
             low, (finest, *coarser) = self.low(finest), coarser
         assert low is not None
-        joined, glanced = [finest, low], None
-        if self.glance is not None:
-            glanced, size = self.glance(coarser[-1]), low.shape[-1]
-            joined.append(gaussian_maps(glanced.joints * size - 0.5, size, GLANCE_SIGMA_PX))
-        return Encoded(self.merge([torch.cat(joined, 1), *coarser]), low, glanced)
+        joined, told = [finest, low], None
+        if self.auxiliary is not None:
+            told, size = self.auxiliary(coarser[-1]), low.shape[-1]
+            joined.append(gaussian_maps(told.joints * size - 0.5, size, AUXILIARY_SIGMA_PX))
+        return Encoded(self.merge([torch.cat(joined, 1), *coarser]), low, told)

@@ -20,25 +20,25 @@ from handscope.nn.blocks import conv_bn
 from handscope.types import MeshPrediction
 
 FOCAL = 2.0
-"""Focal length that the head starts from, in crop sides: the middle of what synthesis draws."""
-SIDES_PER_METRE = 3.8
-"""Crop sides that a metre at the wrist takes, to start from: an 0.17 m hand fills 0.65 of the crop."""
+"""Focal length that the head starts from, in crop widths: the middle of what synthesis samples."""
+WIDTHS_PER_METRE = 3.8
+"""Crop widths that a metre at the wrist takes, to start from: an 0.17 m hand fills 0.65 of the crop."""
 
 
 class RegressorHeads(nn.Module):
     """Strided convolutions, global average pool, two fully connected layers; the hand model is given, not
     owned.
 
-    `glance` pooled features of a pretrained trunk join after the pool (ours; 0 in the paper).
+    `pooled` features of a pretrained backbone join after the pool (ours; 0 in the paper).
     """
 
     def __init__(
-        self, channels: int, widths: tuple[int, ...], hidden: int, *, glance: int = 0, handedness: bool
+        self, channels: int, widths: tuple[int, ...], hidden: int, *, pooled: int = 0, handedness: bool
     ) -> None:
         super().__init__()
         steps = zip((channels, *widths[:-1]), widths, strict=True)
         self.reduce = nn.Sequential(*[conv_bn(a, b, 3, 2) for a, b in steps])
-        self.features = nn.Sequential(nn.Linear(widths[-1] + glance, hidden), nn.ReLU(inplace=True))
+        self.features = nn.Sequential(nn.Linear(widths[-1] + pooled, hidden), nn.ReLU(inplace=True))
         self.theta = nn.Linear(hidden, 15 * 6)
         self.beta = nn.Linear(hidden, 10)
         self.orientation = nn.Linear(hidden, 6)
@@ -57,19 +57,19 @@ class RegressorHeads(nn.Module):
             self.camera.bias.copy_(torch.tensor([0.0, 0.3, 0.0, 0.0]))
 
     def forward(
-        self, features: Float[Tensor, "b c h w"], glance: Float[Tensor, "b p"] | None, hand: HandLayer, crop: int
+        self, features: Float[Tensor, "b c h w"], pooled: Float[Tensor, "b p"] | None, hand: HandLayer, crop: int
     ) -> tuple[MeshPrediction, Float[Tensor, " b"] | None]:
-        """The mesh in the crop's camera, and the logit of a right hand; `crop` is the crop's side in px."""
+        """The mesh in the crop's camera, and the logit of a right hand; `crop` is the crop's width in px."""
         x = self.reduce(features).mean((2, 3))
-        x = self.features(x if glance is None else torch.cat([x, glance], 1))
+        x = self.features(x if pooled is None else torch.cat([x, pooled], 1))
         turns = torch.cat([self.theta(x), self.orientation(x)], 1).view(-1, 16, 3, 2)
         turns = special_gramschmidt(turns)  # all at once: small steps cost time, not arithmetic
         theta, R = turns[:, :15], turns[:, 15]
         beta = self.beta(x)
         u, v, scale, focal = self.camera(x).unbind(-1)
-        sides_per_metre = SIDES_PER_METRE * scale.clamp(-2.5, 2.5).exp()
+        widths_per_metre = WIDTHS_PER_METRE * scale.clamp(-2.5, 2.5).exp()
         focal = FOCAL * focal.clamp(-2.0, 2.0).exp()
-        T = torch.stack([u, v, focal], -1) / sides_per_metre[:, None]
+        T = torch.stack([u, v, focal], -1) / widths_per_metre[:, None]
         vertices, joints = hand(beta, theta, R, T)
         mesh = MeshPrediction(
             theta=theta,
@@ -84,4 +84,4 @@ class RegressorHeads(nn.Module):
         return mesh, None if self.right is None else self.right(x)[:, 0]
 
 
-assert math.isclose(0.17 * SIDES_PER_METRE, 0.65, abs_tol=0.01)
+assert math.isclose(0.17 * WIDTHS_PER_METRE, 0.65, abs_tol=0.01)

@@ -1,7 +1,7 @@
 """HIU-DMTL (paper, section 3): stem, K MTL blocks in a cascade, shared regressor heads, hand model.
 
-Recipes differ in a `NetworkConfig` only: `small` (128 px, two blocks, pretrained first encoder) and `paper`
-(256 px; 4, 2 or 1 stacks).
+Recipes differ in a `NetworkConfig` only: `small` (224 px, two blocks at stride 8, the first encoder a pretrained
+backbone) and `paper` (256 px; 4, 2 or 1 stacks).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from handscope.geometry.heatmaps import map_to_crop, mean_coordinates, soft_argmax
 from handscope.hand.layer import HandLayer
 from handscope.nn.attention import Concatenation, TaskAttention
+from handscope.nn.backbones import BACKBONES, JOINTS, AuxiliaryOutput, BackboneName, network_input
 from handscope.nn.blocks import conv_bn
 from handscope.nn.decoders import Decoder
 from handscope.nn.encoder import Encoded, Encoder, PretrainedEncoder, PyramidConfig
 from handscope.nn.heads import RegressorHeads
-from handscope.nn.trunks import JOINTS, LandmarkTrunk, LiteTrunk, network_input
-from handscope.types import BlockPrediction, GlancePrediction, Prediction
+from handscope.types import AuxiliaryPrediction, BlockPrediction, Prediction
 
 BONES = 20
 
@@ -30,12 +30,11 @@ BONES = 20
 class NetworkConfig:
     """Everything that shapes the network.
 
-    The cascade works at an eighth of the crop's side if `stride` is 8; a pretrained trunk then replaces the stem
-    too, of whose channels the last number alone counts. `glance` (for `first: landmark`): what MediaPipe's own
-    head sees helps the cascade and the heads. `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as in the
-    paper) or of their softmax; `first` the first encoder: the same residual pyramid as the others, or a pretrained
-    trunk; `aggregate` the TAM or
-    the concatenation of Table 5.
+    `backbone` is the first encoder: "pyramid", the same residual pyramid as in the other blocks (the paper's), or a
+    pretrained one of `backbones.BACKBONES`. With `auxiliary` a head on its pooled features helps the cascade and the
+    regressor heads. The cascade works at an eighth of the crop if `stride` is 8; the backbone then replaces the stem
+    too, of whose channels the last number alone counts. `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as
+    in the paper) or of their softmax; `aggregate` the TAM or the concatenation of Table 5.
     """
 
     crop: int = 128
@@ -44,8 +43,8 @@ class NetworkConfig:
     stem: tuple[int, int] = (16, 32)
     channels: int = 40
     pyramid: PyramidConfig = PyramidConfig()
-    first: Literal["pyramid", "landmark", "lite"] = "landmark"
-    glance: bool = False
+    backbone: Literal["pyramid"] | BackboneName = "landmark"
+    auxiliary: bool = False
     decoder_depth: int = 1
     upsample: int = 2
     aggregate: Literal["tam", "concatenation"] = "tam"
@@ -59,10 +58,10 @@ class NetworkConfig:
             raise ValueError(f"stacks must be at least 1, got {self.stacks}")
         if self.crop % 32:
             raise ValueError(f"crop must be a multiple of 32, got {self.crop}")
-        if self.glance and self.first != "landmark":
-            raise ValueError(f"glance needs first: landmark, got {self.first}")
-        if self.stride == 8 and self.first == "pyramid":
-            raise ValueError("stride 8 needs a pretrained first encoder (first: landmark or lite)")
+        if self.auxiliary and (self.backbone == "pyramid" or not BACKBONES[self.backbone].has_auxiliary):
+            raise ValueError(f"auxiliary needs a backbone whose file has such a head, got backbone: {self.backbone}")
+        if self.stride == 8 and self.backbone == "pyramid":
+            raise ValueError(f"stride 8 needs a pretrained backbone ({', '.join(BACKBONES)}), got backbone: pyramid")
 
 
 class MTLBlock(nn.Module):
@@ -71,10 +70,11 @@ class MTLBlock(nn.Module):
     def __init__(self, config: NetworkConfig, *, first: bool) -> None:
         super().__init__()
         c = config.channels
-        if first and config.first != "pyramid":
-            trunk = LandmarkTrunk() if config.first == "landmark" else LiteTrunk()
-            self.encoder: nn.Module = PretrainedEncoder(
-                config.stem[1], c, trunk, stride=config.stride, glance=config.glance
+        self.encoder: Encoder | PretrainedEncoder
+        if first and config.backbone != "pyramid":
+            backbone = BACKBONES[config.backbone]()
+            self.encoder = PretrainedEncoder(
+                config.stem[1], c, backbone, stride=config.stride, auxiliary=config.auxiliary
             )
         else:
             self.encoder = Encoder(config.stem[1], c, config.pyramid)
@@ -108,14 +108,22 @@ class HandNetwork(nn.Module):
         self.hand = hand
         wide, out = config.stem
         self.stem = nn.Sequential(conv_bn(3, wide, 7, 2), conv_bn(wide, out, 7, 2)) if config.stride == 4 else None
-        self.blocks = nn.ModuleList([MTLBlock(config, first=k == 0) for k in range(config.stacks)])
+        blocks = [MTLBlock(config, first=k == 0) for k in range(config.stacks)]
+        self.blocks = nn.ModuleList(blocks)
         self.heads = RegressorHeads(
             config.channels,
             config.regressor,
             config.regressor_hidden,
-            glance=LandmarkTrunk.POOLED if config.glance else 0,
+            pooled=blocks[0].encoder.pooled,
             handedness=config.handedness,
         )
+
+    @property
+    def first_encoder(self) -> Encoder | PretrainedEncoder:
+        """The one that may be a pretrained backbone."""
+        first = self.blocks[0]
+        assert isinstance(first, MTLBlock)
+        return first.encoder
 
     def forward(self, crops: UInt8[Tensor, "b s s 3"]) -> Prediction:
         """RGB crops, each with one hand shown as a right hand, wrist to middle knuckle roughly upwards."""
@@ -124,11 +132,11 @@ class HandNetwork(nn.Module):
         cells = self.config.crop // self.config.stride
         high = image.new_zeros(image.shape[0], self.config.channels, cells, cells)
         blocks: list[BlockPrediction] = []
-        glanced = None
+        told: AuxiliaryOutput | None = None
         for block in self.blocks:
             heatmaps, mask, pof, high, encoded = block(image, low, high)
-            low, glanced = encoded.low, encoded.glanced if glanced is None else glanced
-            mesh, right = self.heads(high, None if glanced is None else glanced.pooled, self.hand, self.config.crop)
+            low, told = encoded.low, encoded.auxiliary if told is None else told
+            mesh, right = self.heads(high, None if told is None else told.pooled, self.hand, self.config.crop)
             blocks.append(
                 BlockPrediction(
                     heatmaps=heatmaps,
@@ -139,10 +147,10 @@ class HandNetwork(nn.Module):
                     right=right,
                 )
             )
-        glance = None
-        if glanced is not None:
-            glance = GlancePrediction(joints_2d=glanced.joints * self.config.crop - 0.5, right=glanced.right)
-        return Prediction(blocks=tuple(blocks), glance=glance)
+        if told is None:
+            return Prediction(blocks=tuple(blocks))
+        auxiliary = AuxiliaryPrediction(joints_2d=told.joints * self.config.crop - 0.5, right=told.right)
+        return Prediction(blocks=tuple(blocks), auxiliary=auxiliary)
 
     def read(self, heatmaps: Float[Tensor, "b 21 h w"]) -> Float[Tensor, "b 21 2"]:
         """Eq. 1: joints in crop px."""

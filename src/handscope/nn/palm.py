@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from handscope.nn.trunks import SameConv, load_into
+from handscope.nn.backbones import SameConv, load_into
 
 STAGES = ((32, 4), (64, 5), (128, 5), (256, 5), (256, 5))
 """Channels and blocks of the stages at strides 2 to 32; the first block of each but the first one halves the map."""

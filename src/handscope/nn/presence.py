@@ -13,7 +13,7 @@ from typing import Self
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from handscope.nn.trunks import LandmarkTrunk, load_into, network_input
+from handscope.nn.backbones import LandmarkBackbone, load_into, network_input
 
 CROP_PX = 224
 
@@ -23,12 +23,12 @@ class HandPresence(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = LandmarkTrunk()
-        self.presence = nn.Linear(LandmarkTrunk.POOLED, 1)
+        self.backbone = LandmarkBackbone()
+        self.presence = nn.Linear(self.backbone.channels[-1], 1)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """The network with the weights of a safetensors file of scripts/convert_landmark_trunk.py."""
+        """The network with the weights of a safetensors file of scripts/convert_landmark_backbone.py."""
         network = cls()
         load_into(network.backbone, path)
         load_into(network.presence, path, "presence.")

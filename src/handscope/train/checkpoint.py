@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from handscope.errors import AssetError
 from handscope.files import NewFile, remove_leftovers
+from handscope.train.renames import dotted, renamed_keys, renamed_weight
 
 NAME = "checkpoint.safetensors"
 
@@ -46,11 +48,21 @@ def save(
     header: dict[str, Any],
 ) -> None:
     """Write everything that an exact resume needs."""
-    tensors = {f"model/{k}": v for k, v in model.state_dict().items()}
-    tensors |= {f"average/{k}": v for k, v in average.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
-    tensors = {k: v.detach().contiguous().clone() for k, v in tensors.items()}
+    states = {
+        f"{index}/{name}": torch.as_tensor(value)
+        for index, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    write(path, {"model": model.state_dict(), "average": average.state_dict(), "optimiser": states}, header)
+
+
+def write(path: Path, groups: Mapping[str, Mapping[str, Tensor]], header: dict[str, Any]) -> None:
+    """Write tensors by group and the header."""
+    tensors = {
+        f"{group}/{name}": value.detach().contiguous().clone()
+        for group, named in groups.items()
+        for name, value in named.items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent)
     with NewFile(path) as beside:
@@ -58,7 +70,18 @@ def save(
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint; AssetError if it is missing or damaged."""
+    """Read a checkpoint; AssetError if it is missing, damaged or under the names of 0.4.0."""
+    kept = read(path)
+    if old := renamed_keys(dotted(kept.header.get("config", {}))) or renamed_weight(kept.groups):
+        raise AssetError(
+            f"{path}: written by handscope 0.4.0 or earlier: {old}; "
+            "scripts/rename_checkpoint.py saves it under the present names"
+        )
+    return kept
+
+
+def read(path: Path) -> Checkpoint:
+    """What `load` does, whatever the names are."""
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimiser": {}}
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,32 +1,31 @@
 """Training the detector: its pictures, its terms and its validation, as a `Task` of the loop.
 
-python -m handscope.train.detector --config recipes/detector.yaml
+handscope train --config recipes/detector.yaml
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import cv2
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import Dataset
 
 from handscope.data.catalog import open_shards
 from handscope.data.detection import CanvasConfig, DetectionMixture, Part, Pictures
+from handscope.data.mixture import SampleSource
 from handscope.data.photos import PhotoDataset
+from handscope.data.transforms import Example
 from handscope.evaluation.detector_dev import DetectorDev
 from handscope.losses.detection import HandTable, detection_terms
 from handscope.nn.detector import STRIDE, DetectorConfig, ExportedDetector, HandDetector, cell_centres
 from handscope.train.checkpoint import load
-from handscope.train.loop import LoopConfig, train
-from handscope.train.recipe import read_run
+from handscope.train.loop import LoopConfig
+from handscope.train.start import StartConfig
 
 TABLE = tuple(HandTable._fields)
 
@@ -68,39 +67,41 @@ class TermWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorRun:
-    """A whole run. `sizes` px are drawn at random, one a step: small ones are fast, several teach scale.
-
-    It starts from the averaged weights of an earlier run (`checkpoint`), or from a landmark trunk's (`trunk`).
+    """A whole run. `sizes` px are sampled, one a step: small ones are fast, several teach scale. `letterbox` is the
+    size of the square picture, in px, that the exported graph takes.
     """
 
+    kind: Literal["detector"] = "detector"
     sources: DetectorSources
-    network: DetectorConfig = field(default_factory=DetectorConfig)
-    canvas: CanvasConfig = field(default_factory=CanvasConfig)
-    terms: TermWeights = field(default_factory=TermWeights)
-    loop: LoopConfig = field(default_factory=LoopConfig)
+    network: DetectorConfig = DetectorConfig()
+    canvas: CanvasConfig = CanvasConfig()
+    terms: TermWeights = TermWeights()
+    loop: LoopConfig = LoopConfig()
     sizes: list[int] = field(default_factory=lambda: [160, 192, 224, 256])
-    trunk: str | None = None
-    checkpoint: str | None = None
+    letterbox: int = 224
+    start: StartConfig = StartConfig()
     out: str = "runs/detector"
 
     def __post_init__(self) -> None:
         if any(size % 32 for size in self.sizes) or not self.sizes:
             raise ValueError(f"sizes must be multiples of 32, got {self.sizes}")
+        if self.letterbox < 32 or self.letterbox % 32:
+            raise ValueError(f"letterbox must be a multiple of 32, got {self.letterbox}")
 
 
 @dataclass(frozen=True)
 class DetectorBatch:
-    """Pictures (b, S, S, 3) uint8 and their hands."""
+    """Pictures and their hands."""
 
-    image: Tensor
+    image: UInt8[Tensor, "b s s 3"]
     hands: HandTable
 
-    def to(self, device: Any) -> DetectorBatch:
+    def to(self, device: torch.device) -> DetectorBatch:
         """The same batch on another device."""
-        return DetectorBatch(self.image.to(device), HandTable._make(t.to(device) for t in self.hands))
+        return DetectorBatch(self.image.to(device), HandTable(*[value.to(device) for value in self.hands]))
 
 
-def collate(examples: list[dict[str, np.ndarray]]) -> DetectorBatch:
+def collate(examples: list[Example]) -> DetectorBatch:
     """Examples to one batch of tensors."""
     stacked = {key: torch.from_numpy(np.stack([e[key] for e in examples])) for key in examples[0]}
     return DetectorBatch(stacked["image"], HandTable(**{name: stacked[name] for name in TABLE}))
@@ -113,18 +114,18 @@ class DetectorTask:
         self.run = run
         torch.manual_seed(run.loop.seed)
         self.network = HandDetector(run.network)
-        if run.trunk:
-            self.network.start_from(run.trunk)
-        if run.checkpoint:
-            self.network.load_state_dict(load(Path(run.checkpoint)).groups["average"])
+        if run.start.backbone:
+            self.network.load(run.start.backbone)
+        if run.start.checkpoint:
+            self.network.load_state_dict(load(Path(run.start.checkpoint)).groups["average"])
         self.model: nn.Module = self.network
-        self.data: Dataset[Any] = open_mixture(run)
-        self.collate: Callable[[list[Any]], Any] = collate
+        self.data = open_canvases(run)
+        self.collate = collate
         self.dev = DetectorDev(run.sources.photos, run.sources.labels, size=run.canvas.size)
 
-    def slow_parameters(self) -> set[nn.Parameter]:
-        """The trunk's."""
-        return set(self.network.trunk.parameters())
+    def pretrained_parameters(self) -> set[nn.Parameter]:
+        """The backbone's."""
+        return set(self.network.backbone.parameters())
 
     def loss(self, model: nn.Module, batch: DetectorBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Weighted terms of the batch at this step's picture size."""
@@ -144,8 +145,8 @@ class DetectorTask:
             return self.dev.score(lambda images: tuple(values.numpy() for values in shipped(torch.from_numpy(images))))
 
 
-def resized(batch: DetectorBatch, size: int) -> tuple[Tensor, HandTable]:
-    """Pictures (b, 3, size, size) in [0, 1] and hands in their pixels (pixel centres at integers)."""
+def resized(batch: DetectorBatch, size: int) -> tuple[Float[Tensor, "b 3 s s"], HandTable]:
+    """Pictures of `size` px in [0, 1] and hands in their pixels (pixel centres at integers)."""
     image = batch.image.permute(0, 3, 1, 2).float() / 255
     ratio = size / image.shape[-1]
     if ratio != 1:
@@ -156,11 +157,11 @@ def resized(batch: DetectorBatch, size: int) -> tuple[Tensor, HandTable]:
     return image, batch.hands._replace(boxes=(batch.hands.boxes + 0.5) * ratio - 0.5, crops=crops)
 
 
-def open_mixture(run: DetectorRun) -> DetectionMixture:
+def open_canvases(run: DetectorRun) -> DetectionMixture:
     """The sources as one stream of canvases; HandscopeError if there are no scenes."""
     where = run.sources
     backgrounds = Pictures(where.backgrounds)
-    samples: dict[str, Any] = {"scenes": open_shards(where.scenes), "backgrounds": backgrounds}
+    samples: dict[str, SampleSource] = {"scenes": open_shards(where.scenes), "backgrounds": backgrounds}
     if where.hands is not None:
         samples["hands"] = open_shards(where.hands)
     for source in ("ti1k", "dwivedi", "subhih", "sign-digits"):
@@ -171,14 +172,3 @@ def open_mixture(run: DetectorRun) -> DetectionMixture:
         if name != "hands" or where.hands is not None
     ]
     return DetectionMixture(parts, backgrounds, run.canvas, run.loop.seed)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train as the recipe and the command line say; a checkpoint in `out` is gone on with."""
-    cv2.setNumThreads(1)  # before any picture is read: OpenCV's threads do not survive the fork of workers
-    run = read_run(DetectorRun, "detector", arguments)
-    print(train(DetectorTask(run), run.loop, Path(run.out), dataclasses.asdict(run)))
-
-
-if __name__ == "__main__":
-    main()

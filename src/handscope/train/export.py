@@ -12,9 +12,8 @@ import hashlib
 import json
 import math
 import warnings
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import onnx
@@ -27,20 +26,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from handscope.data.transforms import CropConfig
 from handscope.errors import HandscopeError
 from handscope.files import NewFile, write_file
 from handscope.geometry.heatmaps import crop_to_map, mean_along_bones
 from handscope.losses.consistency import heatmap_confidence
-from handscope.nn.aligner import AlignerConfig, ExportedAligner, HandAligner
+from handscope.nn.aligner import ExportedAligner, HandAligner
 from handscope.nn.detector import ExportedDetector, HandDetector
 from handscope.nn.network import HandNetwork
+from handscope.train.aligner import AlignerRun
 from handscope.train.checkpoint import load
-from handscope.train.estimator import build
-from handscope.train.recipe import from_dict
+from handscope.train.detector import DetectorRun
+from handscope.train.estimator import EstimatorRun, build
+from handscope.train.recipe import Run, from_dict
 
 Kind = Literal["estimator", "aligner", "detector"]
 TOLERANCE = 1e-4
-DETECTOR_PX = 224
 SCORE_SIGMA_PX = 1.5
 
 
@@ -63,13 +64,13 @@ class ExportedEstimator(nn.Module):
         "vertices",
     )
 
-    def __init__(self, network: HandNetwork, *, wrong_side: float = 0.5) -> None:
-        """`wrong_side` is the share of training crops that were mirrored the wrong way: the head's answers have that
+    def __init__(self, network: HandNetwork, *, mirror_prob: float = 0.5) -> None:
+        """`mirror_prob` is the share of training crops that were mirrored the wrong way: the head's answers have that
         prior, the graph's have none.
         """
         super().__init__()
         self.network = network
-        self.prior = math.log((1 - wrong_side) / wrong_side)
+        self.prior = math.log((1 - mirror_prob) / mirror_prob)
 
     def forward(self, crop: UInt8[Tensor, "n s s 3"]) -> tuple[Tensor, ...]:
         """The outputs named in NAMES; the camera is a pinhole at the crop's centre with focal length f in px."""
@@ -97,6 +98,9 @@ class ExportedEstimator(nn.Module):
         )
 
 
+Exported: TypeAlias = ExportedEstimator | ExportedAligner | ExportedDetector
+
+
 def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3"]:
     """Axis-angle of finger rotations, without branches, for ONNX; exact below half a turn (no finger turns that
     far).
@@ -108,18 +112,26 @@ def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3
     return skew * torch.atan(sine / (1 + cosine)) / sine  # the angle is twice the arc tangent of its half
 
 
-def load_network(kind: Kind, path: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The averaged network of a checkpoint, ready to export, and the checkpoint's header."""
+def exported(run: Run) -> tuple[nn.Module, Exported]:
+    """An untrained network of a run's configuration, and the form of it that ships; both hold the same weights."""
+    if isinstance(run, EstimatorRun):
+        network = build(run.network)
+        shares = {"mirror_prob": run.crop.mirror_prob} if 0 < run.crop.mirror_prob < 1 else {}
+        return network, ExportedEstimator(network, **shares)
+    if isinstance(run, AlignerRun):
+        aligner = HandAligner(run.network)
+        return aligner, ExportedAligner(aligner)
+    detector = HandDetector(run.network)
+    return detector, ExportedDetector(detector)
+
+
+def load_network(kind: Kind, path: Path) -> tuple[Exported, Run, dict[str, Any]]:
+    """The averaged network of a checkpoint, ready to export; its run and the checkpoint's header."""
     checkpoint = load(path)
-    if kind == "estimator":
-        config = from_dict(checkpoint.header["config"])
-        network: nn.Module = build(config.network)
-        shares = {"wrong_side": config.crop.wrong_side} if 0 < config.crop.wrong_side < 1 else {}
-        wrap: Any = partial(ExportedEstimator, **shares)
-    elif kind == "aligner":
-        network, wrap = HandAligner(AlignerConfig(**checkpoint.header["config"]["network"])), ExportedAligner
-    else:
-        network, wrap = HandDetector(), ExportedDetector
+    run = from_dict(checkpoint.header["config"], kind)
+    if run.kind != kind:
+        raise HandscopeError(f"{path}: not a checkpoint of the {kind} but of the {run.kind}")
+    network, wrapped = exported(run)
     try:
         network.load_state_dict(checkpoint.groups["average"])
     except RuntimeError as problem:
@@ -129,7 +141,7 @@ def load_network(kind: Kind, path: Path) -> tuple[nn.Module, dict[str, Any]]:
     with torch.no_grad():
         for parameter in network.parameters():  # stored as float16, so checked as such
             parameter.copy_(parameter.half().float())
-    return wrap(network).eval(), checkpoint.header
+    return wrapped.eval(), run, checkpoint.header
 
 
 def fold(network: nn.Module) -> None:
@@ -137,12 +149,11 @@ def fold(network: nn.Module) -> None:
     for module in list(network.modules()):
         if not isinstance(module, nn.Sequential) or len(module) < 2:
             continue
-        if isinstance(module[1], nn.BatchNorm2d):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
-            module[1] = nn.Identity()
-        elif isinstance(module[1], nn.PixelShuffle):
-            module[0] = Transposed(module[0], module[1].upscale_factor)
-            module[1] = nn.Identity()
+        first, second = module[0], module[1]
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+            module[0], module[1] = fuse_conv_bn_eval(first, second), nn.Identity()
+        elif isinstance(first, nn.Conv2d) and isinstance(second, nn.PixelShuffle):
+            module[0], module[1] = Transposed(first, int(second.upscale_factor)), nn.Identity()
 
 
 class Transposed(nn.Module):
@@ -166,12 +177,12 @@ def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Pa
 
     Raises HandscopeError if ONNX Runtime and torch disagree by more than 1e-4 anywhere.
     """
-    network, header = load_network(kind, checkpoint)
+    network, run, header = load_network(kind, checkpoint)
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{kind}.onnx"
-    size = DETECTOR_PX if kind == "detector" else header["config"]["network"]["crop"]
+    size = run.letterbox if isinstance(run, DetectorRun) else run.network.crop
     with NewFile(path) as beside:
-        write_graph(network, size, "image" if kind == "detector" else "crop", beside)
+        write_graph(network, size, "image" if isinstance(run, DetectorRun) else "crop", beside)
         worst = largest_difference(network, size, beside)
         if max(worst.values()) > TOLERANCE:
             raise HandscopeError(f"{path}: ONNX Runtime and torch differ by {worst}, at most {TOLERANCE} is allowed")
@@ -184,6 +195,7 @@ def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Pa
         "steps": header["step"],
         **({"averaged": header["averaged"]} if "averaged" in header else {}),
         "config": header["config"],
+        **({"crop": crop_noise(run.crop)} if isinstance(run, EstimatorRun) else {}),
         "onnx_against_torch": {name: float(f"{value:.2g}") for name, value in worst.items()},
         **notes,
     }
@@ -191,7 +203,14 @@ def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Pa
     return path
 
 
-def write_graph(network: Any, size: int, name: str, path: Path, *, any_size: bool = False) -> None:
+def crop_noise(crop: CropConfig) -> dict[str, float]:
+    """How far training crops were from the upright one, for inference, which asks for no other crop within it: standard
+    deviations of rotation (degrees), translation (crop extents) and scale (log of the extent).
+    """
+    return {"rotation_deg": crop.rotation_deg, "translation": crop.translation, "scale": crop.scale}
+
+
+def write_graph(network: Exported, size: int, name: str, path: Path, *, any_size: bool = False) -> None:
     """The ONNX file: one uint8 input (n, size, size, 3), any n; with `any_size` of any sides that 32 divides."""
     width = 2 * size if any_size else size  # another one, lest the exporter takes the sides for equal
     example = torch.randint(0, 256, (2, size, width, 3), dtype=torch.uint8)
@@ -228,8 +247,7 @@ def halve(path: Path) -> None:
             kept.append(constant)
             continue
         kept.append(onnx.numpy_helper.from_array(half, f"{constant.name}.half"))
-        to_float = {"to": onnx.TensorProto.FLOAT}
-        casts.append(onnx.helper.make_node("Cast", [kept[-1].name], [constant.name], **to_float))
+        casts.append(onnx.helper.make_node("Cast", [kept[-1].name], [constant.name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     del model.graph.initializer[:], model.graph.node[:]
     model.graph.initializer.extend(kept)
@@ -237,7 +255,7 @@ def halve(path: Path) -> None:
     onnx.save(model, path)
 
 
-def largest_difference(network: Any, size: int, path: Path) -> dict[str, float]:
+def largest_difference(network: Exported, size: int, path: Path) -> dict[str, float]:
     """Per output, the largest difference of ONNX Runtime from torch; relative where a value exceeds 1."""
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (3, size, size, 3), np.uint8)

@@ -1,8 +1,7 @@
-"""The training loop: accelerate, AdamW, cosine schedule with warm-up, moving average, checkpoints, exact
-resume.
+"""The training loop: accelerate, AdamW, cosine schedule with warm-up, moving average, checkpoints, exact resume.
 
-It knows nothing of hands: a `Task` brings the model, the data by draws, the loss and the validation. One
-process or several (`torchrun --nproc_per_node 2 -m handscope.train ...`), one thread each.
+It knows nothing of hands: a `Task` brings the model, the examples by number, the loss and the validation. One process
+or several (`torchrun --nproc_per_node 2 -m handscope.train.command ...`), one thread each.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -24,23 +23,25 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 
-from handscope.data.mixture import DrawSampler, worker_init
+from handscope.data.mixture import ExampleSampler, worker_init
 from handscope.train import checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
-    """How long and how fast to learn. `batch` is per process; `slow` multiplies the rate of pretrained weights."""
+    """How long and how fast to learn: AdamW at the learning rate `lr`, times `pretrained_lr_scale` for pretrained
+    weights, from `warmup_steps` on falling to `min_lr_ratio` of it. `batch` is per process.
+    """
 
     steps: int = 20000
     batch: int = 32
-    rate: float = 1e-3
-    slow: float = 0.3
-    warm_up: int = 500
-    last_rate: float = 0.01
-    decay: float = 0.02
-    clip: float = 5.0
-    average: float = 0.999
+    lr: float = 1e-3
+    pretrained_lr_scale: float = 0.3
+    warmup_steps: int = 500
+    min_lr_ratio: float = 0.01
+    weight_decay: float = 0.02
+    max_grad_norm: float = 5.0
+    ema_decay: float = 0.999
     workers: int = 0
     seed: int = 0
     log_every: int = 50
@@ -52,20 +53,42 @@ class LoopConfig:
             raise ValueError(f"steps and batch must be positive, got {self.steps} and {self.batch}")
 
 
-class Task(Protocol):
+class OnDevice(Protocol):
+    """A batch: something that can be moved to a device."""
+
+    def to(self, device: torch.device, /) -> Self:
+        """The same on `device`."""
+        ...
+
+
+Batch = TypeVar("Batch", bound=OnDevice)
+
+
+@runtime_checkable
+class Task(Protocol[Batch]):
     """What is to be learnt."""
 
-    model: nn.Module
-    data: Dataset[Any]
-    """Map-style by draw number: the n-th example of the run."""
-    collate: Callable[[list[Any]], Any]
+    @property
+    def model(self) -> nn.Module:
+        """What learns."""
+        ...
 
-    def loss(self, model: nn.Module, batch: Any, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    @property
+    def data(self) -> Dataset[Any]:
+        """Map-style by number: the n-th example of the run."""
+        ...
+
+    @property
+    def collate(self) -> Callable[[list[Any]], Batch]:
+        """Examples to a batch."""
+        ...
+
+    def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The value to descend and terms for the log; `model` is `self.model`, wrapped for several processes."""
         ...
 
-    def slow_parameters(self) -> set[nn.Parameter]:
-        """Pretrained weights that learn at a lower rate."""
+    def pretrained_parameters(self) -> set[nn.Parameter]:
+        """Weights that learn at a lower rate."""
         ...
 
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -73,34 +96,59 @@ class Task(Protocol):
         ...
 
 
-def rate_at(step: int, config: LoopConfig) -> float:
-    """Linear warm-up, then a cosine from `rate` to `last_rate` x `rate`."""
-    if step < config.warm_up:
-        return config.rate * (step + 1) / config.warm_up
-    share = min((step - config.warm_up) / max(config.steps - config.warm_up, 1), 1.0)
-    return config.rate * (config.last_rate + (1 - config.last_rate) * 0.5 * (1 + math.cos(math.pi * share)))
+def lr_at(step: int, config: LoopConfig) -> float:
+    """Linear warm-up, then a cosine from `lr` to `min_lr_ratio` x `lr`."""
+    if step < config.warmup_steps:
+        return config.lr * (step + 1) / config.warmup_steps
+    share = min((step - config.warmup_steps) / max(config.steps - config.warmup_steps, 1), 1.0)
+    return config.lr * (config.min_lr_ratio + (1 - config.min_lr_ratio) * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def train(task: Task, config: LoopConfig, out: Path, described: dict[str, Any], *, resume: bool = True) -> Path:
+def train(task: Task[Batch], config: LoopConfig, out: Path, described: dict[str, Any], *, resume: bool = True) -> Path:
     """Train to the last step; returns the checkpoint's path. `described` is the whole configuration, kept in
     the file.
 
-    With `resume`, a checkpoint in `out` is gone on with: same draws, same optimiser state.
+    With `resume`, a checkpoint in `out` is gone on with: same examples, same optimiser state.
     """
     torch.set_num_threads(1)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    model = task.model.to(accelerator.device, memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(_groups(task, model, config.slow), lr=config.rate, weight_decay=config.decay)
+    model = task.model.to(accelerator.device).to(memory_format=torch.channels_last)
+    groups = _groups(task, model, config.pretrained_lr_scale)
+    optimiser = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay)
     average = copy.deepcopy(model).requires_grad_(False).eval()
     path, first = out / checkpoint.NAME, 0
     if resume and path.exists():
         first = checkpoint.restore(checkpoint.load(path), model, average, optimiser)
     wrapped, optimiser = accelerator.prepare(model, optimiser)
     run = _Run(task, config, out, described, accelerator)
-    loader = DataLoader(
+    with run.progress(first) as progress:
+        for step, batch in enumerate(_loader(task, config, first, accelerator), start=first):
+            lr = lr_at(step, config)
+            for group in optimiser.param_groups:
+                group["lr"] = lr * group["factor"]
+            loss, terms = task.loss(wrapped, batch.to(accelerator.device), step)
+            optimiser.zero_grad()
+            accelerator.backward(loss)
+            norm = accelerator.clip_grad_norm_(wrapped.parameters(), config.max_grad_norm)
+            optimiser.step()
+            update_average(average, model, min(config.ema_decay, (1 + step) / (10 + step)))
+            run.after_step(step, loss, terms, lr, norm, progress)
+            if run.due("checkpoint", config.checkpoint_minutes):
+                run.save(path, model, average, optimiser, step + 1)
+            if run.due("validate", config.validate_minutes):
+                run.validate(average, step)
+    run.validate(average, config.steps)
+    run.save(path, model, average, optimiser, config.steps)
+    accelerator.end_training()
+    return path
+
+
+def _loader(task: Task[Batch], config: LoopConfig, first: int, accelerator: Accelerator) -> DataLoader[Any]:
+    """This process's batches from step `first` on."""
+    return DataLoader(
         task.data,
         batch_size=config.batch,
-        sampler=DrawSampler(
+        sampler=ExampleSampler(
             batch=config.batch,
             rank=accelerator.process_index,
             ranks=accelerator.num_processes,
@@ -114,38 +162,22 @@ def train(task: Task, config: LoopConfig, out: Path, described: dict[str, Any], 
         persistent_workers=config.workers > 0,
         multiprocessing_context="spawn" if config.workers else None,
     )
-    with run.progress(first) as progress:
-        for step, batch in enumerate(loader, start=first):
-            rate = rate_at(step, config)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * group["factor"]
-            loss, terms = task.loss(wrapped, batch.to(accelerator.device), step)
-            optimiser.zero_grad()
-            accelerator.backward(loss)
-            norm = accelerator.clip_grad_norm_(wrapped.parameters(), config.clip)
-            optimiser.step()
-            update_average(average, model, min(config.average, (1 + step) / (10 + step)))
-            run.after_step(step, loss, terms, rate, norm, progress)
-            if run.due("checkpoint", config.checkpoint_minutes):
-                run.save(path, model, average, optimiser, step + 1)
-            if run.due("validate", config.validate_minutes):
-                run.validate(average, step)
-    run.validate(average, config.steps)
-    run.save(path, model, average, optimiser, config.steps)
-    accelerator.end_training()
-    return path
 
 
-def _groups(task: Task, model: nn.Module, slow_factor: float) -> list[dict[str, Any]]:
-    """Four groups: slow or not, decayed (matrices) or not (biases, norms)."""
-    slow = {id(p) for p in task.slow_parameters()}
+def _groups(task: Task[Batch], model: nn.Module, pretrained_lr_scale: float) -> list[dict[str, Any]]:
+    """Four groups: pretrained or not, decayed (matrices) or not (biases, norms)."""
+    pretrained = {id(p) for p in task.pretrained_parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:
-            groups.setdefault((id(parameter) in slow, parameter.dim() > 1), []).append(parameter)
+            groups.setdefault((id(parameter) in pretrained, parameter.dim() > 1), []).append(parameter)
     return [
-        {"params": parameters, "factor": slow_factor if is_slow else 1.0, **({} if decayed else {"weight_decay": 0.0})}
-        for (is_slow, decayed), parameters in groups.items()
+        {
+            "params": parameters,
+            "factor": pretrained_lr_scale if is_pretrained else 1.0,
+            **({} if decayed else {"weight_decay": 0.0}),
+        }
+        for (is_pretrained, decayed), parameters in groups.items()
     ]
 
 
@@ -165,7 +197,7 @@ class _Run:
     """
 
     def __init__(
-        self, task: Task, config: LoopConfig, out: Path, described: dict[str, Any], accelerator: Accelerator
+        self, task: Task[Any], config: LoopConfig, out: Path, described: dict[str, Any], accelerator: Accelerator
     ) -> None:
         self.task, self.config, self.out, self.described = task, config, out, described
         self.accelerator, self.main = accelerator, accelerator.is_main_process
@@ -196,7 +228,7 @@ class _Run:
         step: int,
         loss: Tensor,
         terms: dict[str, Tensor],
-        rate: float,
+        lr: float,
         norm: Tensor | float | None,
         progress: Progress,
     ) -> None:
@@ -211,7 +243,7 @@ class _Run:
             spent = time.monotonic() - self.mark
             pictures = self.seen * self.config.batch * self.accelerator.num_processes
             figures = {name: total / self.seen for name, total in self.sums.items()}
-            self.write(step, {**figures, "rate": rate, "pictures_per_second": pictures / spent})
+            self.write(step, {**figures, "lr": lr, "pictures_per_second": pictures / spent})
             progress.update(self.bar, description=f"loss {figures['loss']:.3f}")
             self.mark, self.seen, self.sums = time.monotonic(), 0, {}
 

@@ -1,49 +1,114 @@
-"""Recipes: the configuration as YAML or as the dictionary that a checkpoint carries."""
+"""Recipes: what to train (`kind`) and how, as YAML, or as the dictionary that a checkpoint carries.
+
+A recipe may name another, beside it, as its `base` and say only what differs: mappings are merged key by key, lists
+and values replaced. Any field can be set on the command line, as `--loop.steps 100`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import copy
-from collections.abc import Sequence
-from typing import Any, TypeVar
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
 
 import jsonargparse
+import yaml
 
-from handscope.train.estimator import EstimatorConfig
+from handscope.errors import HandscopeError
+from handscope.train.aligner import AlignerRun
+from handscope.train.detector import DetectorRun
+from handscope.train.estimator import EstimatorRun
+from handscope.train.renames import dotted, renamed_keys
 
-Run = TypeVar("Run")
+Run: TypeAlias = EstimatorRun | AlignerRun | DetectorRun
+Recipe: TypeAlias = dict[str, object]
+
+RUNS: dict[str, type[Run]] = {"estimator": EstimatorRun, "aligner": AlignerRun, "detector": DetectorRun}
+"""What can be trained, by the recipe's `kind`."""
+
+USUAL = "estimator"
+"""The kind that is meant where none is said."""
 
 
-def parser(kind: type[Any], prog: str, network: str, recipe: str) -> jsonargparse.ArgumentParser:
-    """`--config recipe.yaml` and any field of the dataclass `kind` as `--loop.steps 100`."""
-    out = jsonargparse.ArgumentParser(prog=prog, description=f"Train the {network}.")
-    out.add_argument("--config", action="config", help=f"a recipe, such as {recipe}")
-    out.add_class_arguments(kind, as_group=False)
+def from_arguments(arguments: Sequence[str]) -> Run:
+    """The run that a command line asks for: a recipe (`--config`) and whatever it sets besides.
+
+    Raises HandscopeError for a recipe that cannot be read and for keys of 0.4.0.
+    """
+    before = argparse.ArgumentParser(prog="handscope train", add_help=False, allow_abbrev=False)
+    before.add_argument("--config", type=Path)
+    before.add_argument("--kind")
+    given, words = before.parse_known_args(arguments)
+    _refuse_old((word[2:].partition("=")[0] for word in words if word.startswith("--")), "the command line")
+    recipe = read_recipe(given.config) if given.config else {}
+    if given.kind:
+        recipe["kind"] = given.kind
+    reader = _parser(recipe, str(given.config or "the command line"))
+    parsed = reader.parse_args([f"--config={json.dumps(recipe)}", *words])
+    return _instantiated(reader, parsed)
+
+
+def from_dict(config: Mapping[str, object], kind: str = USUAL) -> Run:
+    """The run that a checkpoint carries; `kind` where it says none."""
+    recipe: Recipe = {"kind": kind, **copy.deepcopy(dict(config))}  # jsonargparse writes into what it is given
+    _refuse_old(dotted(recipe), "the checkpoint's configuration")
+    reader = _parser(recipe, "the checkpoint's configuration")
+    return _instantiated(reader, reader.parse_object(recipe))
+
+
+def read_recipe(path: Path, above: tuple[Path, ...] = ()) -> Recipe:
+    """The recipe at `path` over its bases; `above` are the recipes that have it as theirs."""
+    path = path.resolve()
+    if path in above:
+        chain = " -> ".join(p.name for p in (*above[above.index(path) :], path))
+        raise HandscopeError(f"{path}: a recipe cannot be its own base ({chain})")
+    try:
+        recipe = jsonargparse.get_loader("yaml")(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        whose = f", the base of {above[-1].name}," if above else ""
+        raise HandscopeError(f"{path}: this recipe{whose} cannot be read ({problem.strerror})") from problem
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise HandscopeError(f"{path}: not a YAML file ({' '.join(str(problem).split())})") from problem
+    if not isinstance(recipe, dict):
+        raise HandscopeError(f"{path}: a recipe is keys with values, found {type(recipe).__name__}")
+    _refuse_old(dotted(recipe), str(path))
+    base = recipe.pop("base", None)
+    return recipe if base is None else merged(read_recipe(path.parent / str(base), (*above, path)), recipe)
+
+
+def merged(base: Mapping[str, object], over: Mapping[str, object]) -> Recipe:
+    """`base` with what `over` says: mappings are merged, everything else is replaced."""
+    out = dict(base)
+    for key, value in over.items():
+        before = out.get(key)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        out[key] = merged(before, value) if both else value
     return out
 
 
-def read_run(kind: type[Run], network: str, arguments: Sequence[str] | None) -> Run:
-    """The `kind` that the command line of `python -m handscope.train.NETWORK` asks for."""
-    reader = parser(kind, f"handscope.train.{network}", network, f"recipes/{network}.yaml")
-    return _instantiate(kind, reader, reader.parse_args(arguments))
+def _refuse_old(keys: Iterable[str], where: str) -> None:
+    if renamed := renamed_keys(keys):
+        raise HandscopeError(f"{where}: written for handscope 0.4.0 or earlier: {renamed}")
 
 
-def from_arguments(arguments: list[str] | None) -> EstimatorConfig:
-    """The configuration that a command line asks for."""
-    reader = _estimators()
-    return _instantiate(EstimatorConfig, reader, reader.parse_args(arguments))
+def _parser(recipe: Recipe, where: str) -> jsonargparse.ArgumentParser:
+    """`--config recipe.yaml` and any field of the recipe's kind of run."""
+    kind = recipe.setdefault("kind", USUAL)
+    if kind not in RUNS:
+        raise HandscopeError(f"{where}: kind must be one of {', '.join(RUNS)}, got {kind}")
+    about = f"Train the {kind} (another network: --kind or the recipe's `kind`, one of {', '.join(RUNS)})."
+    out = jsonargparse.ArgumentParser(prog="handscope train", description=about)
+    out.add_argument("--config", action="config", help="a recipe, such as recipes/small.yaml")
+    out.add_class_arguments(RUNS[kind], as_group=False)
+    return out
 
 
-def from_dict(config: dict[str, Any]) -> EstimatorConfig:
-    """The configuration that a checkpoint carries."""
-    reader = _estimators()
-    parsed = reader.parse_object(copy.deepcopy(config))  # it writes into what it is given
-    return _instantiate(EstimatorConfig, reader, parsed)
-
-
-def _estimators() -> jsonargparse.ArgumentParser:
-    return parser(EstimatorConfig, "handscope train", "hand network", "recipes/small.yaml")
-
-
-def _instantiate(kind: type[Run], reader: jsonargparse.ArgumentParser, parsed: jsonargparse.Namespace) -> Run:
+def _instantiated(reader: jsonargparse.ArgumentParser, parsed: jsonargparse.Namespace) -> Run:
     parsed.pop("config", None)
-    return kind(**vars(reader.instantiate(parsed)))
+    try:
+        fields = vars(reader.instantiate(parsed))
+        return RUNS[fields["kind"]](**fields)
+    except ValueError as problem:
+        raise HandscopeError(str(problem)) from problem

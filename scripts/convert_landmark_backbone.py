@@ -1,12 +1,12 @@
-"""MediaPipe's hand_landmark_full.tflite (Apache-2.0) to safetensors for `handscope.nn.trunks.LandmarkTrunk`.
+"""MediaPipe's hand_landmark_full.tflite (Apache-2.0) to safetensors for `handscope.nn.backbones.LandmarkBackbone`.
 
 Needs mediapipe==0.10.21 (for the file), openvino and safetensors, not torch:
 
-    python scripts/convert_landmark_trunk.py --out runs/init/landmark_trunk.safetensors \\
+    python scripts/convert_landmark_backbone.py --out runs/init/landmark_backbone.safetensors \\
         [--reference runs/init/landmark_reference.npz]
 
 The graph is a chain of convolutions, each followed by the addition of its bias; they are taken in order and
-named as the blocks of the trunk's table are. The file's constants are float16, and so are ours.
+named as the blocks of the backbone's table are. The file's constants are float16, and so are ours.
 `--reference` also writes a picture and what the original computes of it at strides 4, 8, 16 and 32, for the
 test that compares the two.
 """
@@ -56,7 +56,7 @@ def convolutions(model: openvino.Model) -> list[tuple[openvino.Node, openvino.No
 
 
 def names() -> list[str]:
-    """The trunk's convolutions in the order of the graph."""
+    """The backbone's convolutions in the order of the graph."""
     result = ["stem"]
     for block in range(BLOCKS):
         parts = ("widen", "filter", "narrow")
@@ -80,7 +80,7 @@ def state(model: openvino.Model) -> dict[str, NDArray[np.float16]]:
     return tensors
 
 
-def glance(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
+def auxiliary(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
     """The layers from pooled features to 21 joints (x, y), in crop sides: weight (42, 1152), bias (42,); and to the
     logits of a right hand and of a hand at all (`presence`): weight (1, 1152), bias (1,) each.
 
@@ -90,10 +90,10 @@ def glance(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
     weight, bias = linear(model, "conv_handedness")
     presence = linear(model, "conv_handflag")
     return {
-        "glance.joints.weight": places[0].reshape(JOINTS * 2, -1),
-        "glance.joints.bias": places[1].reshape(-1),
-        "glance.right.weight": weight,
-        "glance.right.bias": bias,
+        "auxiliary.joints.weight": places[0].reshape(JOINTS * 2, -1),
+        "auxiliary.joints.bias": places[1].reshape(-1),
+        "auxiliary.right.weight": weight,
+        "auxiliary.right.bias": bias,
         "presence.weight": presence[0],
         "presence.bias": presence[1],
     }
@@ -141,7 +141,7 @@ def main() -> None:
     arguments = parser.parse_args()
     path = arguments.model or default_model()
     model = openvino.Core().read_model(path)
-    tensors = state(model) | glance(model)
+    tensors = state(model) | auxiliary(model)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     origin = {"source": "mediapipe 0.10.21 hand_landmark_full.tflite", "license": "Apache-2.0"}
     save_file(tensors, arguments.out, origin)

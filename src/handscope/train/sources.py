@@ -1,0 +1,50 @@
+"""Where the crops of estimator and aligner come from: any mixture of shards, photographs and datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from handscope.data.catalog import open_dataset, open_shards
+from handscope.data.mixture import CropMixture, SampleSource, Source
+from handscope.data.photos import PhotoDataset
+from handscope.data.transforms import CropConfig, PhotometricConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """Where pictures come from: a folder of shards, photographs with labels, or a dataset of the catalog by `name`
+    (with its reader's `options`); chosen with `weight`.
+    """
+
+    kind: Literal["shards", "photos", "dataset"]
+    path: str
+    weight: float = 1.0
+    labels: str | None = None
+    name: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.weight <= 0:
+            raise ValueError(f"{self.path}: weight must be positive, got {self.weight}")
+        if (self.kind == "dataset") != (self.name is not None):
+            raise ValueError(f"{self.path}: kind 'dataset' needs a name (freihand, rhd, ...), and only that kind does")
+
+
+def open_mixture(
+    sources: Sequence[SourceConfig], crop: CropConfig, photometric: PhotometricConfig, seed: int
+) -> CropMixture:
+    """Crops of all `sources`, chosen by their weights; HandscopeError if one is empty."""
+    opened = [Source(name=s.path, samples=open_source(s), weight=s.weight) for s in sources]
+    return CropMixture(opened, crop, photometric, seed)
+
+
+def open_source(source: SourceConfig) -> SampleSource:
+    """The samples of one source; HandscopeError if there are none."""
+    if source.kind == "photos":
+        return PhotoDataset(source.path, source.labels, split="train")
+    if source.kind == "dataset":
+        assert source.name is not None
+        return open_dataset(source.name, source.path, source.options)
+    return open_shards(source.path)

@@ -30,7 +30,7 @@ def answers(table: dict[str, np.ndarray], **changes: np.ndarray) -> tuple[np.nda
 def test_the_truth_has_no_error() -> None:
     figures = summary([compare(answers(truth()), truth(), 0.3)])
     assert figures["found"] == figures["handedness"] == 1 and figures["iou"] == pytest.approx(1)
-    assert figures["turn_deg"] == pytest.approx(0, abs=0.1) and figures["centre"] == figures["log_side"] == 0
+    assert figures["turn_deg"] == pytest.approx(0, abs=0.1) and figures["centre"] == figures["log_extent"] == 0
     assert figures["false_alarms"] == figures["turn_over_45"] == 0
 
 

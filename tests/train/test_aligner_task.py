@@ -111,7 +111,7 @@ def test_a_perfect_answer_scores_so(monkeypatch) -> None:
         return np.stack(joints), np.array(right)
 
     scores = dev.score(perfect)
-    assert scores["photos/turn_deg"] < 1e-4 and scores["photos/centre"] < 1e-6 and scores["photos/log_side"] < 1e-6
+    assert scores["photos/turn_deg"] < 1e-4 and scores["photos/centre"] < 1e-6 and scores["photos/log_extent"] < 1e-6
     assert scores["photos/handedness"] == 1
     poor = dev.score(lambda seen: (np.tile(JOINTS * 0.7, (len(seen), 1, 1)), np.full(len(seen), 0.5)))
     assert poor["photos/centre"] > 0.01

@@ -28,7 +28,7 @@ from handscope.types import HandLabel, Sample
 Image = NDArray[np.uint8]
 
 HAND_MARGIN = 0.06
-"""How much further a human's box of a hand reaches than its joints', in larger sides of the latter."""
+"""How much further a human's box of a hand reaches than its joints', in the latter's larger extent."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ Predict = Callable[[NDArray[np.uint8]], tuple[NDArray, NDArray]]
 
 
 class AlignerDev:
-    """Every `every`-th hand of either set whose joints are all known, cut once; for evaluation only."""
+    """Every `every`-th hand of either set whose joints are all known, taken once; for evaluation only."""
 
     def __init__(
         self, data: Path | str, labels: Path | str | None, crop: CropConfig, *, every: int = 3, batch: int = 32
@@ -32,13 +32,13 @@ class AlignerDev:
         rng = np.random.default_rng(0)
         joints, photos = JointsDev(data), PhotoDataset(data, labels, split="held-out")
         self.sets = {
-            "joints-dev": _cut([joints[i] for i in range(0, len(joints), every)], crop, rng),
-            "photos": _cut([photos[i] for i in range(0, len(photos), every)], crop, rng),
+            "joints-dev": extract_crops([joints[i] for i in range(0, len(joints), every)], crop, rng),
+            "photos": extract_crops([photos[i] for i in range(0, len(photos), every)], crop, rng),
         }
 
     def score(self, predict: Predict) -> dict[str, float]:
         """For each set, of the crops that the answers ask for: medians of the turn's error (degrees), of the centre's
-        (sides) and of the side's (log), and the share of answers with the right side.
+        (extents) and of the extent's (log), and the share of answers with the true handedness.
         """
         scores = {}
         for name, (images, crops, hands) in self.sets.items():
@@ -47,23 +47,23 @@ class AlignerDev:
             rows = []
             for crop, hand, found, shown in zip(crops, hands, joints, right, strict=True):
                 assert hand.joints_2d is not None
-                centre, side, up = upright_frame(crop.invert(found))
-                true_centre, true_side, true_up = upright_frame(hand.joints_2d)
+                centre, extent, up = upright_frame(crop.invert(found))
+                true_centre, true_extent, true_up = upright_frame(hand.joints_2d)
                 turn = np.degrees(np.arctan2(up[0] * true_up[1] - up[1] * true_up[0], up @ true_up))
-                shift = np.hypot(*(centre - true_centre)) / true_side
+                shift = np.hypot(*(centre - true_centre)) / true_extent
                 as_right = crop.mirrored == (hand.handedness == "left")
-                rows.append((abs(turn), shift, abs(np.log(side / true_side)), (shown > 0.5) == as_right))
-            turn, shift, zoom, correct = np.array(rows, np.float64).T
-            figures = {"turn_deg": np.median(turn), "centre": np.median(shift), "log_side": np.median(zoom)}
+                rows.append((abs(turn), shift, abs(np.log(extent / true_extent)), (shown > 0.5) == as_right))
+            turn, shift, scale, correct = np.array(rows, np.float64).T
+            figures = {"turn_deg": np.median(turn), "centre": np.median(shift), "log_extent": np.median(scale)}
             figures["handedness"] = correct.mean()
             scores |= {f"{name}/{key}": float(value) for key, value in figures.items()}
         return scores
 
 
-def _cut(
+def extract_crops(
     samples: list[Sample], config: CropConfig, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], list[Crop], list[HandLabel]]:
-    """One rough crop of every hand whose joints and side are known."""
+    """One rough crop of every hand whose joints and handedness are known."""
     images, crops, hands = [], [], []
     for sample in samples:
         for hand in sample.hands:

@@ -24,7 +24,7 @@ REFERENCE_PX = 256
 
 
 class CropsDev:
-    """Every `every`-th picture of joints-dev, cut once; for evaluation only."""
+    """Every `every`-th picture of joints-dev, taken once; for evaluation only."""
 
     def __init__(self, root: Path | str, *, size: int, every: int = 3, batch: int = 32) -> None:
         source = JointsDev(root)

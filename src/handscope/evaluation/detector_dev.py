@@ -90,12 +90,12 @@ def compare(answer: tuple[NDArray, ...], truth: dict[str, NDArray], threshold: f
         best = cells[int(overlaps.argmax())]
         out.setdefault("iou", []).append(float(overlaps.max()))
         if truth["frame_known"][row]:
-            side = truth["crops"][row, 2]
+            extent = truth["crops"][row, 2]
             cosine = float(np.clip(up[best] @ truth["up"][row], -1, 1))
-            away = float(np.hypot(*(crops[best, :2] - truth["crops"][row, :2]))) / side
+            away = float(np.hypot(*(crops[best, :2] - truth["crops"][row, :2]))) / extent
             out.setdefault("turn_deg", []).append(float(np.degrees(np.arccos(cosine))))
             out.setdefault("centre", []).append(away)
-            out.setdefault("log_side", []).append(abs(float(np.log(crops[best, 2] / side))))
+            out.setdefault("log_extent", []).append(abs(float(np.log(crops[best, 2] / extent))))
         if truth["right_known"][row]:
             out.setdefault("handedness", []).append(float((right[best] > 0.5) == (truth["right"][row] > 0.5)))
     return out

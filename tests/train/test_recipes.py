@@ -128,9 +128,9 @@ def test_a_renamed_configuration_is_read():
     assert run.start.reinitialise == ["blocks.0.encoder.auxiliary"]
 
 
-@pytest.mark.parametrize("path", sorted((RECIPES / "weights").glob("*.safetensors")), ids=lambda path: path.stem)
-def test_committed_weights_fit_the_network_that_their_header_describes(path):
-    kept = checkpoint.load(path)
+@pytest.mark.parametrize("name", ["small-0.4.0", "aligner-0.4.0", "detector-0.2.0"])
+def test_committed_weights_fit_the_network_that_their_header_describes(name):
+    kept = checkpoint.load(RECIPES / "weights" / f"{name}.safetensors")
     network, _ = exported(from_dict(kept.header["config"]))
     network.load_state_dict(kept.groups["average"])
 

@@ -11,7 +11,7 @@ from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer.assembly import BOX_MARGIN, blended, box_of, without_specks
 from handscope.infer.crop_policy import other_side
-from handscope.infer.detector import Detection, Detector, suppress, tile_boxes
+from handscope.infer.detector import Detection, Detector, card_threshold, suppress, tile_boxes
 from handscope.infer.duplicates import distinct, drop_repeated
 from handscope.infer.inputs import prepare
 from handscope.infer.pipeline import load, read
@@ -201,11 +201,22 @@ def test_a_box_bounds_joints_and_mask():
     np.testing.assert_allclose(box_of(joints, mask * 0, crop), [30, 70, 30, 70])
 
 
+def test_what_a_pipeline_works_with_does_not_change(model):
+    for part, name in ((model.models.detector, "threshold"), (model.models, "min_score")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(part, name, 0.0)
+    with pytest.raises(AttributeError):
+        model.models = None
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        model.models.assembler.calibration = None
+
+
 def test_tiles_find_what_is_too_small_for_one_look(toy_weights):
     points = blobs((300, 220), 60, 0.0, "right")
     image = paint(2400, 1800, [points])
     whole = Detector(open_network("detector", toy_weights, 1), threshold=0.85)
-    assert whole(image)[0].extent == pytest.approx(Detector(whole.network, tiles=2)(image)[0].extent, rel=0.2)
+    tiled = dataclasses.replace(whole, threshold=card_threshold(whole.network), tiles=2)
+    assert whole(image)[0].extent == pytest.approx(tiled(image)[0].extent, rel=0.2)
     (hand,) = load(toy_weights, threads=1, tiles=3)(image)
     np.testing.assert_allclose(hand.joints_2d, toy_joints(*points), atol=1.5)
 

@@ -5,6 +5,7 @@ time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,14 @@ FAR_TURN_DEG, FAR_ZOOM = 40.0, 0.35
 """What is turned or sized this much otherwise than the crop was (degrees, log of the extent) gets a second pass."""
 
 
+@dataclass(frozen=True, eq=False)
 class Aligner:
     """The aligner network; call it with a picture and crops of it."""
 
-    def __init__(self, network: Network) -> None:
-        check_outputs(network, {"joints", "right"})
-        self.network = network
+    network: Network
+
+    def __post_init__(self) -> None:
+        check_outputs(self.network, {"joints", "right"})
 
     def __call__(self, image: NDArray[np.uint8], crops: Sequence[Crop]) -> list[CropEstimate]:
         """One estimate for each crop of `image` RGB uint8 (H, W, 3)."""

@@ -40,27 +40,33 @@ class Detection:
     score: float
 
 
+def card_threshold(network: Network) -> float:
+    """The least score of a detection that the network's card advises."""
+    return float(network.card.get("threshold", 0.3))
+
+
 def letterbox(size: int, x0: float, y0: float, x1: float, y1: float) -> Crop:
     """The whole rectangle (pixel centres x0..x1 - 1, y0..y1 - 1) centred in a square of `size` px."""
     centre = ((x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2)
     return crop_around(centre, max(x1 - x0, y1 - y0), (0.0, -1.0), size=size)
 
 
+@dataclass(frozen=True, eq=False)
 class Detector:
     """The detector network; call it with an RGB picture for its hands, best first.
 
-    `threshold` is the least score of a detection (by default its card's), at most `most`; with `tiles` above 1 the
-    network also sees so many by so many parts of each picture.
+    `threshold` is the least score of a detection; with `tiles` above 1 the network also sees so many by so many parts
+    of each picture.
     """
 
-    def __init__(self, network: Network, *, threshold: float | None = None, tiles: int = 1, most: float = 1.0) -> None:
-        check_outputs(network, OUTPUTS)
-        if tiles < 1:
-            raise ValueError(f"tiles must be 1 or more, got {tiles}")
-        self.network = network
-        cut = float(network.card.get("threshold", 0.3)) if threshold is None else threshold
-        self.threshold = min(cut, most)
-        self.tiles = tiles
+    network: Network
+    threshold: float
+    tiles: int = 1
+
+    def __post_init__(self) -> None:
+        check_outputs(self.network, OUTPUTS)
+        if self.tiles < 1:
+            raise ValueError(f"tiles must be 1 or more, got {self.tiles}")
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Hands in `image` RGB uint8 (H, W, 3), each once, best first."""

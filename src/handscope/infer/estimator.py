@@ -49,12 +49,14 @@ class Estimate(CropEstimate):
         return self.confidence * self.fitness
 
 
+@dataclass(frozen=True, eq=False)
 class Estimator:
     """The estimator network; call it with a picture and crops of it."""
 
-    def __init__(self, network: Network) -> None:
-        check_outputs(network, OUTPUTS)
-        self.network = network
+    network: Network
+
+    def __post_init__(self) -> None:
+        check_outputs(self.network, OUTPUTS)
 
     @property
     def size(self) -> int:

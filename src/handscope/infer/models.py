@@ -10,7 +10,7 @@ from handscope.hand.assets import HandAsset, load_asset
 from handscope.infer.aligner import Aligner
 from handscope.infer.assembly import Assembler
 from handscope.infer.calibration import Calibration
-from handscope.infer.detector import Detector
+from handscope.infer.detector import Detector, card_threshold
 from handscope.infer.estimator import Estimator
 from handscope.infer.weights import Card, open_network
 
@@ -47,10 +47,11 @@ def open_models(
 ) -> Models:
     """The networks, checked and opened; the arguments are those of `handscope.load`."""
     estimator = Estimator(open_network("estimator", weights, threads))
+    detector = open_network("detector", weights, threads)
     least = MIN_SCORE if min_score is None else min_score
     return Models(
         estimator=estimator,
-        detector=Detector(open_network("detector", weights, threads), tiles=tiles, most=least),
+        detector=Detector(detector, threshold=min(card_threshold(detector), least), tiles=tiles),
         assembler=_assembler(estimator, load_asset(hand_model)),
         aligner=Aligner(open_network("aligner", weights, threads)),
         min_score=least,

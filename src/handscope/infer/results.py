@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import SupportsIndex, overload
@@ -20,8 +21,51 @@ from handscope.types import Hand
 from handscope.viz import draw
 
 
-class FoundHand(Hand):
+class _Written(ABC):
+    """The files that one hand and all hands of a picture have in common: meshes and arrays."""
+
+    @abstractmethod
+    def _listed(self) -> Sequence[Hand]:
+        """The hands to write."""
+
+    def to_glb(self) -> bytes:
+        """The meshes with their skeletons in one scene, for any 3D viewer."""
+        return formats.to_glb(self._listed())
+
+    def to_obj(self) -> str:
+        """The meshes as one Wavefront OBJ."""
+        return formats.to_obj(self._listed())
+
+    def to_ply(self) -> bytes:
+        """The meshes as one binary PLY."""
+        return formats.to_ply(self._listed())
+
+    def to_npz(self) -> bytes:
+        """Every array, hands along the first axis."""
+        return formats.to_npz(self._listed())
+
+    def save_glb(self, path: str | Path) -> Path:
+        """`to_glb` in a file."""
+        return formats.write_file(path, self.to_glb())
+
+    def save_obj(self, path: str | Path) -> Path:
+        """`to_obj` in a file."""
+        return formats.write_file(path, self.to_obj())
+
+    def save_ply(self, path: str | Path) -> Path:
+        """`to_ply` in a file."""
+        return formats.write_file(path, self.to_ply())
+
+    def save_npz(self, path: str | Path) -> Path:
+        """`to_npz` in a file."""
+        return formats.write_file(path, self.to_npz())
+
+
+class FoundHand(_Written, Hand):
     """A `Hand` with its files: meshes are for viewers (y up), all else is in the camera frame (docs/formats.md)."""
+
+    def _listed(self) -> Sequence[Hand]:
+        return [self]
 
     def to_dict(self) -> formats.HandDict:
         """Plain numbers, ready for JSON; no mask and no mesh."""
@@ -45,48 +89,16 @@ class FoundHand(Hand):
         """The mask as a PNG: 255 where the hand is seen."""
         return formats.to_png(self.mask)
 
-    def to_glb(self) -> bytes:
-        """The mesh with its skeleton, for any 3D viewer."""
-        return formats.to_glb(self)
-
-    def to_obj(self) -> str:
-        """The mesh as Wavefront OBJ."""
-        return formats.to_obj(self)
-
-    def to_ply(self) -> bytes:
-        """The mesh as binary PLY."""
-        return formats.to_ply(self)
-
-    def to_npz(self) -> bytes:
-        """Every array, with a leading axis of length one."""
-        return formats.to_npz([self])
-
     def to_mano_npz(self) -> bytes:
         """Parameters as users of smplx and MANO expect them."""
         return formats.to_mano_npz(self)
-
-    def save_glb(self, path: str | Path) -> Path:
-        """`to_glb` in a file."""
-        return formats.write_file(path, self.to_glb())
-
-    def save_obj(self, path: str | Path) -> Path:
-        """`to_obj` in a file."""
-        return formats.write_file(path, self.to_obj())
-
-    def save_ply(self, path: str | Path) -> Path:
-        """`to_ply` in a file."""
-        return formats.write_file(path, self.to_ply())
-
-    def save_npz(self, path: str | Path) -> Path:
-        """`to_npz` in a file."""
-        return formats.write_file(path, self.to_npz())
 
     def save_mano_npz(self, path: str | Path) -> Path:
         """`to_mano_npz` in a file."""
         return formats.write_file(path, self.to_mano_npz())
 
 
-class Hands(list[FoundHand]):
+class Hands(_Written, list[FoundHand]):
     """The hands of one picture, best first: a list, with `width` and `height` of the picture in px.
 
     `source` is the path it was read from, if any; `notes` are remarks made while reading. Part of it, as a slice or by
@@ -132,6 +144,9 @@ class Hands(list[FoundHand]):
     def of_source(self, source: str | None, notes: Sequence[str] = ()) -> Hands:
         """The same hands of a picture that is called `source`."""
         return Hands(self, width=self.width, height=self.height, source=source, notes=notes)
+
+    def _listed(self) -> Sequence[Hand]:
+        return self
 
     def _with(self, hands: Iterable[FoundHand]) -> Hands:
         return Hands(hands, width=self.width, height=self.height, source=self.source, notes=self.notes)
@@ -192,22 +207,6 @@ class Hands(list[FoundHand]):
         """The cell of daft-physical-ai's `track_hands` column as JSON."""
         return json.dumps(formats.track_hands(self)) + "\n"
 
-    def to_npz(self) -> bytes:
-        """Every array, hands along the first axis."""
-        return formats.to_npz(self)
-
-    def to_glb(self) -> bytes:
-        """All meshes with their skeletons in one scene."""
-        return formats.to_glb(self)
-
-    def to_obj(self) -> str:
-        """All meshes as one Wavefront OBJ."""
-        return formats.to_obj(self)
-
-    def to_ply(self) -> bytes:
-        """All meshes as one binary PLY."""
-        return formats.to_ply(self)
-
     def save_json(self, path: str | Path) -> Path:
         """`to_json` in a file."""
         return formats.write_file(path, self.to_json())
@@ -219,19 +218,3 @@ class Hands(list[FoundHand]):
     def save_coco(self, path: str | Path) -> Path:
         """`to_coco` in a file."""
         return formats.write_file(path, self.to_coco())
-
-    def save_npz(self, path: str | Path) -> Path:
-        """`to_npz` in a file."""
-        return formats.write_file(path, self.to_npz())
-
-    def save_glb(self, path: str | Path) -> Path:
-        """`to_glb` in a file."""
-        return formats.write_file(path, self.to_glb())
-
-    def save_obj(self, path: str | Path) -> Path:
-        """`to_obj` in a file."""
-        return formats.write_file(path, self.to_obj())
-
-    def save_ply(self, path: str | Path) -> Path:
-        """`to_ply` in a file."""
-        return formats.write_file(path, self.to_ply())

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -47,10 +48,9 @@ class CMUHands:
     def __init__(self, root: Path | str, *, part: str = "manual_train") -> None:
         self.part = one_of("part", part, tuple(PARTS))
         self.folder = _folder(Path(root), part)
-        if part == "panopticdb":
-            self.rows: list[Labelled | Path] = _panoptic(self.folder)
-        else:
-            self.rows = sorted(self.folder.rglob("*.json"), key=in_numbers)
+        self.rows: Sequence[Labelled | Path] = (
+            _panoptic(self.folder) if part == "panopticdb" else sorted(self.folder.rglob("*.json"), key=in_numbers)
+        )
         if not self.rows:
             raise HandscopeError(f"{self.folder}: no labels; {AGAIN}")
 

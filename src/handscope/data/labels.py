@@ -28,6 +28,7 @@ def hand_label(
     Without `joints_2d`, those in 3D are projected by `K` (3, 3). Without `box`, it is that of the known joints. What is
     given without `known_*` is known wherever it is finite. `model` holds theta, beta, R, T.
     """
+    model = model or {}
     spatial, spatial_known = _known(joints_3d, known_3d)
     if joints_2d is None and spatial is not None and K is not None:
         assert spatial_known is not None
@@ -46,7 +47,10 @@ def hand_label(
         joints_3d=spatial,
         joints_3d_known=spatial_known,
         mask=mask,
-        **(model or {}),
+        theta=model.get("theta"),
+        beta=model.get("beta"),
+        R=model.get("R"),
+        T=model.get("T"),
     )
 
 
@@ -57,6 +61,6 @@ def _known(
     if joints is None:
         return None, None
     joints = np.asarray(joints, np.float64)
-    finite = np.isfinite(joints).all(1)
-    known = finite if known is None else np.asarray(known, bool) & finite
-    return (np.where(known[:, None], joints, 0.0), known) if known.any() else (None, None)
+    finite: NDArray[np.bool_] = np.all(np.isfinite(joints), axis=1)
+    certain = finite if known is None else np.asarray(known, bool) & finite
+    return (np.where(certain[:, None], joints, 0.0), certain) if certain.any() else (None, None)

@@ -33,7 +33,7 @@ def main() -> None:
     options = parser().parse_args()
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    import mediapipe
+    import mediapipe  # pyright: ignore[reportMissingImports]
 
     hands = None
     print(json.dumps({"mediapipe": mediapipe.__version__}), file=sink, flush=True)

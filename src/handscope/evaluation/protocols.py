@@ -37,7 +37,7 @@ MASK_MARGIN = 0.1
 REFERENCE_PX = 256
 
 
-def whole_box(hand: Hand) -> NDArray[np.float64]:
+def whole_box(hand: Hand) -> NDArray[np.floating]:
     """Box (4,) of the whole hand, flesh included, to compare with boxes that people drew."""
     return np.asarray(hand.box, np.float64) if hand.cropped_mask.area() else tight_box(hand.joints_2d, HAND_MARGIN)
 

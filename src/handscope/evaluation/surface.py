@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 Floats = NDArray[np.float64]
 F_THRESHOLDS_M = (0.005, 0.015)
@@ -17,7 +17,7 @@ F_THRESHOLDS_M = (0.005, 0.015)
 
 def nearest_distances(predicted: Floats, true: Floats) -> tuple[Floats, Floats]:
     """Distance of each predicted point (v, 3) to the nearest true one (w, 3), and of each true to a predicted."""
-    return cKDTree(true).query(predicted)[0], cKDTree(predicted).query(true)[0]
+    return KDTree(true).query(predicted)[0], KDTree(predicted).query(true)[0]
 
 
 def f_scores(predicted: Floats, true: Floats, thresholds: Sequence[float] = F_THRESHOLDS_M) -> Floats:

@@ -6,13 +6,16 @@ float32 stays so; overlaps are reckoned in float64.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Float = TypeVar("Float", bound=np.floating)
 
-def tight_box(points: ArrayLike, margin: float = 0.0) -> NDArray[np.floating]:
+
+def tight_box(points: NDArray[Float], margin: float = 0.0) -> NDArray[Float]:
     """The box (..., 4) around points (..., n, 2), each edge moved outwards by `margin` times the longer side."""
-    points = np.asarray(points)
     low, high = points.min(-2), points.max(-2)
     if margin:
         reach = margin * (high - low).max(-1, keepdims=True)
@@ -25,12 +28,12 @@ def box_centre(box: NDArray[np.floating]) -> NDArray[np.floating]:
     return (box[..., :2] + box[..., 2:]) / 2
 
 
-def longer_side(box: NDArray[np.floating]) -> NDArray[np.floating]:
+def longer_side(box: NDArray[Float]) -> NDArray[Float]:
     """The longer sides (...) of boxes (..., 4)."""
     return (box[..., 2:] - box[..., :2]).max(-1)
 
 
-def box_area(box: NDArray[np.floating]) -> NDArray[np.floating]:
+def box_area(box: NDArray[Float]) -> NDArray[Float]:
     """The areas (...) of boxes (..., 4)."""
     return (box[..., 2:] - box[..., :2]).prod(-1)
 

@@ -11,13 +11,13 @@ from handscope.geometry.crops import Crop
 from handscope.geometry.rotations import rotation_between
 
 
-def viewing_ray(pixel: NDArray[np.floating], K: NDArray[np.floating]) -> NDArray[np.float64]:
+def viewing_ray(pixel: NDArray[np.floating], K: NDArray[np.floating]) -> NDArray[np.floating]:
     """Unit direction (3,) in the camera `K` (3, 3) of what it sees at `pixel` (2,)."""
     direction = _direction(pixel, K)
     return direction / np.linalg.norm(direction)
 
 
-def _direction(pixel: NDArray[np.floating], K: NDArray[np.floating]) -> NDArray[np.float64]:
+def _direction(pixel: NDArray[np.floating], K: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.linalg.solve(np.asarray(K, np.float64), [*pixel, 1.0])
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import ArrayLike, NDArray
 
 from handscope.geometry.boxes import box_centre, longer_side, tight_box
@@ -63,13 +64,15 @@ class Crop:
     def extract(self, image: NDArray[np.uint8], border: int = cv2.BORDER_REFLECT_101) -> NDArray[np.uint8]:
         """The crop (size, size, ...) of `image`; shrinking averages first, so that fine texture does not alias."""
         matrix, scale = self.matrix, self.scale
-        while scale < 0.5 and min(image.shape[:2]) >= 4:
+        seen: MatLike = image
+        while scale < 0.5 and min(seen.shape[:2]) >= 4:
             # INTER_AREA by an exact 2 keeps pixel centres: new = (old - 0.5) / 2
-            height, width = image.shape[0] // 2, image.shape[1] // 2
-            image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+            height, width = seen.shape[0] // 2, seen.shape[1] // 2
+            seen = cv2.resize(seen[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
             matrix = np.column_stack([matrix[:, :2] * 2, matrix[:, 2] + matrix[:, :2] @ [0.5, 0.5]])
             scale *= 2
-        return cv2.warpAffine(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border)
+        seen = cv2.warpAffine(seen, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border)
+        return seen.astype(image.dtype, copy=False)
 
     def paste(self, values: NDArray[np.floating], height: int, width: int) -> NDArray[np.floating]:
         """A crop-sized map (m, m) seen in the picture (height, width); zero outside the crop."""
@@ -77,7 +80,8 @@ class Crop:
         # map pixel = (crop pixel + 0.5) * to_map - 0.5
         matrix = np.column_stack([self.matrix[:, :2] * to_map, (self.matrix[:, 2] + 0.5) * to_map - 0.5])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(values, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+        pasted = cv2.warpAffine(values, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT)
+        return pasted.astype(values.dtype, copy=False)
 
 
 def crop_around(centre: ArrayLike, extent_px: float, up: ArrayLike, *, size: int, mirrored: bool = False) -> Crop:

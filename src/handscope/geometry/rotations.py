@@ -59,4 +59,5 @@ def rotation_between(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
     axis = np.cross(a, b)
     sine, cosine = np.linalg.norm(axis), float(a @ b)
-    return axis_angle_to_matrix(axis / sine * np.arctan2(sine, cosine)) if sine > 1e-12 else np.eye(3)
+    rotvec = axis / sine * np.arctan2(sine, cosine) if sine > 1e-12 else np.zeros(3)
+    return axis_angle_to_matrix(rotvec).astype(np.float64, copy=False)

@@ -14,6 +14,17 @@ from handscope.skeleton import MODEL_TO_CANONICAL
 class HandLayer(nn.Module):
     """M(beta, theta), placed by R and T. Buffers follow the module's device and dtype; nothing is learnt."""
 
+    template: Tensor
+    shapedirs: Tensor
+    posedirs: Tensor
+    rest_joints: Tensor
+    joint_dirs: Tensor
+    weights: Tensor
+    faces: Tensor
+    silhouette_faces: Tensor
+    tips: Tensor
+    order: Tensor
+
     def __init__(self, asset: HandAsset) -> None:
         super().__init__()
         count = len(asset.template)

@@ -97,7 +97,7 @@ class _View:
         flip = np.array([-1.0 if crop.mirrored else 1.0, 1.0, 1.0])
         return cls(turn, flip, centre, linear, K, focal_crop_px, float(focal_px / focal_crop_px))
 
-    def wrist_in_full(self, wrist: NDArray[np.float64]) -> NDArray[np.float64]:
+    def wrist_in_full(self, wrist: NDArray[np.float64]) -> NDArray[np.floating]:
         """Steps 2 to 4 for the wrist (3,)."""
         depth = (self.turn @ (wrist * [1.0, 1.0, self.stretch]))[2]
         shown = self.centre + np.linalg.solve(self.linear, self.focal_crop_px * wrist[:2] / wrist[2])

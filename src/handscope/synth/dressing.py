@@ -141,7 +141,7 @@ def sample_arm(
         points = (arm_path(arm, at)[0] + start) @ placed.R.T + placed.T
         z = np.maximum(points[:, 2], NEAR_M)
         image = project(points, K, near=NEAR_M)
-        outside = ((image < 0) | (image >= picture)).any(1)
+        outside: NDArray[np.bool_] = np.any((image < 0) | (image >= picture), axis=1)
         gone = np.maximum.accumulate(outside & (at > 0.05))
         too_near = (z < 0.11) & ~gone
         returns = outside[:-1] & ~outside[1:]

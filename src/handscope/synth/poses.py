@@ -187,7 +187,7 @@ def to_theta(angles: Angles, axes: NDArray[np.floating]) -> NDArray[np.float64]:
     return sine_axis / np.sinc(angle / np.pi)[:, None]
 
 
-def bone_points(rotations: Array, joints: Array, tips: Array) -> NDArray[np.float64]:
+def bone_points(rotations: Array, joints: Array, tips: Array) -> Array:
     """Joint centres and tip (5, 4, 3) of every finger in model order after joint `rotations` (15, 3, 3), for rest
     `joints` (16, 3) and `tips` (5, 3).
     """
@@ -256,7 +256,7 @@ class Skeleton:
     joints: NDArray[np.float64]
     tips: NDArray[np.float64]
 
-    def bone_points(self, angles: Angles) -> NDArray[np.float64]:
+    def bone_points(self, angles: Angles) -> Array:
         """Joint centres and tip (5, 4, 3) of every finger of a pose, in model order."""
         return bone_points(joint_rotations(angles, self.axes), self.joints, self.tips)
 

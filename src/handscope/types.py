@@ -165,7 +165,8 @@ class Batch:
     (b, m, m) coverage in [0, 1] of the visible hand with `mask_known` (b,); `theta` (b, 15, 3, 3), `beta` (b,
     10) and `R` (b, 3, 3) with `model_known` (b,); `focal` (b,) in crop widths with `focal_known` (b,); `right`
     (b,) 1 where the crop shows a right hand, with `right_known` (b,). Where the crop shows a left hand (a wrong
-    mirroring, on purpose) nothing in 3D is known.
+    mirroring, on purpose) nothing in 3D is known. `labels` has what else a crop's example holds, by its names: labels
+    of heads that few networks have.
     """
 
     image: Tensor
@@ -183,10 +184,12 @@ class Batch:
     focal_known: Tensor
     right: Tensor
     right_known: Tensor
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: str) -> Batch:
         """The same batch on another device."""
-        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "labels"}
+        return Batch(**moved, labels={name: value.to(device) for name, value in self.labels.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,8 +214,7 @@ class MeshPrediction:
 @dataclass(frozen=True, kw_only=True)
 class BlockPrediction:
     """What one MTL block says: `heatmaps` (b, 21, h, h) and `mask` (b, m, m) as logits, `pof` (b, 20, 3, p, p),
-    `joints_2d` (b, 21, 2) crop px by Eq. 1, `mesh`, and `right` (b,) the logit of a right hand (None without
-    that head).
+    `joints_2d` (b, 21, 2) crop px by Eq. 1, `mesh`, and what the other heads give (b, n) by their names (`nn.heads`).
     """
 
     heatmaps: Tensor
@@ -220,7 +222,12 @@ class BlockPrediction:
     pof: Tensor
     joints_2d: Tensor
     mesh: MeshPrediction
-    right: Tensor | None
+    heads: Mapping[str, Tensor]
+
+    @property
+    def right(self) -> Tensor | None:
+        """The logit (b,) of a right hand; None without that head."""
+        return self.heads["right"][:, 0] if "right" in self.heads else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -159,7 +159,7 @@ def example_prediction(vertices: int = 3) -> Prediction:
         pof=leaf(2, 20, 3, 16, 16),
         joints_2d=leaf(2, 21, 2),
         mesh=mesh,
-        right=leaf(2),
+        heads={"right": leaf(2, 1)},
     )
     return Prediction(blocks=(block,))
 
@@ -195,7 +195,7 @@ def test_a_hand_shown_the_wrong_way_round_trains_no_mesh(joints):
     assert mesh.joints_2d.grad[0].abs().sum() > 0 and mesh.joints_2d.grad[1].abs().sum() == 0
     assert mesh.vertices.grad[1].abs().sum() == 0
     assert block.heatmaps.grad[1].abs().sum() > 0 and block.mask.grad[1].abs().sum() > 0
-    assert block.right.grad[1].abs() > 0
+    assert block.heads["right"].grad[1].abs() > 0
 
 
 def test_the_auxiliary_head_learns_from_known_labels_alone():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import cv2
@@ -73,9 +73,11 @@ class CropMixture(Dataset[Example]):
 
 
 def collate(examples: list[Example]) -> Batch:
-    """Examples to one batch of tensors."""
+    """Examples to one batch of tensors; what is no field of a batch becomes one of its `labels`."""
     stacked = {key: torch.from_numpy(np.stack([e[key] for e in examples])) for key in examples[0]}
-    return Batch(**stacked)
+    own = {f.name for f in fields(Batch)}
+    labels = {key: value for key, value in stacked.items() if key not in own}
+    return Batch(**{key: value for key, value in stacked.items() if key in own}, labels=labels)
 
 
 class ExampleSampler(Sampler[int]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -109,9 +110,7 @@ def block_terms(
         "beta_prior": mesh.beta.square().mean(1),
         "focal": (mesh.focal.log() - batch.focal.clamp(min=1e-3).log()).abs() * batch.focal_known,
     }
-    if block.right is not None:
-        error = F.binary_cross_entropy_with_logits(block.right, batch.right, reduction="none")
-        terms["right"] = error * batch.right_known
+    terms |= {name: HEAD_TERMS[name](told, batch) for name, told in block.heads.items()}
     if faces is not None and (config.silhouette or config.consistency):
         terms |= outline_terms(block, batch, faces, config, as_right)
     return terms
@@ -119,12 +118,22 @@ def block_terms(
 
 def auxiliary_terms(auxiliary: AuxiliaryPrediction, batch: Batch) -> dict[str, Float[Tensor, " b"]]:
     """The terms of the auxiliary head's joints and side (ours)."""
-    error = F.binary_cross_entropy_with_logits(auxiliary.right, batch.right, reduction="none")
     crop = batch.image.shape[1]
     return {
         "auxiliary": term.joint_l1(auxiliary.joints_2d, batch.joints_2d, batch.joints_2d_known, crop),
-        "auxiliary_right": error * batch.right_known,
+        "auxiliary_right": side_error(auxiliary.right[:, None], batch),
     }
+
+
+def side_error(logit: Float[Tensor, "b 1"], batch: Batch) -> Float[Tensor, " b"]:
+    """Cross-entropy of the logit of a right hand, where the side is known."""
+    error = F.binary_cross_entropy_with_logits(logit[:, 0], batch.right, reduction="none")
+    return error * batch.right_known
+
+
+HEAD_TERMS: dict[str, Callable[[Tensor, Batch], Tensor]] = {"right": side_error}
+"""What teaches each of `nn.heads.HEADS`: of its answer (b, n) and the batch, one value (b,) a sample. The weight is the
+field of `ObjectiveConfig` of the same name."""
 
 
 def outline_terms(

@@ -8,6 +8,7 @@ how large a metre is there, and the focal length; T follows from them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,9 @@ FOCAL = 2.0
 """Focal length that the head starts from, in crop widths: the middle of what synthesis samples."""
 WIDTHS_PER_METRE = 3.8
 """Crop widths that a metre at the wrist takes, to start from: an 0.17 m hand fills 0.65 of the crop."""
+HEADS = {"right": 1}
+"""Heads beside those of the hand model and the camera (ours), by name, and how many numbers each gives: `right` is the
+logit of a right hand. `NetworkConfig.heads` switches them on, `losses.objective.HEAD_TERMS` teaches them."""
 
 
 class RegressorHeads(nn.Module):
@@ -33,7 +37,7 @@ class RegressorHeads(nn.Module):
     """
 
     def __init__(
-        self, channels: int, widths: tuple[int, ...], hidden: int, *, pooled: int = 0, handedness: bool
+        self, channels: int, widths: tuple[int, ...], hidden: int, *, pooled: int = 0, heads: Sequence[str] = ()
     ) -> None:
         super().__init__()
         steps = zip((channels, *widths[:-1]), widths, strict=True)
@@ -43,7 +47,9 @@ class RegressorHeads(nn.Module):
         self.beta = nn.Linear(hidden, 10)
         self.orientation = nn.Linear(hidden, 6)
         self.camera = nn.Linear(hidden, 4)
-        self.right = nn.Linear(hidden, 1) if handedness else None
+        self.names = tuple(heads)
+        for name in heads:
+            self.add_module(name, nn.Linear(hidden, HEADS[name]))
         self._start_at_the_mean()
 
     def _start_at_the_mean(self) -> None:
@@ -58,8 +64,8 @@ class RegressorHeads(nn.Module):
 
     def forward(
         self, features: Float[Tensor, "b c h w"], pooled: Float[Tensor, "b p"] | None, hand: HandLayer, crop: int
-    ) -> tuple[MeshPrediction, Float[Tensor, " b"] | None]:
-        """The mesh in the crop's camera, and the logit of a right hand; `crop` is the crop's width in px."""
+    ) -> tuple[MeshPrediction, dict[str, Float[Tensor, "b _"]]]:
+        """The mesh in the crop's camera, and what the other heads say by their names; `crop` is its width in px."""
         x = self.reduce(features).mean((2, 3))
         x = self.features(x if pooled is None else torch.cat([x, pooled], 1))
         turns = torch.cat([self.theta(x), self.orientation(x)], 1).view(-1, 16, 3, 2)
@@ -81,7 +87,7 @@ class RegressorHeads(nn.Module):
             joints_3d=joints,
             joints_2d=project_centred(joints, focal * crop, crop),
         )
-        return mesh, None if self.right is None else self.right(x)[:, 0]
+        return mesh, {name: self.get_submodule(name)(x) for name in self.names}
 
 
 assert math.isclose(0.17 * WIDTHS_PER_METRE, 0.65, abs_tol=0.01)

@@ -20,7 +20,7 @@ from handscope.nn.backbones import BACKBONES, JOINTS, AuxiliaryOutput, BackboneN
 from handscope.nn.blocks import conv_bn
 from handscope.nn.decoders import Decoder
 from handscope.nn.encoder import Encoded, Encoder, PretrainedEncoder, PyramidConfig
-from handscope.nn.heads import RegressorHeads
+from handscope.nn.heads import HEADS, RegressorHeads
 from handscope.types import AuxiliaryPrediction, BlockPrediction, Prediction
 
 BONES = 20
@@ -34,7 +34,8 @@ class NetworkConfig:
     pretrained one of `backbones.BACKBONES`. With `auxiliary` a head on its pooled features helps the cascade and the
     regressor heads. The cascade works at an eighth of the crop if `stride` is 8; the backbone then replaces the stem
     too, of whose channels the last number alone counts. `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as
-    in the paper) or of their softmax; `aggregate` the TAM or the concatenation of Table 5.
+    in the paper) or of their softmax; `aggregate` the TAM or the concatenation of Table 5. `heads` names the heads that
+    are ours (`heads.HEADS`; the paper has none).
     """
 
     crop: int = 128
@@ -51,11 +52,13 @@ class NetworkConfig:
     coordinates: Literal["softmax", "mean"] = "softmax"
     regressor: tuple[int, ...] = (64, 128, 192)
     regressor_hidden: int = 256
-    handedness: bool = True
+    heads: tuple[str, ...] = ("right",)
 
     def __post_init__(self) -> None:
         if self.stacks < 1:
             raise ValueError(f"stacks must be at least 1, got {self.stacks}")
+        if unknown := set(self.heads) - set(HEADS):
+            raise ValueError(f"heads must be of {', '.join(HEADS)}, got {', '.join(sorted(unknown))}")
         if self.crop % 32:
             raise ValueError(f"crop must be a multiple of 32, got {self.crop}")
         if self.auxiliary and (self.backbone == "pyramid" or not BACKBONES[self.backbone].has_auxiliary):
@@ -115,7 +118,7 @@ class HandNetwork(nn.Module):
             config.regressor,
             config.regressor_hidden,
             pooled=blocks[0].encoder.pooled,
-            handedness=config.handedness,
+            heads=config.heads,
         )
 
     @property
@@ -136,7 +139,7 @@ class HandNetwork(nn.Module):
         for block in self.blocks:
             heatmaps, mask, pof, high, encoded = block(image, low, high)
             low, told = encoded.low, encoded.auxiliary if told is None else told
-            mesh, right = self.heads(high, None if told is None else told.pooled, self.hand, self.config.crop)
+            mesh, told_by_heads = self.heads(high, None if told is None else told.pooled, self.hand, self.config.crop)
             blocks.append(
                 BlockPrediction(
                     heatmaps=heatmaps,
@@ -144,7 +147,7 @@ class HandNetwork(nn.Module):
                     pof=pof.unflatten(1, (BONES, 3)),
                     joints_2d=self.read(heatmaps),
                     mesh=mesh,
-                    right=right,
+                    heads=told_by_heads,
                 )
             )
         if told is None:

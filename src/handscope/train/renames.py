@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 KEYS = {
     "network.first": "network.backbone",
     "network.glance": "network.auxiliary",
+    "network.handedness": "network.heads",
     "network.trunk_depth": "network.backbone_depth",
     "objective.glance": "objective.auxiliary",
     "objective.glance_right": "objective.auxiliary_right",
@@ -81,7 +82,7 @@ def renamed_config(config: Mapping[str, object]) -> dict[str, object]:
             inner = place.setdefault(section, {})
             assert isinstance(inner, dict)
             place = inner
-        place[last] = _renamed_value(value)
+        place[last] = (["right"] if value else []) if key == "network.handedness" else _renamed_value(value)
     return out
 
 
@@ -90,5 +91,5 @@ def _renamed_value(value: object) -> object:
     if isinstance(value, list):
         return [_renamed_value(entry) for entry in value]
     if isinstance(value, str):
-        return new_name(value.replace("landmark_backbone", "landmark_backbone"))
+        return new_name(value.replace("landmark_trunk", "landmark_backbone"))
     return value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,15 @@ class Sample:
     """Intrinsics (3, 3) in px of `image`."""
     complete: bool = True
     """True if every hand in the picture is labelled, so the rest may serve as negatives."""
+
+
+@runtime_checkable
+class SampleSource(Protocol):
+    """Anything map-style that yields samples."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> Sample: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

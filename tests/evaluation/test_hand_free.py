@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from handscope.data.photos import PhotoDataset
 from handscope.evaluation.hand_free import MARGIN, HandFreeParts, largest_free_part, score_hand_free
+from posed_hands import posed_hand
 
 numbers = st.integers(0, 600)
 
@@ -44,4 +45,4 @@ def test_the_part_is_cut_from_its_photograph(tmp_path: Path) -> None:
     (sample,) = (parts[i] for i in range(len(parts)))
     assert sample.image.shape == (200, 256, 3) and not sample.hands
     assert sample.image[0, 55, 0] == 0 and sample.image[0, 56, 0] == 255
-    assert score_hand_free([sample, sample], [[], [object()]])["false_alarms_per_picture"] == 0.5  # type: ignore[list-item]
+    assert score_hand_free([sample, sample], [[], [posed_hand(256, 200)]])["false_alarms_per_picture"] == 0.5

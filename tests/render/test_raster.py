@@ -73,12 +73,13 @@ def test_a_window_is_a_part_of_the_whole() -> None:
     np.testing.assert_allclose(part[both], expected[both], rtol=1e-4)
 
 
-def test_what_is_behind_the_camera_or_turned_away_is_not_drawn() -> None:
+def test_what_is_behind_the_camera_or_turned_away_is_not_rendered() -> None:
     square = np.array([[-1, -1, 1], [1, -1, 1], [0, 1, 1]], np.float32)
     towards, away = np.array([[0, 2, 1]], np.int32), np.array([[0, 1, 2]], np.int32)
     assert (rasterize(square, towards, K, size=(32, 24)).face >= 0).any()
     assert (rasterize(square, away, K, size=(32, 24)).face < 0).all()
-    assert (rasterize(square * [1, 1, -1], towards, K, size=(32, 24)).face < 0).all()
+    behind = square * np.float32([1, 1, -1])
+    assert (rasterize(behind, towards, K, size=(32, 24)).face < 0).all()
 
 
 def test_normals_of_a_ball_point_outwards() -> None:

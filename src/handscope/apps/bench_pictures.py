@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from handscope.evaluation.real import SampleList, spread
-from handscope.types import Sample
+from handscope.evaluation.real import spread
+from handscope.types import Sample, SampleSource
 
 if TYPE_CHECKING:
     from handscope.synth.config import SynthConfig
@@ -53,7 +53,7 @@ class Rendered(Sequence[Sample]):
 class Spread(Sequence[Sample]):
     """So many of some samples, evenly spread; all without a limit."""
 
-    def __init__(self, samples: SampleList, limit: int | None) -> None:
+    def __init__(self, samples: SampleSource, limit: int | None) -> None:
         self.samples, self.chosen = samples, spread(len(samples), limit)
 
     def __len__(self) -> int:

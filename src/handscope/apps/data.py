@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -24,11 +23,8 @@ from handscope.files import write_file
 from handscope.geometry.boxes import box_centre, longer_side, tight_box
 from handscope.geometry.crops import Crop, crop_around
 from handscope.skeleton import BONES, finger_of
-from handscope.types import HandLabel, Sample
+from handscope.types import HandLabel, Sample, SampleSource
 from handscope.viz import DARK, FINGER_COLOURS, SIDE_COLOURS
-
-if TYPE_CHECKING:
-    from handscope.data.mixture import SampleSource
 
 TILE = 280
 SHOWN_ERRORS = 8

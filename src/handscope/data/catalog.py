@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from handscope.data.cmu import CMUHands
 from handscope.data.dexter_object import DexterObject
@@ -21,9 +21,7 @@ from handscope.data.rhd import RHD
 from handscope.data.shards import ShardReader
 from handscope.data.stb import STB
 from handscope.errors import HandscopeError
-
-if TYPE_CHECKING:
-    from handscope.data.mixture import SampleSource
+from handscope.types import SampleSource
 
 
 class Entry(NamedTuple):

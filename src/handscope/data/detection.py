@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from handscope.data.mixture import SampleSource
 from handscope.data.transforms import LEAST_JOINTS, Example, PhotometricConfig, change_light
 from handscope.errors import HandscopeError
 from handscope.geometry.boxes import box_centre, longer_side, shared_area, tight_box
 from handscope.geometry.crops import FILL, Crop, upright_frame
-from handscope.types import HandLabel, Sample
+from handscope.types import HandLabel, Sample, SampleSource
 
 Image = NDArray[np.uint8]
 
@@ -266,7 +265,7 @@ def too_little(box: NDArray[np.float64], cover: NDArray[np.float32], smallest_px
     if max(x1 - x0, y1 - y0) < smallest_px:
         return True
     low, high = np.clip([x0, y0], 0, size).astype(int), np.clip(np.ceil([x1, y1]), 0, size).astype(int)
-    return float(cover[low[1] : high[1], low[0] : high[0]].sum()) < 0.5 * area
+    return bool(cover[low[1] : high[1], low[0] : high[0]].sum() < 0.5 * area)
 
 
 def hand_table(hands: Sequence[Placed], rows: int) -> Example:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,15 +18,7 @@ from torch.utils.data import Dataset, Sampler
 
 from handscope.data.transforms import CropConfig, Example, PhotometricConfig, crop_example, usable
 from handscope.errors import HandscopeError
-from handscope.types import Batch, Sample
-
-
-class SampleSource(Protocol):
-    """Anything map-style that yields samples."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, i: int, /) -> Sample: ...
+from handscope.types import Batch, SampleSource
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from handscope.errors import HandscopeError
 from handscope.evaluation.predictions import PackedMasks, Predictions
 from handscope.evaluation.protocols import FOUND_IOU, best_match
-from handscope.evaluation.truth import SampleList, targets
-from handscope.types import FloatArray, Hand, HandLabel, Sample
+from handscope.evaluation.truth import targets
+from handscope.types import FloatArray, Hand, HandLabel, Sample, SampleSource
 
 Model = Callable[[NDArray[np.uint8], FloatArray | None, FloatArray | None], Sequence[Hand]]
 """From a picture, its intrinsics (3, 3) or None, and boxes (n, 4) or None (find the hands yourself), to hands."""
@@ -27,7 +27,7 @@ class _Rows:
 
 
 def predict(
-    dataset: SampleList,
+    dataset: SampleSource,
     model: Model,
     *,
     oracle_boxes: bool = False,

@@ -58,7 +58,7 @@ class PackedMasks:
 class Predictions:
     """The content of a file of predictions."""
 
-    keys: NDArray[np.str_]
+    keys: NDArray[np.character]
     found: NDArray[np.bool_]
     joints_2d: NDArray[np.float64]
     joints_3d: NDArray[np.float64]

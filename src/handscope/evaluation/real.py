@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -25,7 +24,7 @@ from handscope.errors import HandscopeError
 from handscope.evaluation.hand_free import HandFreeParts, score_hand_free
 from handscope.evaluation.protocols import Scores, score_joints, score_masks, score_photos
 from handscope.files import writable_folder, write_file
-from handscope.types import Hand, Sample
+from handscope.types import Hand, Sample, SampleSource
 
 Model = Callable[[NDArray[np.uint8]], Sequence[Hand]]
 Draw = Callable[[NDArray[np.uint8], Sequence[Hand]], NDArray[np.uint8]]
@@ -73,14 +72,6 @@ class Column:
 MEDIAPIPE_SETS = ("joints-dev", "photos held-out", "parts without hands")
 MEDIAPIPE_WITHOUT = ("projected_error_px256_mean", "mesh_mask_iou")
 """MediaPipe Hands has no mask, no mesh and no camera."""
-
-
-class SampleList(Protocol):
-    """Anything map-style that yields samples."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, i: int, /) -> Sample: ...
 
 
 def bench(
@@ -132,7 +123,7 @@ def bench(
 
 def open_set(
     name: str, data: Path, labels: Path | None
-) -> tuple[SampleList, Callable[[list[Sample], list[list[Hand]]], Scores]]:
+) -> tuple[SampleSource, Callable[[list[Sample], list[list[Hand]]], Scores]]:
     """The pictures of one of `SETS` and the function that scores them."""
     if name == "joints-dev":
         return JointsDev(data), score_joints

@@ -33,7 +33,7 @@ class Result:
     values: Floats
     figures: dict[str, float]
     curve: Floats | None = None
-    keys: NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, "U1"))
+    keys: NDArray[np.character] = field(default_factory=lambda: np.zeros(0, "U1"))
 
 
 def evaluate(

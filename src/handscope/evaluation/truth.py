@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,9 @@ from handscope.data.cmu import CMUHands
 from handscope.data.freihand import FreiHAND
 from handscope.errors import HandscopeError
 from handscope.evaluation.predictions import PackedMasks
-from handscope.types import HandLabel, Sample
+from handscope.types import HandLabel, Sample, SampleSource
 
 Floats = NDArray[np.float64]
-
-
-class SampleList(Protocol):
-    """Anything map-style that yields samples."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, i: int, /) -> Sample: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +29,7 @@ class Truth:
     for the hand with the largest mask in its picture; `vertices` (n, V, 3) and `masks` are None if there are none.
     """
 
-    keys: NDArray[np.str_]
+    keys: NDArray[np.character]
     joints_2d: Floats
     known_2d: NDArray[np.bool_]
     joints_3d: Floats
@@ -70,7 +62,7 @@ def targets(sample: Sample) -> Iterator[tuple[str, HandLabel]]:
 
 
 def read_truth(
-    dataset: SampleList, *, limit: int | None = None, progress: Callable[[int, int], None] | None = None
+    dataset: SampleSource, *, limit: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Truth:
     """The truth of the first `limit` pictures of a dataset (all without); one unreadable picture is left out."""
     rows: list[dict[str, Any]] = []
@@ -115,7 +107,7 @@ def _row(key: str, hand: HandLabel, sample: Sample, head: float | None, dominant
     return row
 
 
-def _vertices(dataset: SampleList, origin: NDArray[np.integer]) -> Floats | None:
+def _vertices(dataset: SampleSource, origin: NDArray[np.integer]) -> Floats | None:
     """FreiHAND's vertices (n, 778, 3), if its file is there."""
     if not isinstance(dataset, FreiHAND) or not (dataset.root / f"{dataset.split}_verts.json").exists():
         return None

@@ -30,19 +30,19 @@ def box_centre(box: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def longer_side(box: NDArray[Float]) -> NDArray[Float]:
     """The longer sides (...) of boxes (..., 4)."""
-    return (box[..., 2:] - box[..., :2]).max(-1)
+    return np.asarray((box[..., 2:] - box[..., :2]).max(-1))
 
 
 def box_area(box: NDArray[Float]) -> NDArray[Float]:
     """The areas (...) of boxes (..., 4)."""
-    return (box[..., 2:] - box[..., :2]).prod(-1)
+    return np.asarray((box[..., 2:] - box[..., :2]).prod(-1))
 
 
 def shared_area(one: ArrayLike, two: ArrayLike) -> NDArray[np.float64]:
     """The area (...) that boxes (..., 4), which broadcast, have in common; 0 if they only touch."""
     one, two = np.asarray(one, np.float64), np.asarray(two, np.float64)
     sides = np.minimum(one[..., 2:], two[..., 2:]) - np.maximum(one[..., :2], two[..., :2])
-    return np.maximum(sides, 0.0).prod(-1)
+    return np.asarray(np.maximum(sides, 0.0).prod(-1))
 
 
 def box_iou(one: ArrayLike, two: ArrayLike) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, floor, sqrt
+from typing import no_type_check
 
 import numba as nb
 import numpy as np
@@ -62,6 +63,7 @@ def rasterize(
 
 
 @nb.njit(**JIT)
+@no_type_check
 def to_samples(vertices, K, x0, y0, factor):
     """Camera metres (v, 3) to (v, 3): sample column, sample row, depth."""
     points = np.empty((vertices.shape[0], 3), np.float32)
@@ -77,6 +79,7 @@ def to_samples(vertices, K, x0, y0, factor):
 
 
 @nb.njit(**JIT)
+@no_type_check
 def fill(points, faces, depth, face, weights):
     """Render triangles into the buffers of a `Surface`; `points` (v, 3) are sample column, row and depth. Those with a
     corner nearer than `NEAR_M` are left out.
@@ -117,6 +120,7 @@ def fill(points, faces, depth, face, weights):
 
 
 @nb.njit(**JIT)
+@no_type_check
 def fill_depth(points, faces, depth):
     """Orthographic depth only, both sides of every triangle; `points` (v, 3) are column, row and depth."""
     height, width = depth.shape
@@ -147,6 +151,7 @@ def fill_depth(points, faces, depth):
 
 
 @nb.njit(**JIT)
+@no_type_check
 def vertex_normals(vertices, faces):
     """Area-weighted outward unit normals (v, 3); zero for vertices of no triangle."""
     normals = np.zeros((vertices.shape[0], 3), np.float32)

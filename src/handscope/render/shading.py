@@ -11,6 +11,7 @@ directions are unit vectors from the surface to the light, camera frame.
 from __future__ import annotations
 
 from math import exp, sqrt
+from typing import no_type_check
 
 import numba as nb
 import numpy as np
@@ -44,6 +45,7 @@ SKIN_LENGTH = 17
 
 
 @nb.njit(**JIT)
+@no_type_check
 def light_frame(direction):
     """Rows (3, 3): right, down and away from the light along `direction` (3,)."""
     frame = np.empty((3, 3), np.float32)
@@ -64,6 +66,7 @@ def light_frame(direction):
 
 
 @nb.njit(**JIT)
+@no_type_check
 def shadow_map(vertices, faces, direction, centre, radius, size):
     """Depth (size, size) seen from a distant light, of the ball (centre, radius); and the map (3, 4) from
     camera metres.
@@ -89,6 +92,7 @@ def shadow_map(vertices, faces, direction, centre, radius, size):
 
 
 @nb.njit(inline="always", **JIT)
+@no_type_check
 def lit_share(depth, to_map, x, y, z, bias):
     """Share of light that reaches the point: bilinear over the four nearest texels; 1 outside the map."""
     size = depth.shape[0]
@@ -105,6 +109,7 @@ def lit_share(depth, to_map, x, y, z, bias):
 
 
 @nb.njit(**JIT)
+@no_type_check
 def gather(vertices, normals, faces, directions, radiance, bounce, centre, radius, size):
     """Irradiance over pi (v, 3) and openness (v,) at every vertex, from distant light `radiance` (k, 3) out
     of `directions` (k, 3).
@@ -150,6 +155,7 @@ def gather(vertices, normals, faces, directions, radiance, bounce, centre, radiu
 
 
 @nb.njit(inline="always", **JIT)
+@no_type_check
 def soft_shadow(depth, to_map, x, y, z, spread, bias):
     """Mean of nine lookups `spread` texels apart."""
     size = depth.shape[0]
@@ -166,6 +172,7 @@ def soft_shadow(depth, to_map, x, y, z, spread, bias):
 
 
 @nb.njit(inline="always", **JIT)
+@no_type_check
 def sample_map(image, u, v, out):
     """Bilinear lookup of a skin map (s, s, 8) uint8 at texture coordinates, clamped, into `out` (8,) in [0,
     1].
@@ -181,6 +188,7 @@ def sample_map(image, u, v, out):
 
 
 @nb.njit(inline="always", **JIT)
+@no_type_check
 def sample_cloth(image, u, v, out):
     """Bilinear lookup of a colour texture (s, s, 3), repeated, into `out` (3,)."""
     size = image.shape[0]
@@ -195,6 +203,7 @@ def sample_cloth(image, u, v, out):
 
 
 @nb.njit(inline="always", **JIT)
+@no_type_check
 def skin_albedo(marks, skin, albedo):
     """Colour of skin with `marks` (8,) from its map, for a person's `skin` vector, into `albedo` (3,)."""
     palm, nail = marks[PALM], marks[NAIL]
@@ -208,6 +217,7 @@ def skin_albedo(marks, skin, albedo):
 
 
 @nb.njit(inline="always", **JIT)
+@no_type_check
 def shade_sample(t, b, c, scene, lights, out):
     """Radiance (3,) into `out` at weights `b`, `c` of the second and third corner of face `t`."""
     (
@@ -317,6 +327,7 @@ def shade_sample(t, b, c, scene, lights, out):
 
 
 @nb.njit(**JIT)
+@no_type_check
 def resolve(depth, face, weights, factor, instance_of, hands, scene, lights):
     """Shade and average to pixels: colour (h, w, 3) weighted by coverage, coverage (h, w), coverage of each
     hand (n, h, w).

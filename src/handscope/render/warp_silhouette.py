@@ -7,7 +7,7 @@ made to be added and indexed. That is why the rules named here are off, in this 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, no_type_check
 
 import torch
 import warp as wp
@@ -17,6 +17,7 @@ wp.config.log_level = wp.LOG_ERROR
 
 
 @wp.func
+@no_type_check
 def _edge(px: float, py: float, ax: float, ay: float, bx: float, by: float):
     """Offset to the nearest point of segment ab, and where on it that is."""
     ex = bx - ax
@@ -26,6 +27,7 @@ def _edge(px: float, py: float, ax: float, ay: float, bx: float, by: float):
 
 
 @wp.func
+@no_type_check
 def _inside(px: float, py: float, ax: float, ay: float, bx: float, by: float, cx: float, cy: float):
     u = (bx - ax) * (py - ay) - (by - ay) * (px - ax)
     v = (cx - bx) * (py - by) - (cy - by) * (px - bx)
@@ -34,6 +36,7 @@ def _inside(px: float, py: float, ax: float, ay: float, bx: float, by: float, cx
 
 
 @wp.kernel
+@no_type_check
 def _forward(
     points: wp.array3d(dtype=float),
     faces: wp.array2d(dtype=int),
@@ -68,6 +71,7 @@ def _forward(
 
 
 @wp.kernel
+@no_type_check
 def _backward(
     points: wp.array3d(dtype=float),
     faces: wp.array2d(dtype=int),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from math import sqrt
+from typing import no_type_check
 
 import cv2
 import numba as nb
@@ -324,6 +325,7 @@ def expose(scene: Float32, sensor: Sensor, rng: np.random.Generator) -> NDArray[
 
 
 @nb.njit(**JIT)
+@no_type_check
 def _develop(picture, grain, gains, noise, shot_noise, curve, saturation):
     """White balance, noise, tone curve and saturation: linear colour (h, w, 3) to sRGB in about [0, 1]."""
     out = np.empty(picture.shape, np.float32)

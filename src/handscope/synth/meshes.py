@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import no_type_check
 
 import numba as nb
 import numpy as np
@@ -56,12 +57,14 @@ class ArmShape:
 
 
 @nb.njit(**JIT)
+@no_type_check
 def _ease(x):
     x = min(max(x, 0.0), 1.0)
     return x * x * (3 - 2 * x)
 
 
 @nb.njit(**JIT)
+@no_type_check
 def _trace_arm(bend, turn, at, centres, frames):
     """Fill `arm_path`'s results by walking along the arm in 5 mm steps."""
     place = np.zeros(3)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import cos, sin, sqrt
+from typing import no_type_check
 
 import numba as nb
 import numpy as np
@@ -148,6 +149,7 @@ COMMON = {
 
 
 @nb.njit(**JIT)
+@no_type_check
 def axis_rotation(axis, angle, out):
     """The rotation by `angle` about the unit `axis` (3,), into `out` (3, 3)."""
     c, s = cos(angle), sin(angle)
@@ -159,6 +161,7 @@ def axis_rotation(axis, angle, out):
 
 
 @nb.njit(**JIT)
+@no_type_check
 def joint_rotations(angles, axes):
     """Rotation matrices (15, 3, 3) of `angles` (15, 3) degrees about `axes` (15, 3, 3)."""
     rotations = np.empty((15, 3, 3))
@@ -197,6 +200,7 @@ def bone_points(rotations: Array, joints: Array, tips: Array) -> Array:
 
 
 @nb.njit(**JIT)
+@no_type_check
 def segment_distance(p, q, r, s):
     """Distance between the segments p-q and r-s (Ericson, Real-Time Collision Detection, 5.1.9)."""
     d1, d2, w = q - p, s - r, p - r
@@ -223,6 +227,7 @@ CONTACT_M = 0.0015
 
 
 @nb.njit(**JIT)
+@no_type_check
 def overlap(points, knuckles, wrist, radii, palm_radius):
     """The deepest penetration (m, positive if there is one) among the capsules of different fingers and of
     the palm.

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from handscope.data.catalog import open_shards
 from handscope.data.detection import CanvasConfig, DetectionMixture, Part, Pictures
-from handscope.data.mixture import SampleSource
 from handscope.data.photos import PhotoDataset
 from handscope.data.transforms import Example
 from handscope.evaluation.detector_dev import DetectorDev
@@ -26,6 +25,7 @@ from handscope.nn.detector import STRIDE, DetectorConfig, ExportedDetector, Hand
 from handscope.train.checkpoint import load
 from handscope.train.loop import LoopConfig
 from handscope.train.start import StartConfig
+from handscope.types import SampleSource
 
 TABLE = tuple(HandTable._fields)
 

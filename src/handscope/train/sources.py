@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from handscope.data.catalog import open_dataset, open_shards
-from handscope.data.mixture import CropMixture, SampleSource, Source
+from handscope.data.mixture import CropMixture, Source
 from handscope.data.photos import PhotoDataset
 from handscope.data.transforms import CropConfig, PhotometricConfig
+from handscope.types import SampleSource
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,5 +13,10 @@ class ImageError(HandscopeError):
     """A picture cannot be read or is not a picture."""
 
 
+def missing_extra(what: str, package: str | None, extra: str) -> str:
+    """The sentence for a package that is not installed: `what` needs `package`, which the extra brings."""
+    return f"{what} needs {package}, which is not installed: in a checkout of handscope, pip install '.[{extra}]'"
+
+
 class VideoError(HandscopeError):
     """A video cannot be read or written, or is not a video."""

@@ -252,7 +252,7 @@ def test_no_arguments_show_the_help(capsys):
 def test_missing_extras_are_named(monkeypatch, capsys):
     monkeypatch.setitem(COMMANDS, "synth", ("handscope_no_such.module", ""))
     assert main(["synth"]) == 2
-    assert "pip install 'handscope[train]'" in capsys.readouterr().err
+    assert "pip install '.[train]'" in capsys.readouterr().err
 
 
 def seconds(*arguments: str) -> float:

@@ -282,7 +282,7 @@ def test_a_port_in_use_is_named(capsys):
 def test_missing_packages_are_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert main(["serve"]) == 2
-    assert "pip install 'handscope[serve]'" in capsys.readouterr().err
+    assert "pip install '.[serve]'" in capsys.readouterr().err
 
 
 def test_random_requests_find_no_server_error(model, picture):

@@ -71,7 +71,7 @@ def test_without_an_extra_nothing_is_left_behind(toy_weights, tmp_path, capsys, 
     monkeypatch.setitem(sys.modules, "av", None)
     assert main(arguments) == 1
     said = capsys.readouterr().err
-    assert said.count("pip install 'handscope[video]'") == 2 and not list((tmp_path / "out").rglob("*.*"))
+    assert said.count("pip install '.[video]'") == 2 and not list((tmp_path / "out").rglob("*.*"))
 
 
 def test_videos_that_cannot_be_read_are_counted(toy_weights, tmp_path, capsys):

@@ -76,7 +76,7 @@ def test_a_bomb_is_refused(model, tmp_path):
 def test_missing_packages_are_named(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert main(["web"]) == 2
-    assert "pip install 'handscope[web]'" in capsys.readouterr().err
+    assert "pip install '.[web]'" in capsys.readouterr().err
 
 
 SERVER = """

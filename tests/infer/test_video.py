@@ -84,7 +84,7 @@ def test_what_is_no_video_is_said_in_one_sentence(tmp_path, monkeypatch):
         with pytest.raises(VideoError, match=words):
             frames_of(tmp_path / name)
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(HandscopeError, match=r"pip install 'handscope\[video\]'"):
+    with pytest.raises(HandscopeError, match=r"pip install '\.\[video\]'"):
         VideoReader(tmp_path / "whole.mp4")
 
 

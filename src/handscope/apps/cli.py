@@ -13,7 +13,7 @@ from importlib import import_module
 
 from handscope import __version__
 from handscope.apps.options import option_of
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, missing_extra
 from handscope.infer.outputs import FORMATS, Format, picture_formats, video_formats
 
 COMMANDS = {
@@ -59,9 +59,7 @@ def _run_command(name: str, arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "handscope":
             raise
-        raise HandscopeError(
-            f"`handscope {name}` needs {error.name}, which is not installed: pip install 'handscope[train]'"
-        ) from error
+        raise HandscopeError(missing_extra(f"`handscope {name}`", error.name, "train")) from error
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import argparse
 import socket
 from collections.abc import Sequence
 
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, missing_extra
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -20,9 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "handscope":
             raise
-        raise HandscopeError(
-            f"`handscope serve` needs {error.name}, which is not installed: pip install 'handscope[serve]'"
-        ) from error
+        raise HandscopeError(missing_extra("`handscope serve`", error.name, "serve")) from error
     from handscope.infer.pipeline import load
 
     limits = Limits(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from handscope.apps.analyse import write_results
 from handscope.apps.serve import check_free
-from handscope.errors import HandscopeError, ImageError
+from handscope.errors import HandscopeError, ImageError, missing_extra
 from handscope.geometry.camera import intrinsics_of_focal
 from handscope.infer.formats.meshes import labels
 from handscope.infer.images import Picture, inspect_picture, read_picture
@@ -88,9 +88,7 @@ def require_gradio() -> None:
     try:
         import gradio  # noqa: F401
     except ModuleNotFoundError as error:
-        raise HandscopeError(
-            f"`handscope web` needs {error.name}, which is not installed: pip install 'handscope[web]'"
-        ) from error
+        raise HandscopeError(missing_extra("`handscope web`", error.name, "web")) from error
 
 
 def launch(model: Pipeline, *, host: str, port: int, open_browser: bool = False, wait: bool = True) -> gradio.Blocks:

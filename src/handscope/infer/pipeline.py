@@ -79,7 +79,7 @@ class Pipeline:
         """Frames of `source` with tracked hands: a video's path, a camera's number, or pairs (seconds, picture).
 
         `K` are the camera's intrinsics (3, 3) or its focal length, px, if known; `config` is a `TrackingConfig`.
-        Needs `pip install 'handscope[video]'` for files.
+        Files need the extra [video].
         """
         return track(self.models, source, K=K, config=config)
 

@@ -1,6 +1,6 @@
 """Videos and cameras as frames with times, and the hands in them, frame by frame.
 
-Reading is by PyAV (`pip install 'handscope[video]'`): any container and codec FFmpeg knows, turned upright as the
+Reading is by PyAV (extra [video]): any container and codec FFmpeg knows, turned upright as the
 file's display matrix says, each frame with its own time, so that a variable frame rate is kept. Frames that cannot
 be decoded are left out and counted. Sound is ignored. Cameras are read by OpenCV.
 """
@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from handscope.errors import VideoError
+from handscope.errors import VideoError, missing_extra
 from handscope.geometry.camera import intrinsics_of_focal
 from handscope.infer.images import to_rgb_array
 from handscope.infer.inputs import Source
@@ -68,7 +68,7 @@ def require_av() -> ModuleType:
     try:
         import av
     except ImportError as error:
-        raise VideoError(f"videos need PyAV ({error}): pip install 'handscope[video]'") from error
+        raise VideoError(missing_extra("reading videos", error.name, "video")) from error
     return av
 
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.errors import VideoError
+from handscope.errors import VideoError, missing_extra
 from handscope.files import NewFile
 from handscope.infer import formats
 from handscope.infer.video import VideoFrame, require_av
@@ -125,7 +125,7 @@ class TableWriter:
             import pyarrow
             import pyarrow.parquet
         except ImportError as error:
-            raise VideoError(f"hands.parquet needs pyarrow ({error}): pip install 'handscope[video]'") from error
+            raise VideoError(missing_extra("hands.parquet", error.name, "video")) from error
         self._file = NewFile(path)
         self._pa = pyarrow
         self._schema = _schema(pyarrow)

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, missing_extra
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import Hand, Handedness
 
@@ -116,7 +116,7 @@ def to_parquet(pictures: Mapping[str, Sequence[Hand]], *, column: str = "hands")
         import pyarrow as pa
         from pyarrow import parquet
     except ModuleNotFoundError as error:
-        raise HandscopeError("Parquet needs pyarrow, which is not installed: pip install pyarrow") from error
+        raise HandscopeError(missing_extra("Parquet", error.name, "video")) from error
     points = pa.list_(pa.list_(pa.float32()))
     hand = pa.struct([("handedness", pa.string()), ("confidence", pa.float32()), ("kp2d", points), ("kp3d", points)])
     table = pa.table(

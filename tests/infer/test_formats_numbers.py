@@ -117,7 +117,7 @@ def test_parquet_has_a_row_for_each_picture(hand):
 
 def test_parquet_without_pyarrow_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(HandscopeError, match="needs pyarrow.*pip install"):
+    with pytest.raises(HandscopeError, match=r"needs pyarrow.*pip install"):
         formats.to_parquet({})
 
 

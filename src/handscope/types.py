@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from handscope.geometry.masks import CroppedMask
@@ -195,7 +196,7 @@ class Batch:
     right_known: Tensor
     labels: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def to(self, device: str) -> Batch:
+    def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
         moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "labels"}
         return Batch(**moved, labels={name: value.to(device) for name, value in self.labels.items()})

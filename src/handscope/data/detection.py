@@ -63,7 +63,7 @@ class Placed:
         return len(self.points) == 21
 
     @property
-    def box(self) -> NDArray[np.float64]:
+    def box(self) -> NDArray[np.floating]:
         """Tight box (4,) of the joints; a human's box is made smaller by the usual margin."""
         return tight_box(self.points, 0.0 if self.has_joints else -HAND_MARGIN / (1 + 2 * HAND_MARGIN))
 
@@ -257,7 +257,7 @@ def hidden(label: HandLabel) -> bool:
     return label.visible is not None and int(label.visible.sum()) < 4
 
 
-def too_little(box: NDArray[np.float64], cover: NDArray[np.float32], smallest_px: float) -> bool:
+def too_little(box: NDArray[np.floating], cover: NDArray[np.float32], smallest_px: float) -> bool:
     """True if the hand is tiny or less than half of its box is on the covered canvas."""
     size = cover.shape[0]
     x0, y0, x1, y1 = box

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import cv2
 import numpy as np
@@ -90,7 +89,7 @@ class ExampleSampler(Sampler[int]):
         return len(self.steps) * self.batch
 
 
-def worker_init(_: Any) -> None:
+def worker_init(_: int) -> None:
     """One thread a worker: the cores belong to the training processes."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -151,11 +151,11 @@ def change_light(image: NDArray[np.uint8], rng: np.random.Generator, config: Pho
     happens = lambda share: rng.random() < share  # noqa: E731
     size = image.shape[0]
     if happens(config.blur):
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.6))
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.6)), np.uint8)
     if happens(config.low_resolution):
         small = int(size * rng.uniform(config.coarsest, 0.8))
-        image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
-        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+        coarse = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+        image = np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
     value = image.astype(np.float32)
     if happens(config.colour):
         grey = value.mean(-1, keepdims=True)
@@ -174,5 +174,6 @@ def change_light(image: NDArray[np.uint8], rng: np.random.Generator, config: Pho
     image = np.clip(value, 0, 255).astype(np.uint8)
     if happens(config.jpeg):
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 92))]
-        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
+        decoded = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
+        image = np.asarray(decoded, np.uint8)
     return image

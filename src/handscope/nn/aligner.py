@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from handscope.nn.backbones import AuxiliaryHead, LandmarkBackbone, load_into, network_input
+from handscope.nn.exported import Exported
 from handscope.types import AuxiliaryPrediction
 
 
@@ -48,7 +49,7 @@ class HandAligner(nn.Module):
         return AuxiliaryPrediction(joints_2d=told.joints * crops.shape[1] - 0.5, right=told.right)
 
 
-class ExportedAligner(nn.Module):
+class ExportedAligner(Exported):
     """What ships as ONNX: bytes in; joints in crop px and the probability of a right hand out."""
 
     NAMES = ("joints", "right")

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from handscope.nn.backbones import LandmarkBackbone
 from handscope.nn.blocks import Residual, conv_bn
+from handscope.nn.exported import Exported
 
 STRIDE = 8
 UNIT_PX = 64.0
@@ -129,7 +130,7 @@ def read_cells(maps: Float[Tensor, "b 11 h w"]) -> Detections:
     )
 
 
-class ExportedDetector(nn.Module):
+class ExportedDetector(Exported):
     """What ships as ONNX: bytes in, probabilities out."""
 
     NAMES = ("scores", "boxes", "up", "crops", "right")

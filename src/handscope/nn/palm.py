@@ -10,7 +10,7 @@ at least; the original sees 192 px).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from handscope.nn.backbones import SameConv, load_into
+from handscope.nn.exported import Exported
 
 STAGES = ((32, 4), (64, 5), (128, 5), (256, 5), (256, 5))
 """Channels and blocks of the stages at strides 2 to 32; the first block of each but the first one halves the map."""
@@ -92,7 +93,7 @@ class PalmNetwork(nn.Module):
         self.place_8 = nn.Conv2d(STAGES[2][0], GUESSES[8] * NUMBERS, 1)
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
+    def load(cls, path: Path | str) -> PalmNetwork:
         """The network with the weights of a safetensors file of the conversion script."""
         network = cls()
         load_into(network, path)
@@ -136,7 +137,7 @@ def read_guesses(scores: Float[Tensor, "b k h w"], places: Float[Tensor, "b m h 
     )
 
 
-class ExportedPalms(nn.Module):
+class ExportedPalms(Exported):
     """What ships as ONNX: bytes in, probabilities, boxes and points in px out."""
 
     NAMES = ("scores", "boxes", "points")

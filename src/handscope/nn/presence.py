@@ -8,12 +8,12 @@ as their side, left or right.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
 
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from handscope.nn.backbones import LandmarkBackbone, load_into, network_input
+from handscope.nn.exported import Exported
 
 CROP_PX = 224
 
@@ -27,7 +27,7 @@ class HandPresence(nn.Module):
         self.presence = nn.Linear(self.backbone.channels[-1], 1)
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
+    def load(cls, path: Path | str) -> HandPresence:
         """The network with the weights of a safetensors file of scripts/convert_landmark_backbone.py."""
         network = cls()
         load_into(network.backbone, path)
@@ -39,7 +39,7 @@ class HandPresence(nn.Module):
         return self.presence(self.backbone(network_input(crops))[-1].mean((2, 3)))[:, 0]
 
 
-class ExportedPresence(nn.Module):
+class ExportedPresence(Exported):
     """What ships as ONNX: bytes in, the probability of a hand out."""
 
     NAMES = ("presence",)

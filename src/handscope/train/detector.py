@@ -21,7 +21,7 @@ from handscope.data.photos import PhotoDataset
 from handscope.data.transforms import Example
 from handscope.evaluation.detector_dev import DetectorDev
 from handscope.losses.detection import HandTable, detection_terms
-from handscope.nn.detector import STRIDE, DetectorConfig, ExportedDetector, HandDetector, cell_centres
+from handscope.nn.detector import STRIDE, Detections, DetectorConfig, ExportedDetector, HandDetector, cell_centres
 from handscope.train.checkpoint import load
 from handscope.train.loop import LoopConfig
 from handscope.train.start import StartConfig
@@ -133,7 +133,8 @@ class DetectorTask:
         size = sizes[int(np.random.default_rng([self.run.loop.seed, 1, step]).integers(len(sizes)))]
         image, hands = resized(batch, size)
         cells = cell_centres(size // STRIDE, size // STRIDE, like=image)
-        terms = detection_terms(*model(image), cells, hands)
+        found: Detections = model(image)
+        terms = detection_terms(found.score, found.boxes, found.up, found.crops, found.right, cells, hands)
         means = {name: values.mean() for name, values in terms.items()}
         total = torch.stack([getattr(self.run.terms, name) * value for name, value in means.items()]).sum()
         return total, {name: value.detach() for name, value in means.items()}

@@ -13,7 +13,7 @@ import json
 import math
 import warnings
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -33,6 +33,7 @@ from handscope.geometry.heatmaps import crop_to_map, mean_along_bones
 from handscope.losses.consistency import heatmap_confidence
 from handscope.nn.aligner import ExportedAligner, HandAligner
 from handscope.nn.detector import ExportedDetector, HandDetector
+from handscope.nn.exported import Exported
 from handscope.nn.network import HandNetwork
 from handscope.train.aligner import AlignerRun
 from handscope.train.checkpoint import load
@@ -45,7 +46,7 @@ TOLERANCE = 1e-4
 SCORE_SIGMA_PX = 1.5
 
 
-class ExportedEstimator(nn.Module):
+class ExportedEstimator(Exported):
     """What ships as ONNX: bytes in; joints in crop px, probabilities, angles and metres out."""
 
     NAMES = (
@@ -96,9 +97,6 @@ class ExportedEstimator(nn.Module):
             mesh.joints_3d,
             mesh.vertices,
         )
-
-
-Exported: TypeAlias = ExportedEstimator | ExportedAligner | ExportedDetector
 
 
 def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3"]:

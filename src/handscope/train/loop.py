@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -53,10 +53,11 @@ class LoopConfig:
             raise ValueError(f"steps and batch must be positive, got {self.steps} and {self.batch}")
 
 
+@runtime_checkable
 class OnDevice(Protocol):
     """A batch: something that can be moved to a device."""
 
-    def to(self, device: torch.device, /) -> Self:
+    def to(self, device: torch.device, /) -> OnDevice:
         """The same on `device`."""
         ...
 
@@ -112,7 +113,8 @@ def train(task: Task[Batch], config: LoopConfig, out: Path, described: dict[str,
     """
     torch.set_num_threads(1)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    model = task.model.to(accelerator.device).to(memory_format=torch.channels_last)
+    model = task.model.to(accelerator.device)
+    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (torch's types lack it)
     groups = _groups(task, model, config.pretrained_lr_scale)
     optimiser = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay)
     average = copy.deepcopy(model).requires_grad_(False).eval()

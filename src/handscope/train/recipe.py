@@ -83,8 +83,9 @@ def merged(base: Mapping[str, object], over: Mapping[str, object]) -> Recipe:
     out = dict(base)
     for key, value in over.items():
         before = out.get(key)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        out[key] = merged(before, value) if both else value
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = merged(before, value)
+        out[key] = value
     return out
 
 
@@ -95,7 +96,7 @@ def _refuse_old(keys: Iterable[str], where: str) -> None:
 
 def _parser(recipe: Recipe, where: str) -> jsonargparse.ArgumentParser:
     """`--config recipe.yaml` and any field of the recipe's kind of run."""
-    kind = recipe.setdefault("kind", USUAL)
+    kind = str(recipe.setdefault("kind", USUAL))
     if kind not in RUNS:
         raise HandscopeError(f"{where}: kind must be one of {', '.join(RUNS)}, got {kind}")
     about = f"Train the {kind} (another network: --kind or the recipe's `kind`, one of {', '.join(RUNS)})."

@@ -1,0 +1,13 @@
+"""What a network ships as: bytes in, and named outputs that inference reads without knowing the network."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import nn
+
+
+class Exported(nn.Module):
+    """Abstract: pictures or crops, uint8 (n, s, s, 3), to one tensor for each of `NAMES`, in order."""
+
+    NAMES: ClassVar[tuple[str, ...]]

@@ -1,6 +1,5 @@
 import dataclasses
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -198,16 +197,18 @@ def test_a_hand_shown_the_wrong_way_round_trains_no_mesh(joints):
     assert block.heads["right"].grad[1].abs() > 0
 
 
-def test_the_auxiliary_head_learns_from_known_labels_alone():
+def test_the_auxiliary_head_learns_from_known_labels_alone(joints):
     auxiliary = AuxiliaryPrediction(joints_2d=torch.zeros(2, 21, 2), right=torch.zeros(2))
-    batch = SimpleNamespace(
-        image=torch.zeros(2, 100, 100, 3),
+    known = NONE.clone()
+    known[1, 3] = True
+    batch = dataclasses.replace(
+        example_batch(joints),
+        image=torch.zeros(2, 100, 100, 3, dtype=torch.uint8),
         joints_2d=torch.full((2, 21, 2), 10.0),
-        joints_2d_known=torch.zeros(2, 21, dtype=torch.bool),
+        joints_2d_known=known,
         right=torch.ones(2),
         right_known=torch.tensor([True, False]),
     )
-    batch.joints_2d_known[1, 3] = True
     terms = auxiliary_terms(auxiliary, batch)
     torch.testing.assert_close(terms["auxiliary"], torch.tensor([0.0, 0.2]))  # a tenth of the crop across and down
     torch.testing.assert_close(terms["auxiliary_right"], torch.tensor([math.log(2), 0.0]))

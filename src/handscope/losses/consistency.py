@@ -35,8 +35,8 @@ def outline_consistency(silhouette: Float[Tensor, "b s s"], mask_logits: Float[T
 
 
 def heatmap_confidence(
-    heatmaps: Float[Tensor, "b 21 h w"], read_px: Float[Tensor, "b 21 2"], sigma: float
-) -> Float[Tensor, "b 21"]:
+    heatmaps: Float[Tensor, "b j h w"], read_px: Float[Tensor, "b j 2"], sigma: float
+) -> Float[Tensor, "b j"]:
     """Share of a heat-map's mass within about two sigmas of the place read from it; `read_px` in map pixels."""
     probability = heatmaps.flatten(2).softmax(-1)
     near = gaussian_maps(read_px, heatmaps.shape[-1], 2 * sigma).flatten(2)

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -12,8 +12,12 @@ import torch
 
 from handscope.data.shards import ShardWriter
 from handscope.errors import HandscopeError
+from handscope.infer.weights import open_network
 from handscope.losses.detection import HandTable
+from handscope.nn.detector import DetectorConfig, ExportedDetector, HandDetector
+from handscope.train import checkpoint
 from handscope.train.detector import DetectorBatch, DetectorRun, DetectorSources, open_canvases, resized
+from handscope.train.export import export
 from handscope.types import HandLabel, Sample
 
 JOINTS = np.array([[30.0, 55], *[[30 + 6 * (f - 2), 50 - 8 * k] for f in range(5) for k in (1, 2, 3, 4)]])
@@ -93,3 +97,27 @@ def test_hands_shrink_with_their_pictures() -> None:
     assert small.boxes[0, 0].tolist() == [-0.5, -0.5, 31.5, 31.5]
     assert small.crops[0, 0].tolist() == [15.5, 15.5, 20.0]
     torch.testing.assert_close(small.up, hands.up)
+
+
+def test_the_exported_detector_is_the_one_that_was_trained(sources: DetectorSources, tmp_path: Path) -> None:
+    """Depth, widths and picture size are those of the checkpoint's own configuration."""
+    config = DetectorConfig(backbone_depth=6, context=16, width=16)
+    run = DetectorRun(sources=sources, network=config, letterbox=96)
+    network = HandDetector(config)
+    header = {"step": 2, "commit": "abc", "config": asdict(run)}
+    checkpoint.write(tmp_path / "x.safetensors", {"average": network.state_dict()}, header)
+    graph = open_network("detector", export("detector", tmp_path / "x.safetensors", tmp_path, {}).parent)
+    assert graph.input_size == 96 and graph.card["config"]["network"]["width"] == 16
+    picture = np.random.default_rng(0).integers(0, 256, (1, 96, 96, 3), dtype=np.uint8)
+    with torch.no_grad():
+        expected = ExportedDetector(network.half().float().eval())(torch.from_numpy(picture))
+    told = graph.run(picture)
+    np.testing.assert_allclose(told["scores"], expected[0], atol=1e-3)
+    assert told["boxes"].shape == (1, 144, 4)
+
+
+def test_a_checkpoint_of_another_kind_is_refused(sources: DetectorSources, tmp_path: Path) -> None:
+    header = {"step": 2, "commit": "abc", "config": asdict(DetectorRun(sources=sources))}
+    checkpoint.write(tmp_path / "x.safetensors", {"average": HandDetector().state_dict()}, header)
+    with pytest.raises(HandscopeError, match="not a checkpoint of the aligner but of the detector"):
+        export("aligner", tmp_path / "x.safetensors", tmp_path, {})

@@ -179,12 +179,8 @@ def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Pa
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{kind}.onnx"
     size = run.letterbox if isinstance(run, DetectorRun) else run.network.crop
-    with NewFile(path) as beside:
-        write_graph(network, size, "image" if isinstance(run, DetectorRun) else "crop", beside)
-        worst = largest_difference(network, size, beside)
-        if max(worst.values()) > TOLERANCE:
-            raise HandscopeError(f"{path}: ONNX Runtime and torch differ by {worst}, at most {TOLERANCE} is allowed")
-        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
+    name = "image" if isinstance(run, DetectorRun) else "crop"
+    digest, worst = write_checked(network, size, name, path, tolerance=TOLERANCE)
     card = {
         "name": kind,
         "sha256": digest,
@@ -194,7 +190,7 @@ def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Pa
         **({"averaged": header["averaged"]} if "averaged" in header else {}),
         "config": header["config"],
         **({"crop": crop_noise(run.crop)} if isinstance(run, EstimatorRun) else {}),
-        "onnx_against_torch": {name: float(f"{value:.2g}") for name, value in worst.items()},
+        "onnx_against_torch": worst,
         **notes,
     }
     write_file(out / f"{kind}.json", json.dumps(card, indent=1) + "\n")
@@ -206,6 +202,22 @@ def crop_noise(crop: CropConfig) -> dict[str, float]:
     deviations of rotation (degrees), translation (crop extents) and scale (log of the extent).
     """
     return {"rotation_deg": crop.rotation_deg, "translation": crop.translation, "scale": crop.scale}
+
+
+def write_checked(
+    network: Exported, size: int, name: str, path: Path, *, tolerance: float, any_size: bool = False
+) -> tuple[str, dict[str, float]]:
+    """Write the ONNX file if it does what the network does; its SHA-256 and the largest difference of each output.
+
+    Raises HandscopeError if ONNX Runtime and torch disagree by more than `tolerance` anywhere.
+    """
+    with NewFile(path) as beside:
+        write_graph(network, size, name, beside, any_size=any_size)
+        worst = largest_difference(network, size, beside)
+        if max(worst.values()) > tolerance:
+            raise HandscopeError(f"{path}: ONNX Runtime and torch differ by {worst}, at most {tolerance} is allowed")
+        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
+    return digest, {output: float(f"{value:.2g}") for output, value in worst.items()}
 
 
 def write_graph(network: Exported, size: int, name: str, path: Path, *, any_size: bool = False) -> None:

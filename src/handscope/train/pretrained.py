@@ -16,11 +16,10 @@ from jaxtyping import Float
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from handscope.errors import HandscopeError
-from handscope.files import NewFile, write_file
+from handscope.files import write_file
 from handscope.nn.palm import ExportedPalms, PalmNetwork
 from handscope.nn.presence import CROP_PX, ExportedPresence, HandPresence
-from handscope.train.export import largest_difference, write_graph
+from handscope.train.export import write_checked
 
 Pretrained = Literal["palm", "presence"]
 PICTURE_PX = 192
@@ -77,14 +76,8 @@ def export_pretrained(kind: Pretrained, weights: Path, out: Path, notes: dict[st
     size = PICTURE_PX if kind == "palm" else CROP_PX
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{kind}.onnx"
-    with NewFile(path) as beside:
-        write_graph(network, size, "image" if kind == "palm" else "crop", beside, any_size=kind == "palm")
-        worst = largest_difference(network, size, beside)
-        if max(worst.values()) > TOLERANCE[kind]:
-            raise HandscopeError(
-                f"{path}: ONNX Runtime and torch differ by {worst}, at most {TOLERANCE[kind]} is allowed"
-            )
-        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
+    name, any_size = ("image", True) if kind == "palm" else ("crop", False)
+    digest, worst = write_checked(network, size, name, path, tolerance=TOLERANCE[kind], any_size=any_size)
     with safe_open(weights, "pt") as file:
         origin = file.metadata() or {}
     card = {
@@ -93,7 +86,7 @@ def export_pretrained(kind: Pretrained, weights: Path, out: Path, notes: dict[st
         "date": datetime.date.today().isoformat(),
         "origin": origin,
         "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "onnx_against_torch": {name: float(f"{value:.2g}") for name, value in worst.items()},
+        "onnx_against_torch": worst,
         **notes,
     }
     write_file(out / f"{kind}.json", json.dumps(card, indent=1) + "\n")

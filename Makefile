@@ -1,6 +1,6 @@
 # make demo [IMAGE=path]  the light runtime in .venv, run on the samples (and your picture); results in out/
 # make test               everything the tests need in .venv-test, then all checks and tests
-# make check              lint and layering only
+# make check              format, lint, types and layering only
 # make docs               the documentation site in site/, offline
 
 PYTHON ?= python3.11
@@ -21,6 +21,7 @@ test: check
 check: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/ruff check .
 	$(TEST_VENV)/bin/ruff format --check .
+	$(TEST_VENV)/bin/pyright --pythonpath $(TEST_VENV)/bin/python
 	$(TEST_VENV)/bin/lint-imports
 
 docs: $(TEST_VENV)/.complete

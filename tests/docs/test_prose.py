@@ -23,7 +23,7 @@ def test_prose_wraps(path: Path) -> None:
     code, long = False, []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         code ^= line.lstrip().startswith("```")
-        free = code or line.lstrip().startswith(("|", "```", "<", "![")) or "](" in line and " " not in line.strip()
+        free = code or line.lstrip().startswith(("|", "```", "<", "![")) or ("](" in line and " " not in line.strip())
         if len(line) > WIDTH and not free:
             long.append(number)
     assert not long, f"{path.name}: lines {long} are longer than {WIDTH}"

@@ -10,7 +10,7 @@ from handscope.errors import AssetError, HandscopeError
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer.assembly import BOX_MARGIN, blended, box_of, without_specks
-from handscope.infer.crop_policy import other_side
+from handscope.infer.crop_policy import Tolerance, other_side
 from handscope.infer.detector import Detection, Detector, card_threshold, suppress, tile_boxes
 from handscope.infer.duplicates import distinct, drop_repeated
 from handscope.infer.inputs import prepare
@@ -162,6 +162,14 @@ def test_a_mask_at_the_top_or_the_sides_is_of_a_hand_cut_off(model):
         mask[edge] = 0.9
         assert dataclasses.replace(estimate, mask=mask).is_truncated == cut
         assert not dataclasses.replace(estimate, mask=mask / 2).is_truncated
+
+
+def test_a_crop_may_be_off_by_the_noise_of_training_crops():
+    told = Tolerance.of({"crop": {"translation": 0.1, "rotation_deg": 10.0}})
+    assert told.translation == pytest.approx(0.15) and told.rotation_deg == pytest.approx(15)
+    assert told.scale == Tolerance().scale  # the card says nothing of it
+    shipped = Tolerance.of(json.loads((SHIPPED / "estimator.json").read_text()))
+    np.testing.assert_allclose(dataclasses.astuple(shipped), dataclasses.astuple(Tolerance()))
 
 
 def test_the_other_side_is_the_same_crop_mirrored():

@@ -35,7 +35,7 @@ class Tolerance:
         """`NOISES` times the crop augmentation that a card says its network was trained with; where it says none, that
         of `recipes/small.yaml`.
         """
-        noise = card.get("config", {}).get("crop", {})
+        noise = card.get("crop", {})
         told = {f.name: NOISES * float(noise[f.name]) for f in fields(Tolerance) if f.name in noise}
         return Tolerance(**told)
 

@@ -30,7 +30,7 @@ class Card(TypedDict, total=False):
     sha256: str
     threshold: float
     calibration: dict[str, float]
-    config: dict[str, dict[str, float]]
+    crop: dict[str, float]
 
 
 @dataclass(frozen=True)

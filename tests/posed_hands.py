@@ -9,10 +9,10 @@ from handscope.geometry.camera import default_intrinsics, project
 from handscope.geometry.masks import CroppedMask
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
-from handscope.types import Hand
+from handscope.infer.results import FoundHand
 
 
-def posed_hand(width: int, height: int, handedness="right", centre=(0.0, 0.05, 0.45), curl=0.3, turn=0.0) -> Hand:
+def posed_hand(width: int, height: int, handedness="right", centre=(0.0, 0.05, 0.45), curl=0.3, turn=0.0) -> FoundHand:
     """Back to the camera, fingers up, turned by `turn` radians in the picture; wrist at `centre` metres."""
     asset = load_asset()
     theta = np.zeros((15, 3))
@@ -28,7 +28,7 @@ def posed_hand(width: int, height: int, handedness="right", centre=(0.0, 0.05, 0
     mask = np.zeros((height, width), np.uint8)
     for triangle in asset.faces:
         cv2.fillConvexPoly(mask, np.round(outline[triangle]).astype(np.int32), 1)
-    return Hand(
+    return FoundHand(
         handedness=handedness,
         score=0.93,
         box=np.concatenate([pixels.min(0), pixels.max(0)]),

@@ -26,7 +26,7 @@ class Calibration:
 
     def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Probabilities of scores of any shape; monotone for a positive slope."""
-        return 1 / (1 + np.exp(-(self.offset + self.slope * logit(scores))))
+        return np.asarray(1 / (1 + np.exp(-(self.offset + self.slope * logit(scores)))))
 
     @staticmethod
     def of(card: Card) -> Calibration:
@@ -38,4 +38,4 @@ class Calibration:
 def logit(scores: ArrayLike) -> NDArray[np.float64]:
     """log(s / (1 - s)) of scores, clipped."""
     clipped = np.clip(np.asarray(scores, np.float64), 1 - SUREST, SUREST)
-    return np.log(clipped / (1 - clipped))
+    return np.asarray(np.log(clipped / (1 - clipped)))

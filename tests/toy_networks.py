@@ -108,7 +108,7 @@ class _Graph:
         shape = self.op("Concat", count, self.constant(np.array(value.shape, np.int64)), axis=0)
         return self.op("Expand", self.constant(value[None]), shape, out=out)
 
-    def save(self, path: Path, source: str, size: int, outputs: dict[str, list]) -> None:
+    def save(self, path: Path, source: str, size: int | str, outputs: dict[str, list]) -> None:
         graph = helper.make_graph(
             self.nodes,
             "toy",
@@ -204,10 +204,31 @@ def save_detector(path: Path) -> None:
     g.save(path, "image", LETTERBOX, shapes)
 
 
+def save_palm(path: Path) -> None:
+    """A stand-in palm network that sees nothing, in pictures of any size, and its card."""
+    g = _Graph()
+    count = g.op("Shape", "image", start=0, end=1)
+    for name, shape in (("scores", [1]), ("boxes", [1, 4]), ("points", [1, 7, 2])):
+        g.repeated(np.zeros(shape), count, out=name)
+    g.save(path, "image", "any", {"scores": [1], "boxes": [1, 4], "points": [1, 7, 2]})
+
+
+def save_presence(path: Path) -> None:
+    """A stand-in judge to whom whatever is not black is a hand, and its card."""
+    g = _Graph()
+    levels = g.op("Cast", "crop", to=TensorProto.FLOAT)
+    brightest = g.op("ReduceMax", levels, g.constant(np.array([1, 2, 3])), keepdims=0)
+    scaled = g.op("Mul", brightest, g.constant(np.float32(0.1)))
+    g.op("Min", scaled, g.constant(np.float32(1.0)), out="presence")
+    g.save(path, "crop", SMALL_CROP, {"presence": []})
+
+
 def save_networks(folder: Path) -> Path:
     """All stand-ins in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     save_estimator(folder / "estimator.onnx")
     save_aligner(folder / "aligner.onnx")
     save_detector(folder / "detector.onnx")
+    save_palm(folder / "palm.onnx")
+    save_presence(folder / "presence.onnx")
     return folder

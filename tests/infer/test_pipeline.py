@@ -210,7 +210,7 @@ def test_a_box_bounds_joints_and_mask():
 
 
 def test_what_a_pipeline_works_with_does_not_change(model):
-    for part, name in ((model.models.detector, "threshold"), (model.models, "min_score")):
+    for part, name in ((model.models.proposals.detector, "threshold"), (model.models, "min_score")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(part, name, 0.0)
     with pytest.raises(AttributeError):
@@ -270,7 +270,7 @@ def test_damaged_weights_are_found(toy_weights, tmp_path):
         load(tmp_path)
     estimator.unlink()
     assert load(tmp_path).models.estimator.network.path == SHIPPED / "estimator.onnx"  # one of them is enough
-    for name in ("aligner", "detector"):
+    for name in ("aligner", "detector", "palm", "presence"):
         (tmp_path / f"{name}.onnx").unlink()
     with pytest.raises(AssetError, match="not found"):
         load(tmp_path)

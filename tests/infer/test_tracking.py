@@ -34,9 +34,13 @@ class Stage:
         self.doubt = lambda: 0.0  # log odds added to what a pass says of the side
         self.aligner = None
         self.min_score = 0.4
+        self.ghosts = False  # whether what the estimator reads is no hand after all
         self.estimator = _Callable(self.see, size=128)
 
-    def detector(self, image):
+    def presences(self, images, crops):
+        return np.full(len(crops), 0.1 if self.ghosts else 1.0)
+
+    def proposals(self, image):
         self.searches += 1
         found = []
         for joints, right in [] if self.blind else self.hands:
@@ -126,7 +130,7 @@ def test_identities_survive_a_crossing(stage):
 
 
 def test_a_gap_is_bridged_up_to_the_limit(stage):
-    tracker = tracker_of(stage, longest_gap_s=0.5)
+    tracker = tracker_of(stage, longest_gap_s=0.5, tell_unseen=True)
     there = [(joints_at(300, 240), True)]
     scores = []
     for frame in range(60):
@@ -138,6 +142,32 @@ def test_a_gap_is_bridged_up_to_the_limit(stage):
     assert all(before > after for before, after in pairwise(scores[19:32]))
 
 
+def test_what_is_not_seen_is_not_told_and_keeps_its_name(stage):
+    tracker = tracker_of(stage)
+    told = []
+    for frame in range(40):
+        stage.hands = [] if 20 <= frame < 32 else [(joints_at(300, 240), True)]
+        told.append([hand.track for hand in tracker(IMAGE, frame / 30)])
+    assert told == [[0]] * 20 + [[]] * 12 + [[0]] * 8
+
+
+def test_presence_begins_and_ends_tracks_whatever_the_joints_say(stage):
+    """The joints score 0.8 all the time."""
+    tracker = tracker_of(stage, search_every_s=0.1)
+    stage.hands = [(joints_at(300, 240), True)]
+    told = []
+    for frame in range(60):
+        stage.ghosts = frame < 10 or 30 <= frame < 50
+        told.append([hand.track for hand in tracker(IMAGE, frame / 30)])
+    assert told == [[]] * 10 + [[0]] * 20 + [[]] * 20 + [[1]] * 10
+
+
+def test_the_score_is_that_of_detection_joints_and_presence(stage):
+    stage.hands = [(joints_at(300, 240), True)]
+    (hand,) = tracker_of(stage)(IMAGE, 0.0)
+    assert hand.score == pytest.approx((0.9 * 0.8) ** 0.25)
+
+
 def test_a_longer_gap_ends_the_track(stage):
     tracker = tracker_of(stage, longest_gap_s=0.31)
     counts, last = [], None
@@ -146,7 +176,7 @@ def test_a_longer_gap_ends_the_track(stage):
         hands = tracker(IMAGE, frame / 30)
         counts.append(len(hands))
         last = hands[0].track if hands else last
-    assert counts[:29] == [1] * 29 and counts[29:40] == [0] * 11 and counts[40:] == [1] * 20 and last == 1
+    assert counts[:20] == [1] * 20 and counts[20:40] == [0] * 20 and counts[40:] == [1] * 20 and last == 1
 
 
 def test_a_cut_leaves_no_ghosts_behind(stage):
@@ -214,7 +244,7 @@ def test_a_hand_leaving_the_picture_is_dropped(stage):
 
 def test_what_is_hardly_a_hand_begins_no_track(stage):
     stage.hands = [(joints_at(300, 240), True)]
-    stage.min_score = 0.9  # sqrt(0.9 * 0.8) is less
+    stage.min_score = 0.93  # the fourth root of 0.9 * 0.8 is less
     assert tracker_of(stage)(IMAGE, 0.0) == []
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.boxes import box_centre, longer_side
-from handscope.geometry.crops import FILL, Crop, crop_around, upright_frame
+from handscope.geometry.crops import FILL, Crop, crop_around, upright_crop, upright_frame
 from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.detector import Detection
 from handscope.infer.weights import Card
@@ -57,6 +57,12 @@ def next_crop(estimate: CropEstimate, size: int) -> Crop:
     centre, extent, up = upright_frame(estimate.joints_2d)
     mirrored = estimate.crop.mirrored != estimate.shows_left
     return crop_around(centre, bounded(extent, estimate.crop.extent), up, size=size, mirrored=mirrored)
+
+
+def asked(estimate: CropEstimate) -> Crop:
+    """The upright crop, of the same size in px and mirrored as it was, of the joints just found."""
+    crop = estimate.crop
+    return upright_crop(estimate.joints_2d, size=crop.size, mirrored=crop.mirrored)
 
 
 def bounded(extent: float, last: float) -> float:

@@ -8,53 +8,60 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.infer.crop_policy import crops_of_box, detected_crop
+from handscope.infer.crop_policy import asked, crops_of_box, detected_crop
 from handscope.infer.duplicates import distinct
 from handscope.infer.estimator import Estimate
 from handscope.infer.models import Models
 
 Image = NDArray[np.uint8]
+FIRST_SCORE = 2 / 3
+"""Share of the least score that a first estimate needs to be refined: it costs no hand on photographs of people."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Candidate:
-    """The first estimate of what may be a hand; `detected` is the detector's score in [0, 1], None for a given box."""
+    """The first estimate of what may be a hand; `detected` is the detector's score in [0, 1], None for a given box, and
+    `presence` the probability that there is a hand at all.
+    """
 
     first: Estimate
     detected: float | None
+    presence: float = 1.0
 
-    def score(self, estimate: Estimate) -> float:
-        """The score in [0, 1] of the hand that this candidate turns out to be: the geometric mean of the detector's and
-        of the joints' mean; the latter alone for a given box.
+    def score(self, estimate: Estimate, presence: float) -> float:
+        """The score in [0, 1] of the hand that this candidate turns out to be (`joint_score`); of a given box, its mean
+        joint score.
         """
-        return estimate.confidence if self.detected is None else joint_score(self.detected, estimate)
+        return estimate.confidence if self.detected is None else joint_score(self.detected, estimate, presence)
 
 
-def joint_score(detected: float, estimate: Estimate) -> float:
-    """Geometric mean of the detector's score and of the estimate's confidence."""
-    return float(np.sqrt(detected * estimate.confidence))
+def joint_score(detected: float, estimate: Estimate, presence: float) -> float:
+    """Geometric mean of presence and of what is that of the detector's score and of the estimate's confidence."""
+    return float(np.sqrt(np.sqrt(detected * estimate.confidence) * presence))
 
 
 def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
-    """The candidates in each of `images`, RGB uint8 (H, W, 3), that the detector sees, best first.
+    """The candidates in each of `images`, RGB uint8 (H, W, 3), that the detectors see, best first.
 
-    What the first pass takes for no hand, or for one found already, is left out.
+    What the first pass takes for no hand (a score under `FIRST_SCORE` of the least one), or for one found already, is
+    left out.
     """
-    found = [(i, d) for i, detections in enumerate(models.detector.search(images)) for d in detections]
+    found = [(i, d) for i, detections in enumerate(models.proposals.search(images)) for d in detections]
     views = [(images[i], detected_crop(d, models.estimator.size)) for i, d in found]
     if models.aligner is not None:
         views = models.aligner.align(views, models.estimator.size)
     firsts = models.estimator.estimate(views)
+    seen = models.presences([images[i] for i, _ in found], [asked(first) for first in firsts])
     candidates: list[list[Candidate]] = [[] for _ in images]
-    for (i, detection), first in zip(found, firsts, strict=True):
-        candidate = Candidate(first=first, detected=detection.score)
-        if candidate.score(first) >= models.min_score / 2:
+    for (i, detection), first, presence in zip(found, firsts, seen.tolist(), strict=True):
+        candidate = Candidate(first=first, detected=detection.score, presence=presence)
+        if candidate.score(first, presence) >= FIRST_SCORE * models.min_score:
             candidates[i].append(candidate)
     return [_distinct(of_picture) for of_picture in candidates]
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    kept = distinct([c.first.joints_2d for c in candidates], [c.score(c.first) for c in candidates])
+    kept = distinct([c.first.joints_2d for c in candidates], [c.score(c.first, c.presence) for c in candidates])
     return [candidates[k] for k in kept]
 
 

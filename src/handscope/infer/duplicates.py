@@ -8,15 +8,23 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.geometry.boxes import best_of_each, box_iou, longer_side, tight_box
+from handscope.geometry.boxes import best_of_each, box_area, box_iou, longer_side, shared_area, tight_box
 from handscope.types import Hand
 
 AnyHand = TypeVar("AnyHand", bound=Hand)
 
 
+NESTED = 0.8
+"""Share of the smaller of two hands' boxes that they have in common, from which the worse is a part of the better."""
+
+
 def drop_repeated(hands: Sequence[AnyHand]) -> list[AnyHand]:
-    """Best first, without those `distinct` leaves out."""
-    return [hands[i] for i in distinct([hand.joints_2d for hand in hands], [hand.score for hand in hands])]
+    """Best first, without those `distinct` leaves out and without those `NESTED` in a better one, or round it."""
+    kept = [hands[i] for i in distinct([hand.joints_2d for hand in hands], [hand.score for hand in hands])]
+    boxes = np.array([hand.box for hand in kept]).reshape(-1, 4)
+    smaller = np.minimum(box_area(boxes)[:, None], box_area(boxes))
+    nested = shared_area(boxes[:, None], boxes) > NESTED * smaller
+    return [kept[i] for i in best_of_each([hand.score for hand in kept], nested)]
 
 
 def distinct(

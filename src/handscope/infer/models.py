@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from handscope.errors import HandscopeError
+from handscope.geometry.crops import Crop
 from handscope.hand.assets import HandAsset, load_asset
 from handscope.infer.aligner import Aligner
 from handscope.infer.assembly import Assembler
 from handscope.infer.calibration import Calibration
 from handscope.infer.detector import Detector, card_threshold
 from handscope.infer.estimator import Estimator
+from handscope.infer.palm import PalmDetector, Proposals, sizes_for
+from handscope.infer.presence import Presence
 from handscope.infer.weights import Card, open_network
 
-MIN_SCORE = 0.4
-"""Hands of a lower score are left out: on photographs, nearly all false ones lie below and true ones above."""
+MIN_SCORE = 0.6
+"""Hands of a lower score are left out. On the photographs of people that are for training but trained nothing here,
+0.62 gives a precision of 95 % (docs/detector.md)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Models:
-    """What finds hands (`detector`), makes their crops upright (`aligner`, if there is one), reads them (`estimator`)
-    and tells them in a picture's terms (`assembler`); hands of a score under `min_score` are left out.
+    """What proposes hands (`proposals`), makes their crops upright (`aligner`, if there is one), reads them
+    (`estimator`), judges whether they are there at all (`presence`, if there is one) and tells them in a picture's
+    terms (`assembler`); hands of a score under `min_score` are left out.
     """
 
     estimator: Estimator
-    detector: Detector
+    proposals: Proposals
     assembler: Assembler
     aligner: Aligner | None = None
+    presence: Presence | None = None
     min_score: float = MIN_SCORE
 
     @property
     def cards(self) -> dict[str, Card]:
         """The cards of the networks, by their names."""
-        aligner = {} if self.aligner is None else {"aligner": self.aligner.network.card}
-        return {"estimator": self.estimator.network.card, **aligner, "detector": self.detector.network.card}
+        parts = {
+            "estimator": self.estimator,
+            "aligner": self.aligner,
+            "detector": self.proposals.detector,
+            "palm": self.proposals.palms,
+            "presence": self.presence,
+        }
+        return {name: part.network.card for name, part in parts.items() if part is not None}
+
+    def presences(self, images: Sequence[NDArray[np.uint8]], crops: Sequence[Crop]) -> NDArray[np.float64]:
+        """Probabilities (n,) that upright crops, each of its own picture, show hands; 1 without a presence network."""
+        if self.presence is None:
+            return np.ones(len(crops))
+        return self.presence(list(zip(images, crops, strict=True)))
 
 
 def open_models(
@@ -47,13 +69,17 @@ def open_models(
 ) -> Models:
     """The networks, checked and opened; the arguments are those of `handscope.load`."""
     estimator = Estimator(open_network("estimator", weights, threads))
-    detector = open_network("detector", weights, threads)
+    detector, palm = (open_network(name, weights, threads) for name in ("detector", "palm"))
     least = MIN_SCORE if min_score is None else min_score
     return Models(
         estimator=estimator,
-        detector=Detector(detector, threshold=min(card_threshold(detector), least), tiles=tiles),
+        proposals=Proposals(
+            Detector(detector, threshold=min(card_threshold(detector), least), tiles=tiles),
+            PalmDetector(palm, threshold=min(card_threshold(palm), least), sizes=sizes_for(tiles)),
+        ),
         assembler=_assembler(estimator, load_asset(hand_model)),
         aligner=Aligner(open_network("aligner", weights, threads)),
+        presence=Presence(open_network("presence", weights, threads)),
         min_score=least,
     )
 

@@ -14,6 +14,7 @@ from typing import cast, overload
 from numpy.typing import ArrayLike
 
 from handscope.infer import detection
+from handscope.infer.crop_policy import asked
 from handscope.infer.duplicates import drop_repeated
 from handscope.infer.estimator import Estimate
 from handscope.infer.inputs import PictureInput, Source, one_camera_each, one_each, prepare
@@ -110,9 +111,14 @@ def read(models: Models, inputs: Sequence[PictureInput]) -> list[list[tuple[Esti
             candidates[i] = detection.from_boxes(models, given.image, given.boxes)
     flat = [(i, candidate) for i, of_picture in enumerate(candidates) for candidate in of_picture]
     refined = refine(models.estimator, [inputs[i].image for i, _ in flat], [candidate.first for _, candidate in flat])
+    seen = [candidate.presence for _, candidate in flat]
+    changed = [k for k, (_, candidate) in enumerate(flat) if refined[k] is not candidate.first]
+    again = models.presences([inputs[flat[k][0]].image for k in changed], [asked(refined[k]) for k in changed])
+    for k, presence in zip(changed, again.tolist(), strict=True):
+        seen[k] = presence
     answers: list[list[tuple[Estimate, float]]] = [[] for _ in inputs]
-    for (i, candidate), estimate in zip(flat, refined, strict=True):
-        score = candidate.score(estimate)
+    for (i, candidate), estimate, presence in zip(flat, refined, seen, strict=True):
+        score = candidate.score(estimate, presence)
         if candidate.detected is None or score >= models.min_score:
             answers[i].append((estimate, score))
     return answers

@@ -1,48 +1,50 @@
 """Whether a hand is there at all: the judge of what detectors propose and of where tracks are.
 
 MediaPipe's landmark network tells it of a crop around joints found before (nn/presence.py). It was made for crops that
-its own joints ask for, of left and of right hands alike.
+its own joints ask for, of left and of right hands alike; asked of both mirror images, it tells hands no better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.geometry.crops import Crop, crop_around, upright_frame
-from handscope.infer.crop_estimates import batches, extract_crops
+from handscope.geometry.crops import FILL, Crop, crop_around
+from handscope.infer.crop_estimates import View, batches, extract_crops
 from handscope.infer.weights import Network, check_outputs
 
 HANDS = 2.0
-"""Larger sides of the joints' upright box that a crop's side has."""
+"""Larger sides of the joints' upright box that MediaPipe's crop covers."""
 ADVANCE = 0.1
-"""How far its centre lies beyond the box's towards the fingers, in the box's heights."""
+"""How far its centre lies beyond the box's towards the fingers, in the same sides."""
 
 
+@dataclass(frozen=True, eq=False)
 class Presence:
-    """The presence network; call it with pictures and the joints of a hand in each."""
+    """The presence network; call it with upright crops of pictures."""
 
-    def __init__(self, network: Network) -> None:
-        check_outputs(network, {"presence"})
-        self.network = network
+    network: Network
 
-    def __call__(self, hands: Sequence[tuple[NDArray[np.uint8], NDArray[np.floating], bool]]) -> NDArray[np.float64]:
-        """Probabilities (n,) that there are hands at these joints (21, 2) px of RGB pictures (H, W, 3); the flag says
-        whether the crop is to be mirrored.
+    def __post_init__(self) -> None:
+        check_outputs(self.network, {"presence"})
+
+    def __call__(self, views: Sequence[View]) -> NDArray[np.float64]:
+        """Probabilities (n,) that there are hands in these views, each a picture RGB uint8 (H, W, 3) and the upright
+        crop that the joints of the hand ask for.
         """
         size = self.network.input_size
-        views = [(image, crop_of(joints, size, mirrored=mirrored)) for image, joints, mirrored in hands]
+        wider = [(image, asked_crop(crop, size)) for image, crop in views]
         found: list[NDArray[np.floating]] = [
-            self.network.run(extract_crops(part))["presence"] for part in batches(views)
+            self.network.run(extract_crops(part))["presence"] for part in batches(wider)
         ]
         return np.concatenate([np.zeros(0), *found]).astype(np.float64)
 
 
-def crop_of(joints: NDArray[np.floating], size: int, *, mirrored: bool = False) -> Crop:
-    """The crop, `size` px, that MediaPipe takes around joints (21, 2) px."""
-    centre, extent, up = upright_frame(joints, fill=1 / HANDS)
-    length = max(float(np.hypot(*up)), 1e-9)
-    along = (joints - centre) @ (up / length)
-    return crop_around(centre + ADVANCE * np.ptp(along) * up / length, extent, up, size=size, mirrored=mirrored)
+def asked_crop(crop: Crop, size: int) -> Crop:
+    """The crop, `size` px, that MediaPipe would take where handscope takes the upright `crop`."""
+    up = -crop.rotation[1]
+    centre = crop.centre + ADVANCE * FILL * crop.extent * up
+    return crop_around(centre, HANDS * FILL * crop.extent, up, size=size, mirrored=crop.mirrored)

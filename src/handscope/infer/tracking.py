@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from handscope.geometry.boxes import best_of_each, box_area, box_centre, box_iou, longer_side, shared_area, tight_box
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import Crop, crop_around, upright_frame
-from handscope.infer.crop_policy import bounded, detected_crop
+from handscope.infer.crop_estimates import CropEstimate
+from handscope.infer.crop_policy import asked, bounded, detected_crop
 from handscope.infer.detection import joint_score
 from handscope.infer.detector import Detection
 from handscope.infer.duplicates import same_hand
@@ -33,14 +35,18 @@ LEAST_INSIDE = 0.3
 """Share of the box of a hand's joints that the picture must hold: what has left by more is not told (our choice, so
 that a hand ends at the border before its crop is mostly border)."""
 
+FIRST_PRESENCE = 0.2
+"""Share of the least presence that a first pass needs to be followed by the estimator's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingConfig:
     """When to search, when a hand is lost, when its side is sure.
 
     `search_every_s`: seconds between searches while every hand is seen; `longest_gap_s`: so long a hand that is not
-    seen lives on; `min_confidence`: mean joint score under which a crop shows no hand (nothing but background scores
-    about 0.05); `sure`: evidence (sum of log odds, leaking by `leak` a pass) from which one side alone is tried;
+    seen keeps its name, and, if `tell_unseen`, is told as it was last; `min_presence`: probability of a hand under
+    which a crop shows none, `min_confidence` the same of the mean joint score (mere background scores about 0.05);
+    `sure`: evidence (sum of log odds, leaking by `leak` a pass) from which one side alone is tried;
     `turnover`: evidence for the other side at which the track changes sides. `velocity_share`: by how much a hand's new
     velocity counts; `scene_change`: mean change of brightness (of 1) from frame to frame that is another scene.
     `smoothing`
@@ -49,6 +55,8 @@ class TrackingConfig:
 
     search_every_s: float = 0.5
     longest_gap_s: float = 0.5
+    tell_unseen: bool = False
+    min_presence: float = 0.5
     min_confidence: float = 0.2
     most_hands: int = 8
     sure: float = 4.0
@@ -90,11 +98,14 @@ class Side:
 
 @dataclass
 class Track:
-    """One hand over time. `estimate` is the last one, `velocity` (2,) px/s that of the joints' middle."""
+    """One hand over time. `estimate` is the last one, `velocity` (2,) px/s that of the joints' middle; `detected` is
+    the detectors' score of it, over time, `presence` the last probability that it is a hand.
+    """
 
     number: int
     side: Side
     smoother: HandSmoother | None
+    detected: float
     presence: float
     estimate: Estimate
     seen: float
@@ -111,11 +122,18 @@ class Track:
         return self.estimate.joints_2d + self.velocity * min(time - self.seen, 0.15)
 
 
+class Seen(NamedTuple):
+    """A hand in a frame: what the network says of it, and the probability that it is there."""
+
+    estimate: Estimate
+    presence: float
+
+
 class Tracker:
     """Call it with the frames of a video, in order, for the hands of each.
 
-    A hand carries its `track`; `extras["unseen_s"]` says for how long it has not been seen: such a hand is the last
-    one seen, with a falling score.
+    A hand carries its `track`; `extras["unseen_s"]` says for how long it has not been seen: such a hand, which is told
+    only if the configuration asks for it, is the last one seen, with a falling score.
     """
 
     def __init__(self, models: Models, config: TrackingConfig | None = None) -> None:
@@ -139,7 +157,8 @@ class Tracker:
             seen |= self._search(image, time, lost)
         longest = 0.0 if new_scene else self.config.longest_gap_s  # who is not in the new scene has left
         self.tracks = [t for t in self.tracks if t.number in seen or time - t.seen <= longest]
-        return [self._hand(t, seen.get(t.number), time, intrinsics, image.shape[:2]) for t in self.tracks]
+        told = [t for t in self.tracks if t.number in seen or self.config.tell_unseen]
+        return [self._hand(t, seen.get(t.number), time, intrinsics, image.shape[:2]) for t in told]
 
     def _is_new_scene(self, image: NDArray[np.uint8]) -> bool:
         """Whether this frame shows another scene than the last one: blocks of the picture changed much on average."""
@@ -147,105 +166,127 @@ class Tracker:
         last, self._last_blocks = self._last_blocks, shown
         return last is not None and float(np.abs(shown - last).mean()) > self.config.scene_change
 
-    def _follow(self, image: NDArray[np.uint8], time: float) -> dict[int, Estimate]:
+    def _follow(self, image: NDArray[np.uint8], time: float) -> dict[int, Seen]:
         """Passes over where the tracks should be, all in one batch; hands found, by track number."""
         plans = [(t, t.joints_at(time)) for t in self.tracks]
         crops = [self._crops(t.side, *upright_frame(joints), last=t.estimate.crop) for t, joints in plans]
         estimates = self._estimate(image, crops)
-        found = {t.number: _judge(t.side, passes) for (t, _), passes in zip(plans, estimates, strict=True)}
-        found = {n: e for n, e in found.items() if self._is_hand(e, image.shape)}
+        judged = [_judge(t.side, passes) for (t, _), passes in zip(plans, estimates, strict=True)]
+        found = {
+            t.number: seen for (t, _), seen in zip(plans, self._look(image, judged), strict=True) if seen is not None
+        }
         expected = {t.number: joints for t, joints in plans}
-        for number in _duplicates(found, expected):
+        for number in _duplicates({n: seen.estimate for n, seen in found.items()}, expected):
             del found[number]
         for track, _ in plans:
             if track.number in found:
                 self._update(track, found[track.number], time)
         return found
 
-    def _search(self, image: NDArray[np.uint8], time: float, lost: Sequence[Track]) -> dict[int, Estimate]:
-        """Runs the detector: finds lost tracks again and begins new ones; hands found, by track number."""
+    def _search(self, image: NDArray[np.uint8], time: float, lost: Sequence[Track]) -> dict[int, Seen]:
+        """Runs the detectors: finds lost tracks again and begins new ones; hands found, by track number."""
         self._searched = time
-        detections = self.models.detector(image)
+        detections = self.models.proposals(image)
         owners = assign(detections, self.tracks, time)
-        found: dict[int, Estimate] = {}
         for detection, track in zip(detections, owners, strict=True):
             if track is not None:
-                track.presence += 0.5 * (detection.score - track.presence)
-            if track in lost or (track is None and len(self.tracks) < self.config.most_hands):
-                side = Side(self.config) if track is None else track.side
-                estimate = self._approach(image, detection, side)
-                if not self._is_hand(estimate, image.shape) or self._is_known(estimate, found, time, track):
-                    continue
-                if track is None and joint_score(detection.score, estimate) < self.models.min_score:
-                    continue
-                if track is None:
-                    track = self._begin(side, detection, estimate, time)
-                else:
-                    self._update(track, estimate, time, moved=False)
-                found[track.number] = estimate
+                track.detected += 0.5 * (detection.score - track.detected)
+        places = [(d, t) for d, t in zip(detections, owners, strict=True) if t is None or t in lost]
+        found: dict[int, Seen] = {}
+        for detection, track, first in self._promising(image, places):
+            if track is None and len(self.tracks) >= self.config.most_hands:
+                continue
+            side = Side(self.config) if track is None else track.side
+            crops = self._crops(side, *upright_frame(first.joints_2d), last=first.crop)
+            (seen,) = self._look(image, [_judge(side, self._estimate(image, [crops])[0])])
+            if seen is None or self._is_known(seen.estimate, found, time, track):
+                continue
+            if track is None and joint_score(detection.score, *seen) < self.models.min_score:
+                continue
+            if track is None:
+                track = self._begin(side, detection, seen, time)
+            else:
+                self._update(track, seen, time, moved=False)
+            found[track.number] = seen
         return found
 
-    def _approach(self, image: NDArray[np.uint8], detection: Detection, side: Side) -> Estimate:
-        """A pass over the detector's crop for where the joints are, and one upright by these."""
-        mirrored = not side.right if side.heard else detection.right < 0.5
+    def _promising(
+        self, image: NDArray[np.uint8], places: Sequence[tuple[Detection, Track | None]]
+    ) -> list[tuple[Detection, Track | None, CropEstimate]]:
+        """Which of the detections, with the lost tracks they may be, are worth the estimator's passes, and a first pass
+        over each that says where the joints are.
+        """
         size = self.models.estimator.size
-        rough = detected_crop(detection, size, mirrored=mirrored)
-        (first,) = (self.models.aligner or self.models.estimator)(image, [rough])
-        crops = self._crops(side, *upright_frame(first.joints_2d), last=rough)
-        return _judge(side, self._estimate(image, [crops])[0])
+        rough = [
+            detected_crop(d, size, mirrored=not t.side.right if t is not None and t.side.heard else None)
+            for d, t in places
+        ]
+        firsts: Sequence[CropEstimate] = (self.models.aligner or self.models.estimator)(image, rough)
+        presences = self.models.presences([image] * len(firsts), [asked(first) for first in firsts])
+        return [
+            (*place, first)
+            for place, first, presence in zip(places, firsts, presences, strict=True)
+            if presence >= FIRST_PRESENCE * self.config.min_presence
+        ]
 
-    def _begin(self, side: Side, detection: Detection, estimate: Estimate, time: float) -> Track:
+    def _begin(self, side: Side, detection: Detection, seen: Seen, time: float) -> Track:
         smoothing = self.config.smoothing
         smoother = None if smoothing is None else HandSmoother(self.models.assembler.told_in, smoothing)
-        track = Track(next(self._numbers), side, smoother, detection.score, estimate, time)
+        track = Track(next(self._numbers), side, smoother, detection.score, seen.presence, seen.estimate, time)
         self.tracks.append(track)
         return track
 
-    def _update(self, track: Track, estimate: Estimate, time: float, *, moved: bool = True) -> None:
+    def _update(self, track: Track, seen: Seen, time: float, *, moved: bool = True) -> None:
         """The track has been seen; unless `moved`, where it was before says nothing of its velocity."""
         seconds = time - track.seen
         if moved and seconds > 0:
-            step = (estimate.joints_2d - track.estimate.joints_2d).mean(0) / seconds
+            step = (seen.estimate.joints_2d - track.estimate.joints_2d).mean(0) / seconds
             track.velocity = track.velocity + self.config.velocity_share * (step - track.velocity)
         elif seconds > 0:
             track.velocity = np.zeros(2)
-        track.estimate, track.seen = estimate, time
+        track.estimate, track.presence, track.seen = seen.estimate, seen.presence, time
 
     def _crops(self, side: Side, centre: Array, length: float, up: Array, *, last: Crop) -> list[Crop]:
         """The upright crop of the side, at most `MAX_ZOOM` times larger or smaller than the last; both while unsure."""
         length = bounded(length, last.extent)
         sides = [not side.right] if side.sure else [False, True]
-        return [crop_around(centre, length, up, size=last.size, mirrored=mirrored) for mirrored in sides]
+        size = self.models.estimator.size
+        return [crop_around(centre, length, up, size=size, mirrored=mirrored) for mirrored in sides]
 
     def _estimate(self, image: NDArray[np.uint8], crops: Sequence[Sequence[Crop]]) -> list[list[Estimate]]:
         """Estimates in the groups of the crops, by one batch."""
         flat = iter(self.models.estimator(image, [crop for group in crops for crop in group]))
         return [[next(flat) for _ in group] for group in crops]
 
-    def _is_hand(self, estimate: Estimate, shape: tuple[int, ...]) -> bool:
-        """Whether the crop shows a hand, `LEAST_INSIDE` of whose joints' box at least is inside the picture."""
-        joints = estimate.joints_2d
-        box = tight_box(joints)
-        inside = shared_area(box, [0, 0, shape[1], shape[0]])
-        return bool(
-            estimate.confidence >= self.config.min_confidence
-            and inside >= LEAST_INSIDE * max(float(box_area(box)), 1.0)
-        )
+    def _look(self, image: NDArray[np.uint8], estimates: Sequence[Estimate]) -> list[Seen | None]:
+        """Which of the estimates are hands, `LEAST_INSIDE` of whose joints' box at least is inside the picture."""
+        height, width = image.shape[:2]
+        boxes = [tight_box(estimate.joints_2d) for estimate in estimates]
+        good = [
+            i
+            for i, (estimate, box) in enumerate(zip(estimates, boxes, strict=True))
+            if estimate.confidence >= self.config.min_confidence
+            and shared_area(box, [0, 0, width, height]) >= LEAST_INSIDE * max(float(box_area(box)), 1.0)
+        ]
+        presences = self.models.presences([image] * len(good), [asked(estimates[i]) for i in good])
+        seen: list[Seen | None] = [None] * len(estimates)
+        for i, presence in zip(good, presences.tolist(), strict=True):
+            if presence >= self.config.min_presence:
+                seen[i] = Seen(estimates[i], presence)
+        return seen
 
-    def _is_known(self, estimate: Estimate, found: dict[int, Estimate], time: float, own: Track | None) -> bool:
+    def _is_known(self, estimate: Estimate, found: dict[int, Seen], time: float, own: Track | None) -> bool:
         """Whether another track that is seen in this frame is this very hand."""
         others = [t.estimate for t in self.tracks if t is not own and (t.seen == time or t.number in found)]
         return any(same_hand(estimate.joints_2d, other.joints_2d) for other in others)
 
-    def _hand(
-        self, track: Track, estimate: Estimate | None, time: float, K: Array, shape: tuple[int, int]
-    ) -> FoundHand:
-        if estimate is None and track.hand is not None:
+    def _hand(self, track: Track, seen: Seen | None, time: float, K: Array, shape: tuple[int, int]) -> FoundHand:
+        estimate, presence = seen or (track.estimate, track.presence)
+        score = joint_score(track.detected, estimate, presence)
+        if seen is None and track.hand is not None:
             left = max(0.0, 1 - (time - track.seen) / max(self.config.longest_gap_s, 1e-9))
-            score = joint_score(track.presence, track.estimate) * left
-            return replace(track.hand, score=score, extras={**track.hand.extras, "unseen_s": time - track.seen})
-        estimate = estimate or track.estimate
-        hand = self.models.assembler(estimate, joint_score(track.presence, estimate), K, *shape)
+            return replace(track.hand, score=score * left, extras={**track.hand.extras, "unseen_s": time - track.seen})
+        hand = self.models.assembler(estimate, score, K, *shape)
         if track.smoother is not None:
             hand = track.smoother(hand, time)
         track.hand = replace(hand, track=track.number, extras={**hand.extras, "unseen_s": 0.0})

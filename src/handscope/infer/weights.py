@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from handscope.errors import AssetError
 
-NAMES = ("estimator", "aligner", "detector")
+NAMES = ("estimator", "aligner", "detector", "palm", "presence")
 SHIPPED = Path(__file__).parent / "weights"
 
 
@@ -59,14 +59,15 @@ class Network:
 
 
 def open_network(name: str, folder: str | Path | None = None, threads: int | None = None) -> Network:
-    """Open "estimator", "aligner" or "detector" of `folder` (None: the shipped files) on `threads` (None: all cores).
+    """Open one of `NAMES` of `folder` (None: the shipped files) on `threads` (None: all cores).
 
     A folder that holds one of them stands for all: the others are the shipped ones.
     """
     folder = SHIPPED if folder is None else Path(folder)
     if not folder.is_dir() and folder != SHIPPED:
         raise AssetError(
-            f"{folder}: no such folder of weights; it should hold estimator.onnx, aligner.onnx or detector.onnx"
+            f"{folder}: no such folder of weights; it should hold "
+            f"{', '.join(f'{one}.onnx' for one in NAMES[:-1])} or {NAMES[-1]}.onnx"
         )
     path = folder / f"{name}.onnx"
     if not path.is_file() and any((folder / f"{other}.onnx").is_file() for other in NAMES):

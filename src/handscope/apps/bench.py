@@ -88,7 +88,7 @@ def _add_synthesis(one: argparse.ArgumentParser, *, count: int) -> None:
 def _add_common(one: argparse.ArgumentParser) -> None:
     one.add_argument("--limit", type=int, metavar="N", help="only N pictures of each set, evenly spread")
     one.add_argument("--out", type=Path, metavar="DIR", help="folder for scores.json, report.md and the like")
-    one.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx, aligner.onnx or detector.onnx")
+    one.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     one.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (default: 1)")
 
 

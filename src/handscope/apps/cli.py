@@ -96,11 +96,11 @@ def parser() -> argparse.ArgumentParser:
     known.add_argument("--K", type=_numbers(4, 9), metavar="FX,FY,CX,CY", help="the camera's intrinsics, in pixels")
     known.add_argument("--focal", type=_positive(float), metavar="PX", help="only its focal length, in pixels")
     how = result.add_argument_group("how to look")
-    how.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx, aligner.onnx or detector.onnx")
+    how.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     how.add_argument(
         "--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters"
     )
-    how.add_argument("--min-score", type=_share, metavar="P", help="least score of a hand, 0 to 1 (default: 0.4)")
+    how.add_argument("--min-score", type=_share, metavar="P", help="least score of a hand, 0 to 1 (default: 0.6)")
     how.add_argument(
         "--tiles", type=_positive(int), default=1, metavar="N", help="also search N x N parts (small hands)"
     )

@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--masks", action="store_true", help="keep masks (needed for IoU)")
     out.add_argument("--limit", type=int, help="only the first so many pictures")
     out.add_argument("--freihand", type=Path, metavar="ZIP", help="also FreiHAND's pred.json, or a .zip of it")
-    out.add_argument("--weights", help="folder with estimator.onnx, aligner.onnx or detector.onnx")
+    out.add_argument("--weights", help="folder with estimator.onnx and the like")
     out.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     return out
 

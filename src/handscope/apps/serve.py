@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     add = result.add_argument
     add("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     add("--port", type=int, default=8000)
-    add("--weights", metavar="DIR", help="folder with estimator.onnx, aligner.onnx or detector.onnx")
+    add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's parameters")
     add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     add("--max-mib", type=float, default=20, metavar="N", help="largest file, MiB (default: 20)")

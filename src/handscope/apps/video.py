@@ -197,7 +197,7 @@ def camera_parser() -> argparse.ArgumentParser:
     add("--seconds", type=float, metavar="S", help="end by itself after S seconds")
     add("--focal", type=float, metavar="PX", help="the camera's focal length in pixels, if known")
     add("--no-smoothing", action="store_true", help="every frame's own answer")
-    add("--weights", metavar="DIR", help="folder with estimator.onnx, aligner.onnx or detector.onnx")
+    add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     return result
 

@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     add("--port", type=int, default=7860)
     add("--open", action="store_true", help="open it in the browser")
-    add("--weights", metavar="DIR", help="folder with estimator.onnx, aligner.onnx or detector.onnx")
+    add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters")
     add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
     return result

@@ -134,10 +134,10 @@ def load(
 ) -> Pipeline:
     """The networks, checked and opened, ready to be called with pictures.
 
-    `weights` is a folder with estimator.onnx, aligner.onnx, detector.onnx or some of them (the rest is shipped);
-    `hand_model` is an official MANO file, in whose vertices and parameters hands are then told, or the hand model that
-    `weights` were trained with, if not the shipped one; `threads` limits the CPU's threads; `min_score` is the least
-    score of a hand (by default `models.MIN_SCORE`); `tiles` above 1 searches large pictures for small hands too
-    (slower). Raises AssetError for files that are missing or not what their cards say.
+    `weights` is a folder with estimator.onnx, aligner.onnx, detector.onnx, palm.onnx, presence.onnx or some of them
+    (the rest is shipped); `hand_model` is an official MANO file, in whose vertices and parameters hands are then told,
+    or the hand model that `weights` were trained with, if not the shipped one; `threads` limits the CPU's threads;
+    `min_score` is the least score of a hand (by default `models.MIN_SCORE`); `tiles` above 1 searches large pictures
+    for small hands too (slower). Raises AssetError for files that are missing or not what their cards say.
     """
     return Pipeline(open_models(weights, hand_model, threads, min_score=min_score, tiles=tiles))

@@ -1,7 +1,8 @@
 """Whether a hand is there at all: the judge of what detectors propose and of where tracks are.
 
 MediaPipe's landmark network tells it of a crop around joints found before (nn/presence.py). It was made for crops that
-its own joints ask for, of left and of right hands alike; asked of both mirror images, it tells hands no better.
+its own joints ask for, of left and of right hands alike; asked of both mirror images, it tells hands no better. Beyond
+the picture it sees black: a mirrored border looks like a second hand.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.crops import FILL, Crop, crop_around
-from handscope.infer.crop_estimates import View, batches, extract_crops
+from handscope.infer.crop_estimates import View, batches
 from handscope.infer.weights import Network, check_outputs
 
 HANDS = 2.0
@@ -36,11 +38,11 @@ class Presence:
         crop that the joints of the hand ask for.
         """
         size = self.network.input_size
-        wider = [(image, asked_crop(crop, size)) for image, crop in views]
-        found: list[NDArray[np.floating]] = [
-            self.network.run(extract_crops(part))["presence"] for part in batches(wider)
-        ]
-        return np.concatenate([np.zeros(0), *found]).astype(np.float64)
+        found: list[NDArray[np.floating]] = [np.zeros(0)]
+        for part in batches(views):
+            shown = [asked_crop(crop, size).extract(image, border=cv2.BORDER_CONSTANT) for image, crop in part]
+            found.append(self.network.run(np.stack(shown))["presence"])
+        return np.concatenate(found).astype(np.float64)
 
 
 def asked_crop(crop: Crop, size: int) -> Crop:

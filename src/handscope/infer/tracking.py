@@ -23,7 +23,7 @@ from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.crop_policy import asked, bounded, detected_crop
 from handscope.infer.detection import joint_score
 from handscope.infer.detector import Detection
-from handscope.infer.duplicates import same_hand
+from handscope.infer.duplicates import drop_repeated, same_hand
 from handscope.infer.estimator import Estimate
 from handscope.infer.inputs import SMALLEST_PX, check_intrinsics
 from handscope.infer.models import Models
@@ -35,6 +35,8 @@ LEAST_INSIDE = 0.3
 """Share of the box of a hand's joints that the picture must hold: what has left by more is not told (our choice, so
 that a hand ends at the border before its crop is mostly border)."""
 
+TOLD, FOUND_AGAIN = 0.9, 0.8
+"""Shares of the least score, which a hand needs to begin a track, that one needs to be told and to be found again."""
 FIRST_PRESENCE = 0.2
 """Share of the least presence that a first pass needs to be followed by the estimator's."""
 
@@ -158,7 +160,10 @@ class Tracker:
         longest = 0.0 if new_scene else self.config.longest_gap_s  # who is not in the new scene has left
         self.tracks = [t for t in self.tracks if t.number in seen or time - t.seen <= longest]
         told = [t for t in self.tracks if t.number in seen or self.config.tell_unseen]
-        return [self._hand(t, seen.get(t.number), time, intrinsics, image.shape[:2]) for t in told]
+        hands = [self._hand(t, seen.get(t.number), time, intrinsics, image.shape[:2]) for t in told]
+        best = {hand.track for hand in drop_repeated(hands)}
+        least = 0.0 if self.config.tell_unseen else TOLD * self.models.min_score
+        return [hand for hand in hands if hand.track in best and hand.score >= least]
 
     def _is_new_scene(self, image: NDArray[np.uint8]) -> bool:
         """Whether this frame shows another scene than the last one: blocks of the picture changed much on average."""
@@ -201,7 +206,7 @@ class Tracker:
             (seen,) = self._look(image, [_judge(side, self._estimate(image, [crops])[0])])
             if seen is None or self._is_known(seen.estimate, found, time, track):
                 continue
-            if track is None and joint_score(detection.score, *seen) < self.models.min_score:
+            if joint_score(detection.score, *seen) < self.models.min_score * (1.0 if track is None else FOUND_AGAIN):
                 continue
             if track is None:
                 track = self._begin(side, detection, seen, time)

@@ -13,6 +13,7 @@ from pathlib import Path
 from handscope.errors import HandscopeError
 from handscope.train.export import export
 from handscope.train.pretrained import export_pretrained
+from handscope.types import JsonValue
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _read_notes(path: Path | None) -> dict[str, object]:
+def _read_notes(path: Path | None) -> dict[str, JsonValue]:
     if path is None:
         return {}
     try:

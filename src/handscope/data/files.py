@@ -55,7 +55,7 @@ def read_array(path: Path, *shape: int) -> NDArray[np.float64]:
     return to_array(read_json(path), path, *shape)
 
 
-def to_array(content: Any, path: Path, *shape: int) -> NDArray[np.float64]:
+def to_array(content: object, path: Path, *shape: int) -> NDArray[np.float64]:
     """Nested lists of `path` as an array (n, *shape); AssetError if they are not of that shape."""
     try:
         numbers = np.array(content, np.float64)

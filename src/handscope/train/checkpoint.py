@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from handscope.errors import AssetError
 from handscope.files import NewFile, remove_leftovers
 from handscope.train.renames import dotted, renamed_keys, renamed_weight
+from handscope.types import JsonValue
 
 NAME = "checkpoint.safetensors"
 
@@ -45,7 +46,7 @@ def save(
     model: nn.Module,
     average: nn.Module,
     optimiser: torch.optim.Optimizer,
-    header: dict[str, Any],
+    header: Mapping[str, JsonValue],
 ) -> None:
     """Write everything that an exact resume needs."""
     states = {
@@ -56,7 +57,7 @@ def save(
     write(path, {"model": model.state_dict(), "average": average.state_dict(), "optimiser": states}, header)
 
 
-def write(path: Path, groups: Mapping[str, Mapping[str, Tensor]], header: dict[str, Any]) -> None:
+def write(path: Path, groups: Mapping[str, Mapping[str, Tensor]], header: Mapping[str, JsonValue]) -> None:
     """Write tensors by group and the header."""
     tensors = {
         f"{group}/{name}": value.detach().contiguous().clone()

@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ from handscope.train.checkpoint import load
 from handscope.train.detector import DetectorRun
 from handscope.train.estimator import EstimatorRun, build
 from handscope.train.recipe import Run, from_dict
+from handscope.types import JsonValue
 
 Kind = Literal["estimator", "aligner", "detector"]
 TOLERANCE = 1e-4
@@ -170,7 +172,7 @@ class Transposed(nn.Module):
         return F.conv_transpose2d(x, self.weight, stride=self.factor) + self.bias.repeat(1, *x.shape[2:])
 
 
-def export(kind: Kind, checkpoint: Path, out: Path, notes: dict[str, Any]) -> Path:
+def export(kind: Kind, checkpoint: Path, out: Path, notes: Mapping[str, JsonValue]) -> Path:
     """Write `out`/{kind}.onnx and its card; `notes` (data, licence, metrics) goes into the card.
 
     Raises HandscopeError if ONNX Runtime and torch disagree by more than 1e-4 anywhere.

@@ -10,7 +10,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -25,6 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from handscope.data.mixture import ExampleSampler, worker_init
 from handscope.train import checkpoint
+from handscope.types import JsonValue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,9 @@ def lr_at(step: int, config: LoopConfig) -> float:
     return config.lr * (config.min_lr_ratio + (1 - config.min_lr_ratio) * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def train(task: Task[Batch], config: LoopConfig, out: Path, described: dict[str, Any], *, resume: bool = True) -> Path:
+def train(
+    task: Task[Batch], config: LoopConfig, out: Path, described: Mapping[str, JsonValue], *, resume: bool = True
+) -> Path:
     """Train to the last step; returns the checkpoint's path. `described` is the whole configuration, kept in
     the file.
 
@@ -199,7 +202,12 @@ class _Run:
     """
 
     def __init__(
-        self, task: Task[Any], config: LoopConfig, out: Path, described: dict[str, Any], accelerator: Accelerator
+        self,
+        task: Task[Any],
+        config: LoopConfig,
+        out: Path,
+        described: Mapping[str, JsonValue],
+        accelerator: Accelerator,
     ) -> None:
         self.task, self.config, self.out, self.described = task, config, out, described
         self.accelerator, self.main = accelerator, accelerator.is_main_process

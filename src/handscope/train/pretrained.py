@@ -8,8 +8,9 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -20,6 +21,7 @@ from handscope.files import write_file
 from handscope.nn.palm import ExportedPalms, PalmNetwork
 from handscope.nn.presence import CROP_PX, ExportedPresence, HandPresence
 from handscope.train.export import write_checked
+from handscope.types import JsonValue
 
 Pretrained = Literal["palm", "presence"]
 PICTURE_PX = 192
@@ -67,7 +69,7 @@ def load_pretrained(kind: Pretrained, weights: Path) -> ExportedPalms | Exported
     return network.eval()
 
 
-def export_pretrained(kind: Pretrained, weights: Path, out: Path, notes: dict[str, Any]) -> Path:
+def export_pretrained(kind: Pretrained, weights: Path, out: Path, notes: Mapping[str, JsonValue]) -> Path:
     """Write `out`/{kind}.onnx and its card; `notes` (licence, measured figures) goes into the card.
 
     Raises HandscopeError if ONNX Runtime and torch disagree by more than `TOLERANCE` anywhere.

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +16,8 @@ from handscope.evaluation.matching import (
     match,
     sides_right,
 )
+from handscope.types import Hand
+from stand_ins import stand_in
 
 EDGES = (0.0, 32.0, math.inf)
 
@@ -34,7 +35,7 @@ def scene(*boxes, sides=None, ignore=(), crowd=False) -> Scene:
 
 
 def answer(box, score, handedness="left", track=None):
-    return SimpleNamespace(box=np.array(box, float), score=score, handedness=handedness, track=track)
+    return stand_in(Hand, box=np.array(box, float), score=score, handedness=handedness, track=track)
 
 
 def test_the_better_answer_has_the_hand_and_the_second_box_is_false() -> None:

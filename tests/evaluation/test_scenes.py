@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,6 +10,8 @@ import pytest
 from handscope.data.scenes import People, labelled_clips
 from handscope.errors import HandscopeError
 from handscope.evaluation import scenes
+from handscope.types import Hand
+from stand_ins import stand_in
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def answer(handedness: str, track: int | None = None):
-    return SimpleNamespace(box=np.array([10.0, 10, 30, 30]), score=0.8, handedness=handedness, track=track)
+    return stand_in(Hand, box=np.array([10.0, 10, 30, 30]), score=0.8, handedness=handedness, track=track)
 
 
 def test_only_pictures_of_the_split_that_were_looked_at(data: Path) -> None:

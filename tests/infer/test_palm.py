@@ -1,18 +1,20 @@
 """The palm network's answers as detections, with a stand-in network that sees one white square."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from handscope.geometry.crops import upright_crop
-from handscope.infer.detector import Detection
+from handscope.infer.detector import Detection, Detector
 from handscope.infer.palm import ADVANCE, HAND_PALMS, MAX_PROPOSALS, MULTIPLE, PalmDetector, Proposals, shrunk
 from handscope.infer.presence import Presence, asked_crop
+from handscope.infer.weights import Network
+from stand_ins import stand_in
 
 
 class SquareSeer:
     """Its palm is the box of the white pixels, pointing to the right; `guesses` of falling score all say so."""
+
+    __class__ = Network  # stands in for one where types are checked
 
     def __init__(self, guesses: int = 3) -> None:
         self.output_shapes = {"scores": [], "boxes": [], "points": []}
@@ -71,7 +73,7 @@ def test_proposals_are_bounded() -> None:
         "boxes": np.concatenate([places, places + 20], 1)[None],
         "points": np.repeat(places[:, None] + 10, 7, 1)[None] + np.arange(7, dtype=np.float32)[:, None],
     }
-    network = SimpleNamespace(output_shapes={name: [] for name in out}, card={}, run=lambda batch: out)
+    network = stand_in(Network, output_shapes={name: [] for name in out}, card={}, run=lambda batch: out)
     found = PalmDetector(network, 0.3)(np.zeros((192, 192, 3), np.uint8))
     assert len(found) == MAX_PROPOSALS and found[0].score == 1.0
 
@@ -94,7 +96,8 @@ def test_presence_is_asked_of_the_crop_that_the_joints_ask_for() -> None:
 
 
 def test_presence_answers_for_every_hand() -> None:
-    network = SimpleNamespace(
+    network = stand_in(
+        Network,
         output_shapes={"presence": []},
         input_size=8,
         run=lambda batch: {"presence": batch.max((1, 2, 3)).astype(np.float32) / 255},
@@ -106,10 +109,10 @@ def test_presence_answers_for_every_hand() -> None:
 
 
 def test_both_detectors_propose_and_a_hand_that_both_see_is_one() -> None:
-    def seer(*places):
-        return SimpleNamespace(search=lambda images: [[hand_at(*place) for place in places] for _ in images])
+    def seer(kind, *places):
+        return stand_in(kind, search=lambda images: [[hand_at(*place) for place in places] for _ in images])
 
-    both = Proposals(seer((10, 0.5), (200, 0.9)), seer((12, 0.8), (400, 0.6)))
+    both = Proposals(seer(Detector, (10, 0.5), (200, 0.9)), seer(PalmDetector, (12, 0.8), (400, 0.6)))
     found = both(np.zeros((9, 9, 3), np.uint8))
     assert [(d.centre[0], d.score) for d in found] == [(200, 0.9), (12, 0.8), (400, 0.6)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,8 +11,11 @@ import pytest
 from handscope.geometry.crops import upright_frame
 from handscope.infer.detector import Detection
 from handscope.infer.estimator import Estimate
+from handscope.infer.full_camera import PosedHand
+from handscope.infer.models import Models
 from handscope.infer.tracking import Side, Tracker, TrackingConfig, blocks
 from posed_hands import posed_hand
+from stand_ins import stand_in
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 SHAPE = posed_hand(640, 480).joints_2d
@@ -27,6 +30,8 @@ class Stage:
     """Models over scripted hands: `hands` is a list of (joints (21, 2), is right), `blind` hides them from the
     detector, `passes` counts the estimator's crops.
     """
+
+    __class__ = Models  # stands in for them where types are checked
 
     def __init__(self):
         self.hands, self.blind = [], False
@@ -65,8 +70,19 @@ class Stage:
             joints, right = nearest
             odds = (4.0 + self.doubt()) * (1 if right != crop.mirrored else -1)
             joints, shown, trust = crop.apply(joints), 1 / (1 + np.exp(-odds)), 0.8
-        said = {"crop": crop, "joints": joints, "joint_scores": np.full(21, trust), "right": float(shown)}
-        return Estimate(**{f.name: said.get(f.name) for f in fields(Estimate)})  # of the rest nothing is asked
+        nothing = np.zeros(0)  # of the rest nothing is asked
+        return Estimate(
+            crop=crop,
+            joints=joints,
+            joint_scores=np.full(21, trust),
+            right=float(shown),
+            bone_depths=None,
+            mask=nothing,
+            theta=nothing,
+            beta=nothing,
+            hand=stand_in(PosedHand),
+            focal=1.0,
+        )
 
     def assembler(self, estimate, score, K, height, width):
         joints = estimate.joints_2d

@@ -14,6 +14,9 @@ from handscope.infer.estimator import Estimate
 from handscope.infer.models import Models
 
 Image = NDArray[np.uint8]
+SURE_WITHOUT = 0.9
+"""Share of the score without presence that a hand has at least. On photographs of people it costs no precision, of
+hands that MediaPipe's network hardly knows (rendered ones, stretched pictures) it keeps the surest."""
 FIRST_SCORE = 2 / 3
 """Share of the least score that a first estimate needs to be refined: it costs no hand on photographs of people."""
 
@@ -36,8 +39,11 @@ class Candidate:
 
 
 def joint_score(detected: float, estimate: Estimate, presence: float) -> float:
-    """Geometric mean of presence and of what is that of the detector's score and of the estimate's confidence."""
-    return float(np.sqrt(np.sqrt(detected * estimate.confidence) * presence))
+    """Geometric mean of presence and of what is that of the detector's score and of the estimate's confidence; but no
+    less than `SURE_WITHOUT` of the latter: presence does not overrule who is sure.
+    """
+    score = np.sqrt(detected * estimate.confidence)
+    return float(max(np.sqrt(score * presence), SURE_WITHOUT * score))
 
 
 def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:

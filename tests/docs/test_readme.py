@@ -82,10 +82,10 @@ def test_the_commands_for_results_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     found = section("Results")
-    assert [words[1] for words in found] == ["real", "rendered", "calibrate"]
+    assert [words[1] for words in found] == ["real", "rendered", "calibrate", "scenes"]
     for words in found:
         words = [str(DATA) if word == "../shared/data" else {"1000": "2"}.get(word, word) for word in words]
-        few = ["--count", "4"] if words[1] == "calibrate" else []
+        few = {"calibrate": ["--count", "4"], "scenes": ["--only", "people"]}.get(words[1], [])
         assert main([*words, *few, "--limit", "2"]) == 0, words
     assert "MediaPipe" in capsys.readouterr().out
 

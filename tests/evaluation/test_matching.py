@@ -129,5 +129,12 @@ def test_a_false_hand_lasts_as_long_as_its_track_or_its_box_stays() -> None:
 def test_intervals_are_of_pictures_and_hold_the_figure() -> None:
     """Half of 40 pictures are wholly found, half not at all: 95 % of draws lie within 0.5 +- 0.16."""
     pictures = [match(scene([0, 0, 9, 9]), [answer([0, 0, 9, 9], 0.9)] if i % 2 else []) for i in range(40)]
-    low, high = interval(count(pictures, EDGES), lambda counts: counts.recall())
+    drawn = interval(count(pictures, EDGES), lambda counts: counts.recall())
+    assert drawn is not None
+    low, high = drawn
     assert 0.3 < low < 0.45 and 0.55 < high < 0.7
+
+
+def test_what_nothing_says_anything_of_has_no_interval() -> None:
+    nothing = count([match(scene([0, 0, 9, 9]), []) for _ in range(3)], EDGES)
+    assert interval(nothing, lambda counts: float("nan")) is None

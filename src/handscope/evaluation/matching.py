@@ -162,10 +162,13 @@ def false_runs(frames: Sequence[Matched]) -> list[int]:
 
 def interval(
     counts: Counts, figure: Callable[[Counts], float], *, draws: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """95 % bootstrap interval, over pictures, of a `figure` of the counts."""
+) -> tuple[float, float] | None:
+    """95 % bootstrap interval, over pictures, of a `figure` of the counts; None where no draw has the figure."""
     rng = np.random.default_rng(seed)
     total = len(counts.right)
-    values = [figure(counts.of(rng.integers(0, total, total))) for _ in range(draws)]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    values = np.array([figure(counts.of(rng.integers(0, total, total))) for _ in range(draws)])
+    told = values[~np.isnan(values)]
+    if not len(told):
+        return None
+    low, high = np.percentile(told, [2.5, 97.5])
     return float(low), float(high)

@@ -217,7 +217,7 @@ def build(model: Pipeline) -> gradio.Blocks:
             raise gr.Error(str(error).replace(str(Path(path).parent) + os.sep, "")) from error
         files = desk.write(picture, hands)
         overlay = draw(picture.image, hands, min_side=LEGIBLE_PX)
-        scene = next((file for file in files if file.endswith("hands.glb")), None)
+        scene = next((file for file in files if hands and file.endswith("hands.glb")), None)
         choices = gr.Radio(choices=[ALL, *labels(hands)], value=ALL)
         return [overlay, mask_of(hands), scene, rows(hands, ALL), files, summary(hands), choices, (hands, files)]
 

@@ -249,6 +249,12 @@ def test_suppression_keeps_the_best_of_each_place():
     assert [d.score for d in suppress(found)] == [0.9, 0.8, 0.4]
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, 1), (1, 1), (3, 3)])
+def test_a_network_has_one_thread_unless_told(toy_weights, given, used):
+    session = open_network("detector", toy_weights, given).session
+    assert session.get_session_options().intra_op_num_threads == used
+
+
 def test_damaged_weights_are_found(toy_weights, tmp_path):
     for file in toy_weights.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())

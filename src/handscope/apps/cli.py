@@ -7,6 +7,7 @@ Exit codes: 0 all went well, 1 some pictures failed, 2 the command itself cannot
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -35,6 +36,7 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's matrices are small here: its threads only spin
     try:
         if arguments and arguments[0] in COMMANDS:
             return _run_command(arguments[0], arguments[1:])
@@ -104,7 +106,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--tiles", type=_positive(int), default=1, metavar="N", help="also search N x N parts (small hands)"
     )
-    how.add_argument("--threads", type=_positive(int), metavar="N", help="CPU threads (default: all cores)")
+    how.add_argument("--threads", type=_positive(int), metavar="N", help="CPU threads of a network (default: 1)")
     return result
 
 

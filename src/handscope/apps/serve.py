@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=8000)
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's parameters")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")
     add("--max-mib", type=float, default=20, metavar="N", help="largest file, MiB (default: 20)")
     add("--max-megapixels", type=float, default=40, metavar="N", help="largest picture (default: 40)")
     add("--timeout", type=float, default=30, metavar="S", help="seconds for a request (default: 30)")

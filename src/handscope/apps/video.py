@@ -198,7 +198,7 @@ def camera_parser() -> argparse.ArgumentParser:
     add("--focal", type=float, metavar="PX", help="the camera's focal length in pixels, if known")
     add("--no-smoothing", action="store_true", help="every frame's own answer")
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")
     return result
 
 

@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     add("--open", action="store_true", help="open it in the browser")
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")
     return result
 
 

@@ -178,7 +178,7 @@ class Tracker:
         estimates = self._estimate(image, crops)
         judged = [_judge(t.side, passes) for (t, _), passes in zip(plans, estimates, strict=True)]
         found = {
-            t.number: seen for (t, _), seen in zip(plans, self._look(image, judged), strict=True) if seen is not None
+            t.number: seen for (t, _), seen in zip(plans, self._present(image, judged), strict=True) if seen is not None
         }
         expected = {t.number: joints for t, joints in plans}
         for number in _duplicates({n: seen.estimate for n, seen in found.items()}, expected):
@@ -203,7 +203,7 @@ class Tracker:
                 continue
             side = Side(self.config) if track is None else track.side
             crops = self._crops(side, *upright_frame(first.joints_2d), last=first.crop)
-            (seen,) = self._look(image, [_judge(side, self._estimate(image, [crops])[0])])
+            (seen,) = self._present(image, [_judge(side, self._estimate(image, [crops])[0])])
             if seen is None or self._is_known(seen.estimate, found, time, track):
                 continue
             if joint_score(detection.score, *seen) < self.models.min_score * (1.0 if track is None else FOUND_AGAIN):
@@ -263,7 +263,7 @@ class Tracker:
         flat = iter(self.models.estimator(image, [crop for group in crops for crop in group]))
         return [[next(flat) for _ in group] for group in crops]
 
-    def _look(self, image: NDArray[np.uint8], estimates: Sequence[Estimate]) -> list[Seen | None]:
+    def _present(self, image: NDArray[np.uint8], estimates: Sequence[Estimate]) -> list[Seen | None]:
         """Which of the estimates are hands, `LEAST_INSIDE` of whose joints' box at least is inside the picture."""
         height, width = image.shape[:2]
         boxes = [tight_box(estimate.joints_2d) for estimate in estimates]

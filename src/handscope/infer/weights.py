@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from handscope.errors import AssetError
 
 NAMES = ("estimator", "aligner", "detector", "palm", "presence")
+THREADS = 1
+"""Of a network unless told: more spin while they wait, so that a picture took longer with two on two idle cores, and
+longer still beside other work (docs/faq.md)."""
 SHIPPED = Path(__file__).parent / "weights"
 
 
@@ -59,7 +62,7 @@ class Network:
 
 
 def open_network(name: str, folder: str | Path | None = None, threads: int | None = None) -> Network:
-    """Open one of `NAMES` of `folder` (None: the shipped files) on `threads` (None: all cores).
+    """Open one of `NAMES` of `folder` (None: the shipped files) on `threads` (None: `THREADS`).
 
     A folder that holds one of them stands for all: the others are the shipped ones.
     """
@@ -109,8 +112,7 @@ def _open_session(path: Path, data: bytes, threads: int | None) -> onnxruntime.I
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     options.inter_op_num_threads = 1
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    options.intra_op_num_threads = THREADS if threads is None else threads
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exception classes are private

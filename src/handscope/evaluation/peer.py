@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from handscope.errors import HandscopeError
 from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.masks import CroppedMask
-from handscope.types import Hand
+from handscope.types import Hand, Handedness
 
 VERSION = "0.10.21"
 REQUIREMENT = f"mediapipe=={VERSION}"
@@ -103,7 +103,16 @@ class MediaPipe:
         self.close()
 
 
-def to_hand(answer: dict[str, Any], height: int, width: int) -> Hand:
+class Answer(TypedDict):
+    """What MediaPipe says of one hand: joints (21, 2) px and (21, 3) m, side, score."""
+
+    joints_2d: list[list[float]]
+    joints_3d: list[list[float]]
+    handedness: Handedness
+    score: float
+
+
+def to_hand(answer: Answer, height: int, width: int) -> Hand:
     """MediaPipe's answer as a `Hand`; what it does not say is empty."""
     joints = np.array(answer["joints_2d"], np.float64)
     nothing = np.zeros(0)

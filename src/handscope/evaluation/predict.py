@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from handscope.errors import HandscopeError
 from handscope.evaluation.predictions import PackedMasks, Predictions
 from handscope.evaluation.protocols import FOUND_IOU, best_match
 from handscope.evaluation.truth import targets
-from handscope.types import FloatArray, Hand, HandLabel, Sample, SampleSource
+from handscope.types import FloatArray, Hand, HandLabel, JsonValue, Sample, SampleSource
 
 Model = Callable[[NDArray[np.uint8], FloatArray | None, FloatArray | None], Sequence[Hand]]
 """From a picture, its intrinsics (3, 3) or None, and boxes (n, 4) or None (find the hands yourself), to hands."""
@@ -34,7 +34,7 @@ def predict(
     vertices: bool = False,
     masks: bool = False,
     limit: int | None = None,
-    header: dict[str, Any] | None = None,
+    header: Mapping[str, JsonValue] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
     """The model's answer for each labelled hand of the first `limit` pictures.
@@ -60,7 +60,7 @@ def predict(
         if progress is not None:
             progress(i + 1, total)
     about = {"oracle_boxes": oracle_boxes, "limit": limit, "unreadable": unreadable, "pictures": total}
-    return _stack(rows, vertices=vertices, masks=masks, header=(header or {}) | about)
+    return _stack(rows, vertices=vertices, masks=masks, header={**(header or {}), **about})
 
 
 def _with_box(model: Model, sample: Sample, label: HandLabel) -> Hand | None:

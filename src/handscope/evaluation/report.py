@@ -18,6 +18,7 @@ import numpy as np
 from handscope.evaluation.scoring import Result
 from handscope.evaluation.variants import Variant
 from handscope.files import NewFile, write_file
+from handscope.types import JsonValue
 
 FIGURES = ("hands", "found", "mean", "median", "auc")
 INK = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
@@ -29,7 +30,7 @@ Curve = tuple[str, Sequence[float], Sequence[float], float]
 
 
 def write_report(
-    folder: Path, results: Mapping[str, Result], refused: Mapping[str, str], header: Mapping[str, Any]
+    folder: Path, results: Mapping[str, Result], refused: Mapping[str, str], header: Mapping[str, JsonValue]
 ) -> None:
     """scores.csv, scores.json, scores.md, values.npz and pck.png in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +43,7 @@ def write_report(
     with NewFile(folder / "values.npz") as path, path.open("wb") as file:
         np.savez_compressed(file, **values)
     curves = {
-        name: (result.variant, [_line(header.get("name") or "Handscope", result)])
+        name: (result.variant, [_line(str(header.get("name") or "Handscope"), result)])
         for name, result in results.items()
         if result.curve is not None
     }
@@ -63,7 +64,9 @@ def as_csv(results: Mapping[str, Result]) -> str:
     return text.getvalue()
 
 
-def as_json(results: Mapping[str, Result], refused: Mapping[str, str], header: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(
+    results: Mapping[str, Result], refused: Mapping[str, str], header: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
     """Everything but the values of single hands."""
     return {
         "predictions": dict(header),
@@ -72,7 +75,7 @@ def as_json(results: Mapping[str, Result], refused: Mapping[str, str], header: M
     }
 
 
-def _describe(v: Variant) -> dict[str, Any]:
+def _describe(v: Variant) -> dict[str, JsonValue]:
     return {
         "quantity": v.quantity,
         "unit": v.unit,
@@ -86,7 +89,7 @@ def _describe(v: Variant) -> dict[str, Any]:
     }
 
 
-def _numbers(result: Result) -> dict[str, Any]:
+def _numbers(result: Result) -> dict[str, JsonValue]:
     figures = {k: value if math.isfinite(value) else None for k, value in result.figures.items()}
     if result.curve is None or result.variant.at is None:
         return {"figures": figures}

@@ -46,7 +46,7 @@ BROKEN = (
 class ArrayUnpickler(pickle.Unpickler):
     """Builds arrays and containers; a subclass may add harmless stand-ins for classes of its format."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         """The named callable if it is on the list."""
         if (module, name) in ALLOWED:
             return super().find_class(module, name)

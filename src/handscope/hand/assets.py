@@ -172,7 +172,7 @@ class _SparseCsr(_SparseCsc):
 class _ManoUnpickler(ArrayUnpickler):
     """Reads arrays, and stand-ins for chumpy's and scipy's classes."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if module.split(".")[0] == "chumpy":
             return _Chumpy
         if module.startswith("scipy.sparse") and name in ("csc_matrix", "csr_matrix", "csc_array", "csr_array"):

@@ -125,7 +125,7 @@ def exported(run: Run) -> tuple[nn.Module, Exported]:
     return detector, ExportedDetector(detector)
 
 
-def load_network(kind: Kind, path: Path) -> tuple[Exported, Run, dict[str, Any]]:
+def load_network(kind: Kind, path: Path) -> tuple[Exported, Run, dict[str, JsonValue]]:
     """The averaged network of a checkpoint, ready to export; its run and the checkpoint's header."""
     checkpoint = load(path)
     run = from_dict(checkpoint.header["config"], kind)

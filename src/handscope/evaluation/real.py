@@ -23,6 +23,7 @@ from handscope.data.photos import PhotoDataset
 from handscope.errors import HandscopeError
 from handscope.evaluation.hand_free import HandFreeParts, score_hand_free
 from handscope.evaluation.protocols import Scores, score_joints, score_masks, score_photos
+from handscope.evaluation.side_by_side import side_by_side
 from handscope.files import writable_folder, write_file
 from handscope.types import Hand, Sample, SampleSource
 
@@ -149,15 +150,12 @@ def spread(total: int, limit: int | None) -> list[int]:
 
 def report(results: dict[str, dict[str, Scores]]) -> str:
     """The scores as one Markdown table, a column a model; "-" where a model does not say."""
-    names = list(results)
-    lines = [f"| set | measure | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
-    for group in dict.fromkeys(group for scores in results.values() for group in scores):
-        found = [results[name].get(group, {}) for name in names]
-        for i, key in enumerate(dict.fromkeys(key for scores in found for key in scores)):
-            cells = [written(key, scores[key]) if key in scores else "-" for scores in found]
-            title = MEASURES[key][0] if key in MEASURES else key
-            lines.append(f"| {'' if i else group} | {title} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return side_by_side({name: {group: _titled(one) for group, one in sets.items()} for name, sets in results.items()})
+
+
+def _titled(scores: Scores) -> dict[str, str]:
+    """Each score as a reader wants it, by what it is called in a report."""
+    return {MEASURES[key][0] if key in MEASURES else key: written(key, value) for key, value in scores.items()}
 
 
 def written(measure: str, value: float) -> str:

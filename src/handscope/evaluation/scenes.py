@@ -27,6 +27,7 @@ from handscope.evaluation.matching import (
     match,
     sides_right,
 )
+from handscope.evaluation.side_by_side import side_by_side
 from handscope.types import Hand
 
 EDGES = (0.0, 32.0, 48.0, 64.0, 96.0, 160.0, math.inf)
@@ -156,14 +157,12 @@ def _share(counts: Counts, figure: Callable[[Counts], float]) -> Figure:
 
 def report(results: dict[str, dict[str, Figures]]) -> str:
     """The figures by column, set and measure as one Markdown table; "-" where there is no such number."""
-    names = list(results)
-    lines = [f"| set | measure | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
-    for group in dict.fromkeys(group for figures in results.values() for group in figures):
-        found = [results[name].get(group, {}) for name in names]
-        for i, measure in enumerate(dict.fromkeys(measure for figures in found for measure in figures)):
-            cells = " | ".join(str(figures[measure]) if measure in figures else "-" for figures in found)
-            lines.append(f"| {'' if i else group} | {measure} | {cells} |")
-    return "\n".join(lines)
+    return side_by_side(
+        {
+            name: {group: {measure: str(f) for measure, f in figures.items()} for group, figures in sets.items()}
+            for name, sets in results.items()
+        }
+    )
 
 
 def as_json(results: dict[str, dict[str, Figures]]) -> dict[str, dict[str, dict[str, object]]]:

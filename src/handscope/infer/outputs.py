@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handscope.files import write_file
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -60,8 +62,6 @@ class Format:
 
     def write(self, folder: Path, hands: Hands, image: NDArray[np.uint8]) -> None:
         """The files of one picture in `folder`, and away with those of an earlier run that had more hands."""
-        from handscope.infer.formats import write_file
-
         if self.encode is not None:
             write_file(folder / f"{self.stem}.{self.suffix}", self.encode(hands))
         if self.paint is not None:

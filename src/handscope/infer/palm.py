@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.geometry.boxes import best_of_each
+from handscope.geometry.boxes import best_of_each, box_centre, longer_side
 from handscope.geometry.crops import FILL
 from handscope.infer.detector import Detection, Detector, same_hand, suppress
 from handscope.infer.weights import Network, check_outputs
@@ -80,10 +80,10 @@ class PalmDetector:
         scores, boxes, points = (np.concatenate(parts) for parts in zip(*seen, strict=True))
         up = points[:, MIDDLE] - points[:, WRIST]
         length = np.hypot(*up.T)
-        extents = HAND_PALMS * (boxes[:, 2:] - boxes[:, :2]).max(1)
+        extents = HAND_PALMS * longer_side(boxes)
         good = (length > 1e-6) & (extents > 1)
         scores, boxes, extents, up = scores[good], boxes[good], extents[good], up[good] / length[good, None]
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2 + ADVANCE / HAND_PALMS * extents[:, None] * up
+        centres = box_centre(boxes) + ADVANCE / HAND_PALMS * extents[:, None] * up
         half = extents[:, None] * FILL / 2
         hands = np.concatenate([centres - half, centres + half], 1)
         return [

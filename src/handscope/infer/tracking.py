@@ -51,8 +51,7 @@ class TrackingConfig:
     `sure`: evidence (sum of log odds, leaking by `leak` a pass) from which one side alone is tried;
     `turnover`: evidence for the other side at which the track changes sides. `velocity_share`: by how much a hand's new
     velocity counts; `scene_change`: mean change of brightness (of 1) from frame to frame that is another scene.
-    `smoothing`
-    None: none.
+    `smoothing` None: none.
     """
 
     search_every_s: float = 0.5

@@ -21,10 +21,26 @@ if TYPE_CHECKING:
     from handscope.hand.assets import HandAsset
 
 Handedness = Literal["left", "right"]
+HandModel = Literal["open", "MANO"]
+"""Whose parameters theta, beta and R are, by `HandAsset.name`."""
 FloatArray = NDArray[np.floating]
 Number = TypeVar("Number", bound=np.generic)
 JsonValue = None | bool | int | float | str | Sequence[object] | Mapping[str, object]
 """What JSON can say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandFrame:
+    """Where a hand is, as somebody else says (an aligner, an earlier answer): for the crop alone, never a target.
+
+    `centre` (2,) and `extent` in picture px are those of the upright crop, `up` (2,) its direction upwards;
+    `handedness` is a guess.
+    """
+
+    centre: FloatArray
+    extent: float
+    up: FloatArray
+    handedness: Handedness | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +50,11 @@ class HandLabel:
     `joints_2d` (21, 2) px and `joints_3d` (21, 3) m in the camera frame carry `joints_2d_known` and
     `joints_3d_known` (21,) bool; `visible` (21,) bool is true where the joint is neither behind the hand itself
     nor behind an object, and inside the picture. `mask` (H, W) uint8 is coverage of the visible hand (no
-    forearm), 0-255. `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and `T` (3,) place the RIGHT-hand
-    model; for a left hand they are those of the picture mirrored left to right. `box` is (x0, y0, x1, y1) px.
-    `tone` is the skin's, 0 (lightest) to 10 (darkest), known of rendered hands.
+    forearm), 0-255. `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and `T` (3,) place the RIGHT hand of
+    `hand_model`; for a left hand they are those of the picture mirrored left to right. `box` is (x0, y0, x1, y1) px.
+    `tone` is the skin's, 0 (lightest) to 10 (darkest), known of rendered hands. `frame` is for pictures whose labels
+    do not say where the hand is. Parameters that do not say whose they
+    are raise ValueError.
     """
 
     handedness: Handedness | None = None
@@ -51,7 +69,13 @@ class HandLabel:
     beta: FloatArray | None = None
     R: FloatArray | None = None
     T: FloatArray | None = None
+    hand_model: HandModel | None = None
     tone: float | None = None
+    frame: HandFrame | None = None
+
+    def __post_init__(self) -> None:
+        if self.hand_model is None and any(value is not None for value in (self.theta, self.beta, self.R)):
+            raise ValueError("theta, beta and R need `hand_model`, the name of the hand that they place")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,13 +194,15 @@ def frozen_array(values: NDArray[Number]) -> NDArray[Number]:
 class Batch:
     """Crops and what is known of them, as tensors; unknown values are zeros and their `_known` is false.
 
-    `image` (b, S, S, 3) uint8; `joints_2d` (b, 21, 2) crop px with `joints_2d_known` (b, 21); `joints_3d` (b,
-    21, 3) metres relative to the wrist, in the frame of the crop's camera, with `joints_3d_known` (b,); `mask`
-    (b, m, m) coverage in [0, 1] of the visible hand with `mask_known` (b,); `theta` (b, 15, 3, 3), `beta` (b,
-    10) and `R` (b, 3, 3) with `model_known` (b,); `focal` (b,) in crop widths with `focal_known` (b,); `right`
-    (b,) 1 where the crop shows a right hand, with `right_known` (b,). Where the crop shows a left hand (a wrong
-    mirroring, on purpose) nothing in 3D is known. `labels` has what else a crop's example holds, by its names: labels
-    of heads that few networks have.
+    `image` (b, S, S, 3) uint8; `joints_2d` (b, 21, 2) crop px with `joints_2d_known` (b, 21); `joints_3d` (b, 21, 3)
+    metres in the axes of the crop's camera, relative to the wrist (where it is not known, to the mean of what is), with
+    `joints_3d_known` (b, 21); `mask` (b, m, m) coverage in [0, 1] of the visible hand with `mask_known` (b,); `theta`
+    (b, 15, 3, 3), `beta` (b, 10) and `R` (b, 3, 3) of the network's own hand model with `model_known` (b,); `focal`
+    (b,) in crop widths with `focal_known` (b,); `right` (b,) 1 where the crop shows a right hand, with `right_known`
+    (b,). `as_right` (b,) is true where it does by its label or by the guess that it was cropped by: only there may the
+    hand model, a right one, learn. Where the crop shows a left hand (a wrong mirroring, on purpose), or perhaps does,
+    nothing in 3D is known. `labels` has what else a crop's example holds, by its names: labels of heads that few
+    networks have.
     """
 
     image: Tensor
@@ -194,6 +220,7 @@ class Batch:
     focal_known: Tensor
     right: Tensor
     right_known: Tensor
+    as_right: Tensor
     labels: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Batch:

@@ -11,7 +11,7 @@ from dataset_fixtures import NAMES, cmu, ho3d, interhand, rhd, stb
 from handscope.data.catalog import DATASETS, open_dataset
 from handscope.data.freihand import FreiHAND
 from handscope.data.mixture import CropMixture, Source, collate
-from handscope.data.transforms import CropConfig, crop_example, usable
+from handscope.data.transforms import CropConfig, crop_example
 from handscope.errors import HandscopeError
 from handscope.geometry.camera import project
 from handscope.hand.assets import load_asset
@@ -70,15 +70,13 @@ def test_a_reader_says_what_was_synthesised(sets, name: str) -> None:
 def test_a_reader_feeds_one_training_crop(sets, name: str) -> None:
     root, _ = sets[name]
     dataset = open_dataset(name, root)
-    if name == "dexter_object":  # fingertips only: for evaluation
-        assert not any(usable(hand) for hand in dataset[0].hands)
-        return
     mixture = CropMixture([Source(name=name, samples=dataset, weight=1.0)], CROP, None, seed=1)
     batch = collate([mixture[n] for n in range(4)])
     assert batch.image.shape == (4, 64, 64, 3) and batch.joints_2d_known.any()
     inside = ((batch.joints_2d > -16) & (batch.joints_2d < 80)).all(-1)
     assert inside[batch.joints_2d_known].float().mean() > 0.9  # the crop is around the known joints
-    assert batch.joints_3d_known.any() == (name not in ("cmu", "hiu"))  # no camera, no 3D target
+    assert batch.joints_3d_known.any() == (name != "cmu")
+    assert batch.focal_known.any() == (name not in ("cmu", "hiu"))  # no camera
     assert batch.mask_known.any() == (name in ("freihand", "rhd", "hiu"))
 
 

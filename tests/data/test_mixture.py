@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from handscope.data.mixture import CropMixture, ExampleSampler, Source, collate
-from handscope.data.transforms import CropConfig, PhotometricConfig, crop_example
+from handscope.data.transforms import CropConfig, PhotometricConfig, crop_example, usable
 from handscope.errors import HandscopeError, ImageError
 from handscope.geometry.camera import project
+from handscope.geometry.crops import upright_crop, upright_frame
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
-from handscope.types import HandLabel, Sample
+from handscope.skeleton import TIPS
+from handscope.types import HandFrame, HandLabel, Sample
 
 STILL = CropConfig(rotation_deg=0, any_rotation_prob=0, translation=0, scale=0, mirror_prob=0)
 
@@ -36,6 +38,7 @@ def hand_sample(seed: int = 0, handedness: str = "right", size: int = 160) -> Sa
         beta=beta[0],
         R=R,
         T=T,
+        hand_model="open",
     )
     return Sample(key=f"{handedness}-{seed}", source="test", image=image, hands=(hand,), K=K)
 
@@ -103,7 +106,95 @@ def test_a_wrong_mirroring_keeps_2d_and_loses_3d():
     sample = hand_sample()
     example = crop_example(sample, sample.hands[0], np.random.default_rng(0), CropConfig(mirror_prob=1.0), None)
     assert example["right"] == 0 and example["right_known"] and example["joints_2d_known"].all()
-    assert not example["joints_3d_known"] and not example["model_known"] and example["mask_known"]
+    assert not example["joints_3d_known"].any() and not example["model_known"] and example["mask_known"]
+    assert not example["as_right"]
+
+
+def test_a_hand_of_unknown_side_is_shown_as_it_is_and_claims_none():
+    sample = hand_sample()
+    unknown = dataclasses.replace(sample.hands[0], handedness=None)
+    shown = [crop_example(sample, unknown, np.random.default_rng(i), STILL, None) for i in range(8)]
+    as_right = crop_example(sample, sample.hands[0], np.random.default_rng(0), STILL, None)
+    for example in shown:
+        assert not example["right_known"] and not example["as_right"] and not example["joints_3d_known"].any()
+        np.testing.assert_array_equal(example["image"], as_right["image"])
+
+
+def test_bones_need_no_camera():
+    """Without K, 3D joints and parameters are known in the crop's axes, but for the tilt of the ray to the hand."""
+    sample = hand_sample(2)
+    blind = dataclasses.replace(sample, K=None)
+    rng = lambda: np.random.default_rng(1)  # noqa: E731
+    seen, unseen = (crop_example(s, s.hands[0], rng(), CropConfig(mirror_prob=0), None) for s in (sample, blind))
+    assert unseen["joints_3d_known"].all() and unseen["model_known"] and not unseen["focal_known"]
+    np.testing.assert_allclose(unseen["theta"], seen["theta"])
+    ray = sample.hands[0].joints_3d.mean(0)
+    tilt = np.arctan2(np.hypot(*ray[:2]), ray[2])
+    assert np.abs(unseen["joints_3d"] - seen["joints_3d"]).max() < 0.2 * (tilt + 0.05)
+
+
+def test_one_unknown_joint_costs_no_other():
+    sample = hand_sample(2)
+    known = np.ones(21, bool)
+    known[7] = False
+    holed = dataclasses.replace(
+        sample.hands[0], joints_3d=np.where(known[:, None], sample.hands[0].joints_3d, np.nan), joints_3d_known=known
+    )
+    whole, part = (crop_example(sample, h, np.random.default_rng(1), STILL, None) for h in (sample.hands[0], holed))
+    np.testing.assert_array_equal(part["joints_3d_known"], known)
+    np.testing.assert_allclose(part["joints_3d"][known], whole["joints_3d"][known])
+    assert not part["joints_3d"][7].any()
+
+
+def test_parameters_of_another_hand_model_are_refused():
+    sample = hand_sample()
+    theirs = dataclasses.replace(sample.hands[0], hand_model="MANO")
+    with pytest.raises(HandscopeError, match="those of the hand model MANO, this run's is open"):
+        crop_example(sample, theirs, np.random.default_rng(0), STILL, None)
+    assert not crop_example(sample, theirs, np.random.default_rng(0), STILL, None, None)["model_known"]
+    with pytest.raises(ValueError, match="hand_model"):
+        dataclasses.replace(theirs, hand_model=None)
+
+
+def framed(hand: HandLabel, **known) -> HandLabel:
+    """The hand with nothing known but what is given."""
+    return HandLabel(handedness=hand.handedness, **known)
+
+
+def test_a_hand_without_joints_is_cropped_by_frame_box_or_mask():
+    sample = hand_sample()
+    (hand,) = sample.hands
+    low, high = hand.joints_2d.min(0), hand.joints_2d.max(0)
+    mask = np.zeros(sample.image.shape[:2], np.uint8)
+    mask[int(low[1]) : int(high[1]) + 1, int(low[0]) : int(high[0]) + 1] = 255
+    centre, extent, up = upright_frame(hand.joints_2d)
+    tips = np.zeros(21, bool)
+    tips[list(TIPS)] = True
+    ways = {
+        "frame": framed(hand, frame=HandFrame(centre=centre, extent=extent, up=up)),
+        "box": framed(hand, box=np.array([*low, *high])),
+        "mask": framed(hand, mask=mask),
+        "tips": framed(hand, joints_2d=hand.joints_2d, joints_2d_known=tips),
+    }
+    for name, label in ways.items():
+        assert usable(label), name
+        example = crop_example(sample, label, np.random.default_rng(0), STILL, None)
+        seen = upright_crop(hand.joints_2d, size=128) if name == "frame" else None
+        if seen is not None:
+            assert np.abs(example["image"].astype(int) - seen.extract(sample.image)).max() <= 1
+        assert example["joints_2d_known"].sum() == (5 if name == "tips" else 0)
+        assert example["mask_known"] == (name == "mask") and example["as_right"]
+    assert not usable(HandLabel(handedness="right"))
+
+
+def test_a_guessed_side_turns_the_crop_and_is_no_label():
+    sample = hand_sample(0, "left")
+    centre, extent, up = upright_frame(sample.hands[0].joints_2d)
+    guess = HandLabel(frame=HandFrame(centre=centre, extent=extent, up=up, handedness="left"))
+    example = crop_example(sample, guess, np.random.default_rng(0), STILL, None)
+    assert example["as_right"] and not example["right_known"]
+    mirrored = upright_crop(sample.hands[0].joints_2d, size=128, mirrored=True).extract(sample.image)
+    assert np.abs(example["image"].astype(int) - mirrored).max() <= 1
 
 
 def test_examples_depend_on_seed_and_number_alone():

@@ -1,5 +1,6 @@
 """Shards give back what was written."""
 
+import json
 import multiprocessing
 import pickle
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handscope.data.shards import ShardReader, ShardWriter
+from handscope.data.shards import ShardReader, ShardWriter, from_members, to_members
 from handscope.errors import HandscopeError
 from handscope.types import HandLabel, Sample
 
@@ -28,6 +29,7 @@ def sample(i: int, *, hands: int = 1, masks: bool = True) -> Sample:
                 visible=rng.random(21) < 0.5,
                 mask=mask if masks else None,
                 theta=rng.standard_normal((15, 3)),
+                hand_model="open",
             )
         )
     return Sample(key=f"s{i:04d}", source="test", image=image, hands=tuple(labels), K=np.eye(3), complete=bool(i % 2))
@@ -107,3 +109,14 @@ def test_missing_and_broken_shards_are_explained(tmp_path: Path) -> None:
         ShardReader([tmp_path / "broken.tar"])
     with pytest.raises(HandscopeError, match="no shards"):
         ShardReader([])
+
+
+def test_shards_of_old_hold_the_open_hand():
+    """Those of 0.5.0 do not say whose parameters they hold."""
+    one = sample(1)
+    members = dict(to_members(one))
+    assert from_members("x", members).hands[0].hand_model == "open"
+    entry = json.loads(members["json"])
+    for hand in entry["hands"]:
+        del hand["hand_model"]
+    assert from_members("x", members | {"json": json.dumps(entry).encode()}).hands[0].hand_model == "open"

@@ -14,7 +14,8 @@ from posed_hands import posed_hand
 def labelled(hand: Hand, **known: object) -> HandLabel:
     return HandLabel(
         handedness=hand.handedness, joints_2d=hand.joints_2d, joints_3d=hand.joints_3d, visible=np.arange(21) < 17,
-        mask=hand.mask.astype(np.uint8) * 255, theta=hand.theta, beta=hand.beta, R=hand.R, T=hand.T, **known,
+        mask=hand.mask.astype(np.uint8) * 255, theta=hand.theta, beta=hand.beta, R=hand.R, T=hand.T,
+        hand_model="open", **known,
     )  # fmt: skip
 
 

@@ -85,9 +85,10 @@ def test_labels_of_training_turn_as_the_runtime_turns_back(mirrored, centre, ang
         R=true.R,
         theta=np.zeros((15, 3)),
         beta=np.zeros(10),
+        hand_model="open",
     )
     sample = Sample(key="x", source="x", image=np.zeros((HEIGHT, WIDTH, 3), np.uint8), hands=(label,), K=K)
-    taught = spatial_labels(sample, label, crop, known=True)
+    taught = spatial_labels(sample, label, crop, "open", known=True)
     T = np.array([0.0, 0.0, 0.5])
     seen = PosedHand(R=taught["R"], T=T, joints_3d=taught["joints_3d"] + T, vertices=np.zeros((0, 3)))
     full = crop_to_full(seen, 300.0, crop, K, WIDTH)

@@ -6,7 +6,7 @@ import torch
 
 from handscope.geometry.heatmaps import crop_to_map, gaussian_maps, orientation_fields
 from handscope.losses import consistency, supervised
-from handscope.losses.objective import ObjectiveConfig, auxiliary_terms, objective
+from handscope.losses.objective import ObjectiveConfig, auxiliary_terms, block_terms, objective
 from handscope.types import AuxiliaryPrediction, Batch, BlockPrediction, MeshPrediction, Prediction
 
 CROP, MAP = 64, 32
@@ -23,10 +23,10 @@ def joints():
 def test_heatmap_losses_are_least_at_the_truth(joints):
     flat, _ = joints
     truth = gaussian_maps(crop_to_map(flat, CROP, MAP), MAP, 1.5)
-    assert supervised.heatmap_squared_error(truth, flat, ALL, CROP, 1.5).abs().max() == 0
+    assert supervised.heatmap_squared_error(truth, flat, ALL, CROP, 1.5).value.abs().max() == 0
     logits = truth.clamp(min=1e-20).log()
-    best = supervised.heatmap_cross_entropy(logits, flat, ALL, CROP, 1.5)
-    worse = supervised.heatmap_cross_entropy(logits.roll(3, -1), flat, ALL, CROP, 1.5)
+    best = supervised.heatmap_cross_entropy(logits, flat, ALL, CROP, 1.5).value
+    worse = supervised.heatmap_cross_entropy(logits.roll(3, -1), flat, ALL, CROP, 1.5).value
     entropy = math.log(2 * math.pi * math.e * 1.5**2)  # of a Gaussian in two dimensions
     torch.testing.assert_close(best, torch.full((2,), entropy), atol=0.05, rtol=0)
     assert (worse > best + 1).all()
@@ -37,8 +37,9 @@ def test_joint_l1_by_hand():
     found[:, 0] = torch.tensor([3.0, 4.0])
     known = NONE.clone()
     known[0, :2] = True
-    value = supervised.joint_l1(found, torch.zeros(2, 21, 2), known, 100)
-    torch.testing.assert_close(value, torch.tensor([7 / 100 / 2, 0.0]))
+    term = supervised.joint_l1(found, torch.zeros(2, 21, 2), known, 100)
+    torch.testing.assert_close(term.value, torch.tensor([7 / 100 / 2, 0.0]))
+    assert term.known.tolist() == [True, False]
 
 
 def test_samples_with_2d_labels_train_two_of_three_channels(joints):
@@ -47,48 +48,48 @@ def test_samples_with_2d_labels_train_two_of_three_channels(joints):
     truth, _ = orientation_fields(crop_to_map(flat, CROP, MAP), solid, MAP)
     other = truth.clone()
     other[:, :, 2] += 5.0
-    assert supervised.pof_l1(other, flat, ALL, solid, NO, CROP).abs().max() < 1e-6
-    assert supervised.pof_l1(other, flat, ALL, solid, YES, CROP).min() > 1
+    assert supervised.pof_l1(other, flat, ALL, solid, NONE, CROP).value.abs().max() < 1e-6
+    assert supervised.pof_l1(other, flat, ALL, solid, ALL, CROP).value.min() > 1
     other = truth.clone()
     other[:, :, 0] += 5.0
-    assert supervised.pof_l1(other, flat, ALL, solid, NO, CROP).min() > 1
+    assert supervised.pof_l1(other, flat, ALL, solid, NONE, CROP).value.min() > 1
 
 
 def test_bone_cosine_is_free_of_size_and_place_and_two_for_the_opposite(joints):
     _, solid = joints
-    assert supervised.bone_cosine(solid * 3 + 0.2, solid, YES).abs().max() < 1e-5
-    torch.testing.assert_close(supervised.bone_cosine(-solid, solid, YES), torch.full((2,), 2.0))
+    assert supervised.bone_cosine(solid * 3 + 0.2, solid, ALL).value.abs().max() < 1e-5
+    torch.testing.assert_close(supervised.bone_cosine(-solid, solid, ALL).value, torch.full((2,), 2.0))
 
 
 def test_joint_distance_by_hand(joints):
     _, solid = joints
     moved = solid.clone()
     moved[:, 5] += torch.tensor([0.0, 0.03, 0.04])
-    value = supervised.joint_distance(moved + 1.0, solid, YES)
+    value = supervised.joint_distance(moved + 1.0, solid, ALL).value
     torch.testing.assert_close(value, torch.full((2,), 0.05 / 21 * 10), atol=2e-4, rtol=0)
 
 
 def test_silhouette_iou_by_hand():
     a, b = torch.zeros(2, 4, 4), torch.zeros(2, 4, 4)
     a[:, :2], b[:, :, :2] = 1, 1
-    torch.testing.assert_close(supervised.silhouette_iou(a, b, YES), torch.full((2,), 1 - 4 / 12))
-    assert supervised.silhouette_iou(a, a, YES).abs().max() < 1e-6
+    torch.testing.assert_close(supervised.silhouette_iou(a, b, YES).value, torch.full((2,), 1 - 4 / 12))
+    assert supervised.silhouette_iou(a, a, YES).value.abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("term", ["heatmap", "joint", "pof", "mask", "bones", "distance", "silhouette"])
 def test_a_sample_of_which_nothing_is_known_costs_nothing(joints, term):
     flat, solid = joints
     maps, pictures = torch.randn(2, 21, MAP, MAP), torch.rand(2, MAP, MAP)
-    value = {
+    value, known = {
         "heatmap": lambda: supervised.heatmap_cross_entropy(maps, flat, NONE, CROP, 1.5),
         "joint": lambda: supervised.joint_l1(flat + 1, flat, NONE, CROP),
-        "pof": lambda: supervised.pof_l1(torch.randn(2, 20, 3, 16, 16), flat, NONE, solid, NO, CROP),
+        "pof": lambda: supervised.pof_l1(torch.randn(2, 20, 3, 16, 16), flat, NONE, solid, NONE, CROP),
         "mask": lambda: supervised.mask_cross_entropy(pictures, pictures, NO),
-        "bones": lambda: supervised.bone_cosine(solid, -solid, NO),
-        "distance": lambda: supervised.joint_distance(solid, -solid, NO),
+        "bones": lambda: supervised.bone_cosine(solid, -solid, NONE),
+        "distance": lambda: supervised.joint_distance(solid, -solid, NONE),
         "silhouette": lambda: supervised.silhouette_iou(pictures, 1 - pictures, NO),
     }[term]()
-    assert value.abs().max() == 0
+    assert value.abs().max() == 0 and not known.any()
 
 
 def test_consistency_teaches_the_mesh_and_not_the_maps():
@@ -97,8 +98,8 @@ def test_consistency_teaches_the_mesh_and_not_the_maps():
     outline = torch.rand(2, 8, 8, requires_grad=True)
     mask = torch.randn(2, 8, 8, requires_grad=True)
     confidence = torch.rand(2, 21)
-    loss = consistency.projection_consistency(projected, read, confidence, CROP).sum()
-    (loss + consistency.outline_consistency(outline, mask).sum()).backward()
+    loss = consistency.projection_consistency(projected, read, confidence, CROP, YES).mean()
+    (loss + consistency.outline_consistency(outline, mask, YES).mean()).backward()
     assert projected.grad.abs().sum() > 0 and outline.grad.abs().sum() > 0
     assert read.grad is None and mask.grad is None
 
@@ -108,7 +109,15 @@ def test_unsure_joints_do_not_pull():
     confidence[0, 3] = 0
     far = torch.zeros(1, 21, 2)
     far[0, 3] = 1000
-    assert consistency.projection_consistency(far, torch.zeros(1, 21, 2), confidence, CROP).item() == 0
+    assert consistency.projection_consistency(far, torch.zeros(1, 21, 2), confidence, CROP, YES[:1]).mean() == 0
+
+
+def test_samples_count_as_much_as_they_are_sure():
+    """A thousandth of the confidence is a thousandth of the pull, beside other samples and alone."""
+    off, zero = torch.full((2, 21, 2), 3.0), torch.zeros(2, 21, 2)
+    confidence = torch.tensor([[0.9], [0.0009]]).expand(2, 21)
+    value = consistency.projection_consistency(off, zero, confidence, CROP, YES).value
+    torch.testing.assert_close(value[0], 1000 * value[1])
 
 
 def test_confidence_is_one_for_a_sharp_map_and_small_for_a_flat_one():
@@ -126,7 +135,7 @@ def example_batch(joints) -> Batch:
         joints_2d=flat,
         joints_2d_known=ALL,
         joints_3d=solid,
-        joints_3d_known=YES,
+        joints_3d_known=ALL,
         mask=torch.rand(2, MAP, MAP).round(),
         mask_known=YES,
         theta=torch.eye(3).expand(2, 15, 3, 3),
@@ -137,6 +146,7 @@ def example_batch(joints) -> Batch:
         focal_known=YES,
         right=torch.tensor([1.0, 0.0]),
         right_known=YES,
+        as_right=torch.tensor([True, False]),
     )
 
 
@@ -186,7 +196,7 @@ def test_the_consistency_ramps_up(joints):
 
 def test_a_hand_shown_the_wrong_way_round_trains_no_mesh(joints):
     """Sample 1 shows a left hand: its heat-maps, mask and side learn, its mesh does not."""
-    batch = dataclasses.replace(example_batch(joints), joints_3d_known=NO, model_known=NO, focal_known=NO)
+    batch = dataclasses.replace(example_batch(joints), joints_3d_known=NONE, model_known=NO, focal_known=NO)
     prediction = example_prediction()
     total, _ = objective(prediction, batch, FACES, ObjectiveConfig(consistency=1.0, ramp=1, beta_prior=0.0), 10)
     total.backward()
@@ -210,5 +220,56 @@ def test_the_auxiliary_head_learns_from_known_labels_alone(joints):
         right_known=torch.tensor([True, False]),
     )
     terms = auxiliary_terms(auxiliary, batch)
-    torch.testing.assert_close(terms["auxiliary"], torch.tensor([0.0, 0.2]))  # a tenth of the crop across and down
-    torch.testing.assert_close(terms["auxiliary_right"], torch.tensor([math.log(2), 0.0]))
+    assert terms["auxiliary"].value.tolist() == pytest.approx([0.0, 0.2])  # a tenth of the crop across and down
+    assert terms["auxiliary_right"].value.tolist() == pytest.approx([math.log(2), 0.0])
+    assert terms["auxiliary_right"].known.tolist() == [True, False]
+
+
+def test_means_are_over_what_is_known(joints):
+    """Four samples of 32 with opposite bones cost what 32 would."""
+    _, solid = joints
+    many, known = solid[:1].expand(32, 21, 3), torch.zeros(32, 21, dtype=torch.bool)
+    known[:4] = True
+    assert supervised.bone_cosine(-many, many, known).mean().item() == pytest.approx(2.0)
+    assert supervised.bone_cosine(-many, many, torch.zeros_like(known)).mean() == 0
+
+
+def test_one_unknown_joint_leaves_the_others(joints):
+    """Whatever stands where a joint is not known, the loss and its gradient are the same and finite."""
+    _, solid = joints
+    known = ALL.clone()
+    known[:, 7] = False
+    for wrist_known in (True, False):
+        known[:, 0] = wrist_known
+        values = []
+        for odd in (0.0, 1e6):
+            labels = torch.where(known[..., None], solid, torch.full_like(solid, odd))
+            found = (solid * 1.5 + torch.linspace(0, 0.1, 21)[:, None]).requires_grad_()
+            terms = [term(found, labels, known) for term in (supervised.bone_cosine, supervised.joint_distance)]
+            total = terms[0].mean() + terms[1].mean()
+            total.backward()
+            assert total > 0 and torch.isfinite(found.grad).all() and found.grad[:, 7].abs().sum() == 0
+            values.append(total.item())
+        assert values[0] == pytest.approx(values[1])
+
+
+def test_a_hand_of_unknown_side_trains_no_mesh_unless_the_head_takes_it_for_right(joints):
+    unknown = dataclasses.replace(
+        example_batch(joints), right=torch.ones(2), right_known=NO, as_right=NO, model_known=NO, focal_known=NO,
+        joints_3d_known=NONE,
+    )  # fmt: skip
+    prediction = example_prediction()
+    prediction.last.heads["right"].data.copy_(torch.tensor([[3.0], [-3.0]]))
+    terms = block_terms(prediction.last, unknown, FACES, ObjectiveConfig(consistency=1.0))
+    for name in ("joints_2d", "silhouette", "consistency"):
+        assert terms[name].known.tolist() == [True, False], name
+    assert not terms["right"].known.any() and terms["heatmap"].known.all()
+
+
+def test_parameters_that_are_not_known_do_not_teach(joints):
+    half = dataclasses.replace(example_batch(joints), model_known=torch.tensor([True, False]), mask_known=NO)
+    prediction = example_prediction()
+    terms = block_terms(prediction.last, half, FACES, ObjectiveConfig())
+    for name in ("theta", "orientation", "beta"):
+        assert terms[name].known.tolist() == [True, False] and terms[name].value[1] == 0, name
+    assert not terms["mask"].known.any() and not terms["silhouette"].known.any()

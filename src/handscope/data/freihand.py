@@ -29,7 +29,7 @@ class FreiHAND:
     """Map-style: `len(freihand)`, `freihand[i]` -> Sample.
 
     `variant` is one of `VARIANTS` or "all" (training only). `mano`, the path of MANO_RIGHT.pkl, adds theta, beta, R
-    and T; they are MANO's, so they teach only a network whose hand model is MANO.
+    and T; they are MANO's: a recipe whose hand model is another refuses them.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class FreiHAND:
             K=self.K[hand],
             mask=mask,
             model=self.model(hand),
+            hand_model="MANO",
         )
         return Sample(
             key=f"{self.split}/{number:08d}",

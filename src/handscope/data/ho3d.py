@@ -27,7 +27,7 @@ FOLDER = "the folder that holds train.txt, train and evaluation (HO-3D)"
 
 
 class HO3D:
-    """Map-style. `mano` ("yes") adds theta, beta, R and T; they are MANO's, so they teach only a network with MANO."""
+    """Map-style. `mano` ("yes") adds theta, beta, R and T, MANO's: recipes of another hand model refuse them."""
 
     def __init__(self, root: Path | str, *, split: str = "train", mano: str = "no") -> None:
         self.root, self.split = Path(root), one_of("split", split, SPLITS)
@@ -67,6 +67,7 @@ class HO3D:
             K=K,
             box=meta.get("handBoundingBox"),
             model=self._model(meta, joints),
+            hand_model="MANO",
         )
 
     def _model(self, meta: dict[str, Any], joints: NDArray[np.float64] | None) -> dict[str, FloatArray] | None:

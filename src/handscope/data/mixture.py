@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, Sampler
 
 from handscope.data.transforms import CropConfig, Example, PhotometricConfig, crop_example, usable
 from handscope.errors import HandscopeError
-from handscope.types import Batch, SampleSource
+from handscope.types import Batch, HandModel, SampleSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,12 @@ class CropMixture(Dataset[Example]):
     """
 
     def __init__(
-        self, sources: Sequence[Source], crop: CropConfig, photometric: PhotometricConfig | None, seed: int
+        self,
+        sources: Sequence[Source],
+        crop: CropConfig,
+        photometric: PhotometricConfig | None,
+        seed: int,
+        hand_model: HandModel | None = "open",
     ) -> None:
         if not sources or any(len(s.samples) == 0 for s in sources):
             empty = [s.name for s in sources if len(s.samples) == 0]
@@ -44,6 +49,7 @@ class CropMixture(Dataset[Example]):
         weights = np.array([s.weight for s in sources], np.float64)
         self.sources, self.share = tuple(sources), np.cumsum(weights / weights.sum())
         self.crop, self.photometric, self.seed = crop, photometric, seed
+        self.hand_model: HandModel | None = hand_model
         self.skipped = 0
 
     def __getitem__(self, index: int) -> Example:
@@ -59,7 +65,7 @@ class CropMixture(Dataset[Example]):
             hands = [hand for hand in sample.hands if usable(hand)]
             if hands:
                 hand = hands[int(rng.integers(len(hands)))]
-                return crop_example(sample, hand, rng, self.crop, self.photometric)
+                return crop_example(sample, hand, rng, self.crop, self.photometric, self.hand_model)
         raise HandscopeError(f"{source.name}: fifty pictures in a row without a usable hand; check the data")
 
 

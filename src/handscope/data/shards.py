@@ -27,6 +27,8 @@ from handscope.files import NewFile, write_file
 from handscope.types import HandLabel, Sample
 
 JPEG_QUALITY = 95
+OLDER_SHARDS = "open"
+"""Whose parameters shards of 0.5.0 hold, which do not say so: `handscope synth` alone wrote any."""
 _ARRAYS = ("box", "joints_2d", "joints_3d", "theta", "beta", "R", "T")
 _FLAGS = ("joints_2d_known", "joints_3d_known", "visible")
 
@@ -49,6 +51,7 @@ def to_members(sample: Sample) -> list[tuple[str, bytes]]:
             flags = getattr(hand, name)
             entry[name] = None if flags is None else np.asarray(flags, int).tolist()
         entry["mask"] = hand.mask is not None
+        entry["hand_model"] = hand.hand_model
         entry["tone"] = None if hand.tone is None else round(hand.tone, 3)
         hands.append(entry)
     label = {"K": _rounded(sample.K), "hands": hands, "source": sample.source, "complete": sample.complete}
@@ -82,7 +85,17 @@ def from_members(key: str, members: dict[str, bytes]) -> Sample:
         mask = None
         if index is not None and entry.get("mask", True):
             mask = np.where(index == i + 1, 255, 0).astype(np.uint8)
-        hands.append(HandLabel(handedness=entry["handedness"], mask=mask, tone=entry.get("tone"), **arrays, **flags))
+        hands.append(
+            HandLabel(
+                handedness=entry["handedness"],
+                mask=mask,
+                hand_model=entry.get("hand_model", OLDER_SHARDS),
+                tone=entry.get("tone"),
+                frame=None,
+                **arrays,
+                **flags,
+            )
+        )
     return Sample(
         key=key,
         source=label["source"],

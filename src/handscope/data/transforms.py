@@ -2,7 +2,10 @@
 
 Crops are upright as at run time: wrist to middle knuckle points up, with noise; left hands are mirrored to
 right ones. Now and then the mirroring is wrong on purpose, so that the handedness head can tell; such a crop
-keeps its 2D labels and loses its 3D ones.
+keeps its 2D labels and loses its 3D ones. So does a hand whose side nobody knows.
+
+A hand needs no joints to be cropped: where its labels do not tell the upright frame, the frame that came with it does
+(`HandLabel.frame`), or its box, or its mask, as the picture has it.
 """
 
 from __future__ import annotations
@@ -14,14 +17,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.geometry.crop_camera import full_to_crop_axes
+from handscope.errors import HandscopeError
+from handscope.geometry.boxes import box_centre, longer_side, tight_box
+from handscope.geometry.crop_camera import full_to_crop_axes, in_plane_axes
 from handscope.geometry.crops import FILL, Crop, crop_around, upright_frame
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.skeleton import JOINT_NAMES, MIDDLE_MCP, WRIST
-from handscope.types import HandLabel, Sample
+from handscope.types import FloatArray, HandLabel, HandModel, Sample
 
 LEAST_JOINTS = len(JOINT_NAMES) // 2 + 1
 """How many joints must be known for the box of the known ones to be about the hand's: more than half."""
+
+FEW_JOINTS_WIDEN = 2.0
+"""How much more than the box of fewer joints a crop takes: a hand is twice as long as its fingertips are apart."""
 
 Example = dict[str, NDArray[Any]]
 
@@ -63,41 +71,79 @@ class PhotometricConfig:
 
 
 def usable(hand: HandLabel) -> bool:
-    """True if a crop can be taken of this hand: wrist, middle knuckle and half of the joints have places."""
-    known = hand.joints_2d_known
-    if hand.joints_2d is None or known is None:
-        return False
-    return bool(known[WRIST] and known[MIDDLE_MCP] and known.sum() >= LEAST_JOINTS)
+    """True if a crop can be taken of this hand: something says where it is."""
+    return frame_of(hand) is not None
+
+
+Frame = tuple[FloatArray, float, FloatArray]
+"""Centre (2,) and extent in picture px, and the direction upwards (2,), of a hand's crop."""
+
+
+def frame_of(hand: HandLabel, fill: float = FILL) -> Frame | None:
+    """Where to crop a hand, by the best that is known: its joints, if wrist, middle knuckle and half of them are; the
+    frame that came with it; its box; its mask. None if nothing tells.
+
+    Box and mask do not tell the direction: their crops are upright as the picture is.
+    """
+    known, seen = hand.joints_2d_known, None
+    if hand.joints_2d is not None and known is not None and known.any():
+        if known[WRIST] and known[MIDDLE_MCP] and known.sum() >= LEAST_JOINTS:
+            return upright_frame(np.where(known[:, None], hand.joints_2d, hand.joints_2d[WRIST]), fill=fill)
+        seen = tight_box(hand.joints_2d[known])
+    if hand.frame is not None:
+        return hand.frame.centre, hand.frame.extent, hand.frame.up
+    box, widen = hand.box, 1.0
+    if box is None or (seen is not None and np.allclose(box, seen)):  # no box of the hand itself
+        box, widen = (_mask_box(hand.mask), 1.0) if hand.mask is not None else (seen, FEW_JOINTS_WIDEN)
+    if box is None or not longer_side(box) > 1:
+        return None
+    return box_centre(box), widen * float(longer_side(box)) / fill, np.array([0.0, -1.0])
+
+
+def _mask_box(mask: NDArray[np.uint8]) -> FloatArray | None:
+    rows, columns = np.nonzero(mask > 127)
+    return tight_box(np.column_stack([columns, rows]).astype(np.float64)) if len(rows) else None
 
 
 def crop_example(
-    sample: Sample, hand: HandLabel, rng: np.random.Generator, config: CropConfig, photometric: PhotometricConfig | None
+    sample: Sample,
+    hand: HandLabel,
+    rng: np.random.Generator,
+    config: CropConfig,
+    photometric: PhotometricConfig | None,
+    hand_model: HandModel | None = "open",
 ) -> Example:
-    """One example, keyed by the fields of `types.Batch`, without the batch axis."""
-    assert hand.joints_2d is not None and hand.joints_2d_known is not None
+    """One example, keyed by the fields of `types.Batch`, without the batch axis.
+
+    `hand_model` is the network's; with None the parameters of hand models are left out. Raises HandscopeError if the
+    label's are another's, or if nothing tells where the hand is.
+    """
+    frame = frame_of(hand, config.fill)
+    if frame is None:
+        raise HandscopeError(
+            f"{sample.key}: nothing tells where the hand is; it needs joints, a box, a mask or a frame"
+        )
     wrong = bool(rng.random() < config.mirror_prob)
-    is_left = hand.handedness == "left" if hand.handedness else bool(rng.random() < 0.5)
-    mirrored = is_left != wrong
-    places = np.where(hand.joints_2d_known[:, None], hand.joints_2d, hand.joints_2d[WRIST])  # `usable` knows it
-    crop = jittered_crop(places, rng, config, mirrored)
+    guess = None if hand.frame is None else hand.frame.handedness
+    side = hand.handedness or guess
+    crop = jittered_crop(frame, rng, config, mirrored=(side == "left") != wrong)
     image = crop.extract(sample.image)
     if photometric is not None:
         image = change_light(image, rng, photometric)
-    in_3d = hand.handedness is not None and not wrong
     example: Example = {
         "image": image,
-        "joints_2d": crop.apply(hand.joints_2d).astype(np.float32),
-        "joints_2d_known": hand.joints_2d_known.astype(bool),
         "right": np.float32(not wrong),  # type: ignore[dict-item]
         "right_known": np.array(hand.handedness is not None),
+        "as_right": np.array(side is not None and not wrong),
     }
+    example |= flat_labels(hand, crop)
     example |= mask_labels(hand, crop, config.mask_size)
-    return example | spatial_labels(sample, hand, crop, known=in_3d)
+    return example | spatial_labels(sample, hand, crop, hand_model, known=hand.handedness is not None and not wrong)
 
 
-def jittered_crop(joints: NDArray[np.floating], rng: np.random.Generator, config: CropConfig, mirrored: bool) -> Crop:
+def jittered_crop(frame: Frame, rng: np.random.Generator, config: CropConfig, mirrored: bool) -> Crop:
     """The upright crop, turned, moved and scaled a little."""
-    centre, extent, up = upright_frame(joints, fill=config.fill)
+    centre, extent, up = frame
     any_rotation = rng.random() < config.any_rotation_prob
     angle = rng.uniform(-np.pi, np.pi) if any_rotation else np.deg2rad(rng.normal(0, config.rotation_deg))
     cosine, sine = np.cos(angle), np.sin(angle)
@@ -105,6 +151,15 @@ def jittered_crop(joints: NDArray[np.floating], rng: np.random.Generator, config
     extent = extent * np.exp(config.scale * np.clip(rng.normal(), -2.3, 2.7))
     centre = centre + rng.normal(0, config.translation, 2) * extent
     return crop_around(centre, extent, up, size=config.size, mirrored=mirrored)
+
+
+def flat_labels(hand: HandLabel, crop: Crop) -> Example:
+    """2D joints in crop px; zeros where unknown."""
+    if hand.joints_2d is None or hand.joints_2d_known is None:
+        return {"joints_2d": np.zeros((21, 2), np.float32), "joints_2d_known": np.zeros(21, bool)}
+    known = np.asarray(hand.joints_2d_known, bool)
+    joints = np.where(known[:, None], crop.apply(np.where(known[:, None], hand.joints_2d, 0.0)), 0.0)
+    return {"joints_2d": joints.astype(np.float32), "joints_2d_known": known}
 
 
 def mask_labels(hand: HandLabel, crop: Crop, size: int) -> Example:
@@ -116,11 +171,16 @@ def mask_labels(hand: HandLabel, crop: Crop, size: int) -> Example:
     return {"mask": shrunk.astype(np.float32) / 255, "mask_known": np.array(True)}
 
 
-def spatial_labels(sample: Sample, hand: HandLabel, crop: Crop, *, known: bool) -> Example:
-    """3D joints, model parameters and focal length in the frame of the crop's camera."""
+def spatial_labels(
+    sample: Sample, hand: HandLabel, crop: Crop, hand_model: HandModel | None, *, known: bool
+) -> Example:
+    """3D joints, model parameters and focal length in the frame of the crop's camera.
+
+    Without the picture's camera the crop's looks along the same axis: true of a hand in the picture's middle.
+    """
     example: Example = {
         "joints_3d": np.zeros((21, 3), np.float32),
-        "joints_3d_known": np.array(False),
+        "joints_3d_known": np.zeros(21, bool),
         "theta": np.zeros((15, 3, 3), np.float32),
         "beta": np.zeros(10, np.float32),
         "R": np.zeros((3, 3), np.float32),
@@ -128,16 +188,24 @@ def spatial_labels(sample: Sample, hand: HandLabel, crop: Crop, *, known: bool) 
         "focal": np.float32(0),  # type: ignore[dict-item]
         "focal_known": np.array(False),
     }
-    if sample.K is None or not known:
+    if hand_model is not None and hand.hand_model not in (None, hand_model):
+        raise HandscopeError(
+            f"{sample.key} ({sample.source}): its theta, beta and R are those of the hand model {hand.hand_model}, "
+            f"this run's is {hand_model}; open the data without them, or name that model's file as hand_model"
+        )
+    if not known:
         return example
-    view = full_to_crop_axes(crop, sample.K)
-    example["focal"] = np.float32(crop.scale * sample.K[0, 0] / crop.size)  # type: ignore[assignment]
-    example["focal_known"] = np.array(True)
-    if hand.joints_3d is not None and (hand.joints_3d_known is None or hand.joints_3d_known.all()):
-        joints = hand.joints_3d @ view.T
-        example["joints_3d"] = (joints - joints[:1]).astype(np.float32)
-        example["joints_3d_known"] = np.array(True)
-    if hand.theta is not None and hand.beta is not None and hand.R is not None:
+    view = full_to_crop_axes(crop, sample.K) if sample.K is not None else in_plane_axes(crop)
+    if sample.K is not None:
+        example["focal"] = np.float32(crop.scale * sample.K[0, 0] / crop.size)  # type: ignore[assignment]
+        example["focal_known"] = np.array(True)
+    if hand.joints_3d is not None:
+        sure = np.ones(21, bool) if hand.joints_3d_known is None else np.asarray(hand.joints_3d_known, bool)
+        joints = np.where(sure[:, None], hand.joints_3d, 0.0) @ view.T
+        origin = joints[WRIST] if sure[WRIST] else joints.sum(0) / max(int(sure.sum()), 1)
+        example["joints_3d"] = np.where(sure[:, None], joints - origin, 0.0).astype(np.float32)
+        example["joints_3d_known"] = sure
+    if hand_model is not None and hand.theta is not None and hand.beta is not None and hand.R is not None:
         mirror = np.diag([-1.0, 1.0, 1.0]) if crop.mirrored else np.eye(3)
         example["theta"] = axis_angle_to_matrix(hand.theta.astype(np.float32))
         example["beta"] = hand.beta.astype(np.float32)

@@ -71,7 +71,7 @@ def extract_crops(
             if hand.joints_2d is None or known is None or not known.all() or hand.handedness is None:
                 continue
             mirrored = (hand.handedness == "left") != (rng.random() < config.mirror_prob)
-            crops.append(jittered_crop(hand.joints_2d, rng, config, mirrored))
+            crops.append(jittered_crop(upright_frame(hand.joints_2d, fill=config.fill), rng, config, mirrored))
             images.append(crops[-1].extract(sample.image))
             hands.append(hand)
     return np.stack(images), crops, hands

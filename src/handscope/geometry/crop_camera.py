@@ -27,6 +27,11 @@ def full_to_crop_axes(crop: Crop, K: NDArray[np.floating]) -> NDArray[np.float64
     It turns the ray through the crop's centre onto the optical axis, by the smallest rotation that does it, then turns
     (and mirrors) in the plane. It is orthogonal: its transpose leads back.
     """
-    in_plane = np.eye(3)
-    in_plane[:2, :2] = crop.rotation
-    return in_plane @ rotation_between(_direction(crop.centre, K), [0.0, 0.0, 1.0])
+    return in_plane_axes(crop) @ rotation_between(_direction(crop.centre, K), [0.0, 0.0, 1.0])
+
+
+def in_plane_axes(crop: Crop) -> NDArray[np.float64]:
+    """The same map (3, 3) where the crop is taken along the optical axis: it turns (and mirrors) in the plane alone."""
+    axes = np.eye(3)
+    axes[:2, :2] = crop.rotation
+    return axes

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from handscope.errors import AssetError
 from handscope.geometry.meshes import vertex_normals
 from handscope.skeleton import MODEL_PARENTS
-from handscope.types import frozen_array
+from handscope.types import HandModel, frozen_array
 from handscope.unpickle import BROKEN, ArrayUnpickler
 
 OPEN_HAND = "hand_right.npz"
@@ -42,7 +42,7 @@ class HandAsset:
     `origin` is the file it was read from, "" for the shipped one: a pickle holds that and not the arrays.
     """
 
-    name: str
+    name: HandModel
     template: NDArray[np.float32]
     shapedirs: NDArray[np.float32]
     posedirs: NDArray[np.float32]

@@ -1,4 +1,5 @@
-"""The total loss: what each term weighs, block by block (paper, section 3.3). Only here are samples averaged."""
+"""The total loss: what each term weighs, block by block (paper, section 3.3). Only here are samples averaged, each term
+over those of which it is known."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,6 +16,7 @@ from handscope.geometry.camera_torch import project_centred
 from handscope.geometry.heatmaps import crop_to_map
 from handscope.losses import supervised as term
 from handscope.losses.consistency import heatmap_confidence, outline_consistency, projection_consistency
+from handscope.losses.terms import Term, known_sample
 from handscope.render.silhouette import soft_silhouette
 from handscope.types import AuxiliaryPrediction, Batch, BlockPrediction, Prediction
 
@@ -65,9 +67,9 @@ def objective(
     config: ObjectiveConfig,
     step: int,
 ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
-    """The loss to descend and the last block's terms, unweighted means over the batch, for the log."""
+    """The loss to descend and the last block's terms, unweighted means over what is known in the batch, for the log."""
     total = torch.zeros((), device=batch.mask.device)
-    terms: dict[str, Tensor] = {}
+    terms: dict[str, Term] = {}
     for i, block in enumerate(prediction.blocks):
         last = i == len(prediction.blocks) - 1
         terms = block_terms(block, batch, silhouette_faces if last else None, config)
@@ -79,18 +81,19 @@ def objective(
         told = auxiliary_terms(prediction.auxiliary, batch)
         total = total + sum(getattr(config, name) * value.mean() for name, value in told.items())
         terms |= told
-    return total, {name: value.detach().mean() for name, value in terms.items()}
+    return total, {name: value.mean().detach() for name, value in terms.items()}
 
 
 def block_terms(
     block: BlockPrediction, batch: Batch, faces: Int[Tensor, "f 3"] | None, config: ObjectiveConfig
-) -> dict[str, Float[Tensor, " b"]]:
-    """Every term of one block, (b,) each, named as its weight; terms that render the outline only if `faces` is
+) -> dict[str, Term]:
+    """Every term of one block, named as its weight; terms that render the outline only if `faces` is
     given.
     """
     crop, mesh = batch.image.shape[1], block.mesh
-    as_right = batch.right > 0.5  # a hand shown the wrong way round has no 3D in this frame
+    as_right = shown_as_right(block, batch)
     seen = batch.joints_2d_known & as_right[:, None]
+    everything = torch.ones_like(as_right)
     heatmap = term.heatmap_cross_entropy if config.heatmap_form == "softmax" else term.heatmap_squared_error
     terms = {
         "heatmap": heatmap(block.heatmaps, batch.joints_2d, batch.joints_2d_known, crop, config.sigma_px),
@@ -106,9 +109,9 @@ def block_terms(
         "joints_2d": term.joint_l1(mesh.joints_2d, batch.joints_2d, seen, crop),
         "theta": term.rotation_distance(mesh.theta, batch.theta, batch.model_known),
         "orientation": term.rotation_distance(mesh.R[:, None], batch.R[:, None], batch.model_known),
-        "beta": (mesh.beta - batch.beta).square().mean(1) * batch.model_known,
-        "beta_prior": mesh.beta.square().mean(1),
-        "focal": (mesh.focal.log() - batch.focal.clamp(min=1e-3).log()).abs() * batch.focal_known,
+        "beta": known_sample((mesh.beta - batch.beta).square().mean(1), batch.model_known),
+        "beta_prior": known_sample(mesh.beta.square().mean(1), everything),
+        "focal": known_sample((mesh.focal.log() - batch.focal.clamp(min=1e-3).log()).abs(), batch.focal_known),
     }
     terms |= {name: HEAD_TERMS[name](told, batch) for name, told in block.heads.items()}
     if faces is not None and (config.silhouette or config.consistency):
@@ -116,7 +119,16 @@ def block_terms(
     return terms
 
 
-def auxiliary_terms(auxiliary: AuxiliaryPrediction, batch: Batch) -> dict[str, Float[Tensor, " b"]]:
+def shown_as_right(block: BlockPrediction, batch: Batch) -> Bool[Tensor, " b"]:
+    """Where the hand model, a right hand, may learn: the crop shows a right hand by its label or the guess that it was
+    cropped by, or, if nobody knows the side, by the network's own head.
+    """
+    if block.right is None:
+        return batch.as_right
+    return batch.as_right | (~batch.right_known & (block.right.detach() > 0))
+
+
+def auxiliary_terms(auxiliary: AuxiliaryPrediction, batch: Batch) -> dict[str, Term]:
     """The terms of the auxiliary head's joints and side (ours)."""
     crop = batch.image.shape[1]
     return {
@@ -125,20 +137,20 @@ def auxiliary_terms(auxiliary: AuxiliaryPrediction, batch: Batch) -> dict[str, F
     }
 
 
-def side_error(logit: Float[Tensor, "b 1"], batch: Batch) -> Float[Tensor, " b"]:
+def side_error(logit: Float[Tensor, "b 1"], batch: Batch) -> Term:
     """Cross-entropy of the logit of a right hand, where the side is known."""
     error = F.binary_cross_entropy_with_logits(logit[:, 0], batch.right, reduction="none")
-    return error * batch.right_known
+    return known_sample(error, batch.right_known)
 
 
-HEAD_TERMS: dict[str, Callable[[Tensor, Batch], Tensor]] = {"right": side_error}
-"""What teaches each of `nn.heads.HEADS`: of its answer (b, n) and the batch, one value (b,) a sample. The weight is the
+HEAD_TERMS: dict[str, Callable[[Tensor, Batch], Term]] = {"right": side_error}
+"""What teaches each of `nn.heads.HEADS`: of its answer (b, n) and the batch, a term. The weight is the
 field of `ObjectiveConfig` of the same name."""
 
 
 def outline_terms(
     block: BlockPrediction, batch: Batch, faces: Int[Tensor, "f 3"], config: ObjectiveConfig, as_right: Tensor
-) -> dict[str, Float[Tensor, " b"]]:
+) -> dict[str, Term]:
     """L_mask against known masks, and the self-supervised consistency."""
     crop, size, mesh = batch.image.shape[1], config.silhouette_px, block.mesh
     points = project_centred(mesh.vertices, mesh.focal * crop, crop)
@@ -150,7 +162,7 @@ def outline_terms(
         confidence = heatmap_confidence(
             block.heatmaps, crop_to_map(block.joints_2d, crop, maps).detach(), config.sigma_px
         )
-        distance = projection_consistency(mesh.joints_2d, block.joints_2d, confidence, crop)
-        outlines = outline_consistency(outline, shrink(block.mask))
-        terms["consistency"] = (PROJECTION_WEIGHT * distance + outlines) * as_right
+        distance = projection_consistency(mesh.joints_2d, block.joints_2d, confidence, crop, as_right)
+        outlines = outline_consistency(outline, shrink(block.mask), as_right)
+        terms["consistency"] = Term(PROJECTION_WEIGHT * distance.value + outlines.value, as_right)
     return terms

@@ -56,6 +56,7 @@ def label_hand(
         beta=hand.placed.beta,
         R=hand.placed.R,
         T=hand.placed.T,
+        hand_model="open",
         tone=tone_of(hand.part.surfaces[0].material),
     )
 

@@ -81,7 +81,7 @@ class AlignerTask:
         """Joints and side, as an estimator's auxiliary head learns them."""
         terms = auxiliary_terms(model(batch.image), batch)
         total = self.run.joints * terms["auxiliary"].mean() + self.run.right * terms["auxiliary_right"].mean()
-        return total, {name: value.detach().mean() for name, value in terms.items()}
+        return total, {name: value.mean().detach() for name, value in terms.items()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Held-out photographs and joints-dev in rough crops."""

@@ -43,13 +43,16 @@ class EstimatorStart(StartConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class EstimatorRun:
-    """A whole run. `dev` is the folder with joints-dev, for evaluation only."""
+    """A whole run. `dev` is the folder with joints-dev, for evaluation only. `hand_model` is a file of MANO's; without
+    it the hand is the open one. Labels with the parameters of another hand model are refused.
+    """
 
     kind: Literal["estimator"] = "estimator"
     network: NetworkConfig = NetworkConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     crop: CropConfig = CropConfig()
     photometric: PhotometricConfig = PhotometricConfig()
+    hand_model: str | None = None
     loop: LoopConfig = LoopConfig()
     start: EstimatorStart = EstimatorStart()
     sources: list[SourceConfig] = field(default_factory=list)
@@ -67,8 +70,9 @@ class EstimatorTask:
     def __init__(self, config: EstimatorRun) -> None:
         self.config = config
         torch.manual_seed(config.loop.seed)
-        self.model = build(config.network, config.start)
-        self.data = open_mixture(config.sources, config.crop, config.photometric, config.loop.seed)
+        self.model = build(config.network, config.start, config.hand_model)
+        name = load_asset(config.hand_model).name
+        self.data = open_mixture(config.sources, config.crop, config.photometric, config.loop.seed, name)
         self.collate = collate
         self.dev = CropsDev(config.dev, size=config.crop.size) if config.dev else None
 
@@ -100,9 +104,11 @@ def answer(
     return places.numpy(), last.mesh.joints_3d.numpy()
 
 
-def build(config: NetworkConfig, start: EstimatorStart | None = None) -> HandNetwork:
-    """The network, with pretrained weights where `start` names them."""
-    network = HandNetwork(config, HandLayer(load_asset()))
+def build(config: NetworkConfig, start: EstimatorStart | None = None, hand_model: str | None = None) -> HandNetwork:
+    """The network over a hand model's file (the open hand without one), with pretrained weights where `start` names
+    them.
+    """
+    network = HandNetwork(config, HandLayer(load_asset(hand_model)))
     start = start or EstimatorStart()
     encoder = network.first_encoder
     if isinstance(encoder, PretrainedEncoder):

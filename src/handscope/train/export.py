@@ -115,7 +115,7 @@ def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3
 def exported(run: Run) -> tuple[nn.Module, Exported]:
     """An untrained network of a run's configuration, and the form of it that ships; both hold the same weights."""
     if isinstance(run, EstimatorRun):
-        network = build(run.network)
+        network = build(run.network, hand_model=run.hand_model)
         shares = {"mirror_prob": run.crop.mirror_prob} if 0 < run.crop.mirror_prob < 1 else {}
         return network, ExportedEstimator(network, **shares)
     if isinstance(run, AlignerRun):

@@ -10,7 +10,7 @@ from handscope.data.catalog import open_dataset, open_shards
 from handscope.data.mixture import CropMixture, Source
 from handscope.data.photos import PhotoDataset
 from handscope.data.transforms import CropConfig, PhotometricConfig
-from handscope.types import SampleSource
+from handscope.types import HandModel, SampleSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +34,18 @@ class SourceConfig:
 
 
 def open_mixture(
-    sources: Sequence[SourceConfig], crop: CropConfig, photometric: PhotometricConfig, seed: int
+    sources: Sequence[SourceConfig],
+    crop: CropConfig,
+    photometric: PhotometricConfig,
+    seed: int,
+    hand_model: HandModel | None = None,
 ) -> CropMixture:
-    """Crops of all `sources`, chosen by their weights; HandscopeError if one is empty."""
+    """Crops of all `sources`, chosen by their weights; HandscopeError if one is empty.
+
+    `hand_model` is the one whose parameters are learnt; None where none are.
+    """
     opened = [Source(name=s.path, samples=open_source(s), weight=s.weight) for s in sources]
-    return CropMixture(opened, crop, photometric, seed)
+    return CropMixture(opened, crop, photometric, seed, hand_model)
 
 
 def open_source(source: SourceConfig) -> SampleSource:

@@ -4,7 +4,7 @@ A toy hand is three soft blobs on black: red at the wrist, green at the middle k
 Its 21 joints are fixed affine combinations of the three; it is a right hand if (green - red) x (blue - red)
 < 0 in the picture, a left one otherwise. The stand-in estimator takes the centroids of the three colours,
 so its answers follow the crop wherever it is cut, turned or mirrored; the stand-in detector does the same
-for the whole letterbox and answers twice. The stand-in aligner sees what the estimator sees.
+for the whole picture, answers twice, and sees no palms. The stand-in aligner sees what the estimator sees.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from handscope.hand.assets import load_asset
 
-CROP, SMALL_CROP, LETTERBOX = 128, 96, 256
+CROP, SMALL_CROP = 128, 96
 FOCAL, DISTANCE = 256.0, 0.5
 
 
@@ -75,16 +75,21 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
-    def centroids(self, picture: str, size: int) -> tuple[str, str]:
-        """Centres (n, 3, 2) px and masses (n, 3) of the three colours of uint8 (n, size, size, 3)."""
+    def centroids(self, picture: str) -> tuple[str, str]:
+        """Centres (n, 3, 2) px and masses (n, 3) of the three colours of uint8 (n, h, w, 3)."""
         levels = self.op("Cast", picture, to=TensorProto.FLOAT)
         bright = self.op("Mul", levels, levels)
-        grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1).reshape(-1, 2).astype(np.float32)
-        flat = self.op("Reshape", bright, self.constant(np.array([0, size * size, 3])))
-        moments = self.op("MatMul", self.op("Transpose", flat, perm=[0, 2, 1]), self.constant(grid))
-        mass = self.op("ReduceSum", flat, self.constant(np.array([1])), keepdims=0)
+        mass = self.op("ReduceSum", bright, self.constant(np.array([1, 2])), keepdims=0)
         safe = self.op("Max", mass, self.constant(np.float32(1.0)))
-        return self.op("Div", moments, self.op("Unsqueeze", safe, self.constant(np.array([2])))), mass
+        places = []
+        for axis, other in ((2, 1), (1, 2)):  # x, then y
+            length = self.op("Squeeze", self.op("Shape", picture, start=axis, end=axis + 1))
+            steps = self.op("Range", self.constant(np.int64(0)), length, self.constant(np.int64(1)))
+            along = self.op("Unsqueeze", self.op("Cast", steps, to=TensorProto.FLOAT), self.constant(np.array([1])))
+            line = self.op("ReduceSum", bright, self.constant(np.array([other])), keepdims=0)
+            moment = self.op("ReduceSum", self.op("Mul", line, along), self.constant(np.array([1])), keepdims=0)
+            places.append(self.op("Unsqueeze", self.op("Div", moment, safe), self.constant(np.array([2]))))
+        return self.op("Concat", *places, axis=2), mass
 
     def point(self, centres: str, index: int, axis: int) -> str:
         """One coordinate (n,) of the centroids."""
@@ -109,10 +114,11 @@ class _Graph:
         return self.op("Expand", self.constant(value[None]), shape, out=out)
 
     def save(self, path: Path, source: str, size: int | str, outputs: dict[str, list]) -> None:
+        sides = ["height", "width"] if isinstance(size, str) else [size, size]
         graph = helper.make_graph(
             self.nodes,
             "toy",
-            [helper.make_tensor_value_info(source, TensorProto.UINT8, ["n", size, size, 3])],
+            [helper.make_tensor_value_info(source, TensorProto.UINT8, ["n", *sides, 3])],
             [helper.make_tensor_value_info(k, TensorProto.FLOAT, ["n", *v]) for k, v in outputs.items()],
             self.constants,
         )
@@ -128,7 +134,7 @@ def save_estimator(path: Path) -> None:
     """The stand-in estimator and its card."""
     g = _Graph()
     count = g.op("Shape", "crop", start=0, end=1)
-    centres, _ = g.centroids("crop", CROP)
+    centres, _ = g.centroids("crop")
     joints = g.op("MatMul", g.constant(joint_weights()), centres, out="joints")
     g.op("Identity", g.rightness(centres), out="right")
 
@@ -164,7 +170,7 @@ def save_estimator(path: Path) -> None:
 def save_aligner(path: Path) -> None:
     """The stand-in aligner and its card."""
     g = _Graph()
-    centres, _ = g.centroids("crop", SMALL_CROP)
+    centres, _ = g.centroids("crop")
     g.op("MatMul", g.constant(joint_weights()), centres, out="joints")
     g.op("Identity", g.rightness(centres), out="right")
     g.save(path, "crop", SMALL_CROP, {"joints": [21, 2], "right": []})
@@ -174,7 +180,7 @@ def save_detector(path: Path) -> None:
     """The stand-in detector (one hand, two equal answers and a poor one) and its card."""
     g = _Graph()
     count = g.op("Shape", "image", start=0, end=1)
-    centres, mass = g.centroids("image", LETTERBOX)
+    centres, mass = g.centroids("image")
     joints = g.op("MatMul", g.constant(joint_weights()), centres)
     low = g.op("ReduceMin", joints, g.constant(np.array([1])), keepdims=0)
     high = g.op("ReduceMax", joints, g.constant(np.array([1])), keepdims=0)
@@ -200,17 +206,11 @@ def save_detector(path: Path) -> None:
         g.op("Expand", g.raised(value), shape, out=name)
     three = g.op("Concat", count, g.constant(np.array([3])), axis=0)
     g.op("Expand", g.raised(g.rightness(centres)), three, out="right")
-    shapes = {"scores": [3], "boxes": [3, 4], "up": [3, 2], "crops": [3, 3], "right": [3]}
-    g.save(path, "image", LETTERBOX, shapes)
-
-
-def save_palm(path: Path) -> None:
-    """A stand-in palm network that sees nothing, in pictures of any size, and its card."""
-    g = _Graph()
-    count = g.op("Shape", "image", start=0, end=1)
-    for name, shape in (("scores", [1]), ("boxes", [1, 4]), ("points", [1, 7, 2])):
+    shapes: dict[str, list] = {"scores": [3], "boxes": [3, 4], "up": [3, 2], "crops": [3, 3], "right": [3]}
+    palms = {"palm_scores": [1], "palm_boxes": [1, 4], "palm_points": [1, 7, 2]}
+    for name, shape in palms.items():
         g.repeated(np.zeros(shape), count, out=name)
-    g.save(path, "image", "any", {"scores": [1], "boxes": [1, 4], "points": [1, 7, 2]})
+    g.save(path, "image", "any", shapes | palms)
 
 
 def save_presence(path: Path) -> None:
@@ -229,6 +229,5 @@ def save_networks(folder: Path) -> Path:
     save_estimator(folder / "estimator.onnx")
     save_aligner(folder / "aligner.onnx")
     save_detector(folder / "detector.onnx")
-    save_palm(folder / "palm.onnx")
     save_presence(folder / "presence.onnx")
     return folder

@@ -90,6 +90,8 @@ class Sample:
     """Intrinsics (3, 3) in px of `image`."""
     complete: bool = True
     """True if every hand in the picture is labelled, so the rest may serve as negatives."""
+    ignored: FloatArray | None = None
+    """Boxes (n, 4) px where something may be a hand that cannot be told: neither hand nor negative."""
 
 
 @runtime_checkable

@@ -1,5 +1,7 @@
 """Canvases: labels follow the pixels, whatever is done to them."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from handscope.data.detection import (
     Part,
     Placed,
     coverage,
+    doubtful,
     hand_table,
     hidden,
     place,
@@ -97,6 +100,18 @@ def test_hands_outside_tiny_or_hidden_are_neither_asked_for_nor_denied() -> None
     assert hidden(HandLabel(visible=np.arange(21) < 3)) and not hidden(HandLabel())
     table = hand_table([Placed(joints(), None, True, ignored=True)], rows=1)
     assert table["ignored"][0] and not table["present"][0]
+
+
+def test_nothing_is_asked_where_hands_may_be_unlabelled() -> None:
+    """An ignored box moves with its picture; of a picture with unlabelled hands all that it covers is not asked."""
+    box = np.array([[10.0, 20, 30, 40]])
+    sample = replace(picture(), ignored=box)
+    matrix = np.array([[2.0, 0, 5], [0, 2, 7]])
+    (ignored,) = doubtful(sample, matrix, np.array([0, 0, 128, 128]))
+    np.testing.assert_allclose(ignored.box, [25, 47, 65, 87])
+    assert ignored.ignored
+    _, whole = doubtful(replace(sample, complete=False), matrix, np.array([0, 64, 128, 128]))
+    np.testing.assert_allclose(whole.box, [0, 64, 128, 128])
 
 
 def test_coverage_fades_inwards_only() -> None:

@@ -3,51 +3,61 @@
 import numpy as np
 import pytest
 
-from handscope.data.detection import Placed, hand_table
-from handscope.evaluation.detector_dev import compare, letterboxed, summary
-from handscope.types import HandLabel, Sample
+from handscope.data.scenes import Scene
+from handscope.evaluation.detector_dev import Found, average_precision, false, found, found_in
+from handscope.evaluation.matching import Matched, match
 
-FINGERS = [[60 + 8 * (f - 2), 95 - 12 * k] for f in range(5) for k in (2, 3, 4, 5)]
-JOINTS = np.array([[60.0, 95], *FINGERS])
-
-
-def truth() -> dict[str, np.ndarray]:
-    return hand_table([Placed(JOINTS, True, True)], 1)
+BOX = np.array([10.0, 20, 60, 80])
 
 
-def answers(table: dict[str, np.ndarray], **changes: np.ndarray) -> tuple[np.ndarray, ...]:
-    """One right answer and one without a score."""
-    cells = {
-        "scores": np.array([0.9, 0.1]),
-        "boxes": np.repeat(table["boxes"], 2, 0),
-        "up": np.repeat(table["up"], 2, 0),
-        "crops": np.repeat(table["crops"], 2, 0),
-        "right": np.array([0.8, 0.8]),
-    }
-    return tuple((cells | changes).values())
+def scene(*boxes: np.ndarray, crowd: bool = False) -> Scene:
+    return Scene(
+        name="x",
+        width=640,
+        height=480,
+        boxes=np.array(boxes, np.float64).reshape(-1, 4),
+        sides=("right",) * len(boxes),
+        ignore=np.zeros((0, 4)),
+        crowd=crowd,
+    )
 
 
-def test_the_truth_has_no_error() -> None:
-    figures = summary([compare(answers(truth()), truth(), 0.3)])
-    assert figures["found"] == figures["handedness"] == 1 and figures["iou"] == pytest.approx(1)
-    assert figures["turn_deg"] == pytest.approx(0, abs=0.1) and figures["centre"] == figures["log_extent"] == 0
-    assert figures["false_alarms"] == figures["turn_over_45"] == 0
+def answer(box: np.ndarray, score: float) -> Found:
+    return Found(box=box, score=score, handedness="right")
 
 
-def test_a_box_elsewhere_is_a_false_alarm_and_no_find() -> None:
-    table = truth()
-    figures = summary([compare(answers(table, boxes=np.repeat(table["boxes"] + 150, 2, 0)), table, 0.3)])
-    assert figures["found"] == 0 and figures["false_alarms"] == 1
+def matched(*answers: Found, crowd: bool = False) -> Matched:
+    return match(scene(BOX, BOX + 200, crowd=crowd), answers)
 
 
-def test_no_answer_is_no_find() -> None:
-    figures = summary([compare(answers(truth(), scores=np.zeros(2)), truth(), 0.3)])
-    assert figures == {"found": 0.0, "false_alarms": 0.0}
+def test_right_answers_first_is_perfect() -> None:
+    both = matched(answer(BOX, 0.9), answer(BOX + 200, 0.8), answer(BOX + 400, 0.1))
+    assert average_precision([both]) == 1 and found([both], 0.3) == 1 and false([both], 0.05) == 1
+    assert false([both], 0.3) == 0
 
 
-def test_a_letterbox_keeps_the_middle_in_the_middle() -> None:
-    image = np.full((30, 60, 3), 200, np.uint8)
-    label = HandLabel(joints_2d=np.full((21, 2), (29.5, 14.5)), joints_2d_known=np.ones(21, bool))
-    box, table = letterboxed(Sample(key="x", source="x", image=image, hands=(label,)), 120)
-    assert box.shape == (120, 120, 3) and box[0].max() == 0 and box[60, 5:115].min() == 200
-    np.testing.assert_allclose(table["crops"][0, :2], [59.5, 59.5])
+def test_a_false_answer_before_the_second_hand_costs_a_third_of_it() -> None:
+    """Precision is 1 at the first hand and 2/3 at the second."""
+    one = matched(answer(BOX, 0.9), answer(BOX + 400, 0.8), answer(BOX + 200, 0.7))
+    assert average_precision([one]) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_small_hands_count_neither_way() -> None:
+    small = match(scene(BOX, np.array([300.0, 300, 310, 310])), [answer(BOX, 0.9)])
+    assert average_precision([small]) == 0.5 and average_precision([small], 32) == 1
+
+
+def test_a_crowd_tells_no_false_ones() -> None:
+    crowd = matched(answer(BOX + 400, 0.9), crowd=True)
+    plain = matched(answer(BOX + 400, 0.8))
+    assert false([crowd, plain], 0.3) == 1
+
+
+def test_a_hand_seen_by_many_cells_is_one() -> None:
+    """In picture px: what the network saw was half as large."""
+    boxes = np.stack([BOX, BOX + 1, BOX + 100])
+    crops = np.concatenate([(boxes[:, :2] + boxes[:, 2:]) / 2, np.full((3, 1), 90.0)], 1)
+    told = (np.array([0.5, 0.9, 0.04]), boxes, np.zeros((3, 2)), crops, np.array([0.1, 0.1, 0.9]))
+    (only,) = found_in(told, np.array([0.5, 0.5]))
+    np.testing.assert_allclose(only.box, 2 * (BOX + 1) + 0.5)
+    assert only.score == 0.9 and only.handedness == "left"

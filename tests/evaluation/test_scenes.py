@@ -10,7 +10,7 @@ import pytest
 from handscope.data.scenes import People, labelled_clips
 from handscope.errors import HandscopeError
 from handscope.evaluation import scenes
-from handscope.types import Hand
+from handscope.types import Hand, HandLabel, Sample
 from stand_ins import stand_in
 
 
@@ -66,3 +66,48 @@ def test_figures_of_photographs_and_clips(data: Path) -> None:
     table = scenes.report({"model": figures})
     assert "| people/dev | pictures | 2 |" in table and "precision | 50.0 % (" in table
     assert json.loads(json.dumps(scenes.as_json({"model": figures})))["model"]["clips"]["found"]["value"] == 1.0
+
+
+def rendered(*boxes: tuple[int, int, int, int], apart: float = 1.0) -> Sample:
+    """Hands whose masks fill these boxes, left and right in turn, `apart` metres from each other."""
+    hands = []
+    for i, (x0, y0, x1, y1) in enumerate(boxes):
+        mask = np.zeros((480, 640), np.uint8)
+        mask[y0:y1, x0:x1] = 255
+        joints = np.full((21, 3), apart * i)
+        hands.append(HandLabel(handedness=("left", "right")[i % 2], mask=mask, joints_3d=joints))
+    return Sample(key="x", source="synth", image=np.zeros((480, 640, 3), np.uint8), hands=tuple(hands))
+
+
+def at(box: tuple[int, int, int, int], score: float = 0.9, handedness: str = "left") -> Hand:
+    return stand_in(Hand, box=np.array(box, np.float64), score=score, handedness=handedness, track=None)
+
+
+LEFT, RIGHT, TINY = (10, 10, 60, 60), (200, 10, 250, 60), (300, 300, 310, 310)
+
+
+def test_figures_of_rendered_scenes() -> None:
+    """Both hands of one touching pair, one of another; a tiny hand missed; something on an empty picture."""
+    answers = iter([[at(LEFT), at(RIGHT, handedness="right")], [at(LEFT)], [], [at(LEFT)]])
+    pictures = [
+        ("touching", rendered(LEFT, RIGHT, apart=0.01)),
+        ("touching", rendered(LEFT, RIGHT, apart=0.01)),
+        ("plain", rendered(TINY)),
+        ("no hand", rendered()),
+    ]
+    column = scenes.Column("model", lambda picture: next(answers), lambda clip: iter(()))
+    figures = scenes.bench_rendered(iter(pictures), [column])["model"]
+    assert figures["found, of 24 px and more"].value == 0.75 and figures["found, of all"].value == 0.6
+    assert figures["precision"].value == 0.75 and figures["left or right"].value == 1
+    assert figures["false hands on 1 pictures without any"].value == 1
+    assert figures["both found, of 2 touching pairs"].value == 0.5
+    assert figures["found, of 24 px and more, touching"].value == 0.75
+    assert "found, of 24 px and more, plain" not in figures
+
+
+def test_a_rendered_hand_is_where_it_shows() -> None:
+    scene = scenes.rendered_scene(rendered(LEFT))
+    np.testing.assert_allclose(scene.boxes, [[9.5, 9.5, 59.5, 59.5]])
+    assert scene.sizes[0] == pytest.approx(50) and scene.sides == ("left",)
+    assert scenes.touch(rendered(LEFT, RIGHT, apart=0.01)) and not scenes.touch(rendered(LEFT, RIGHT))
+    assert not scenes.touch(rendered(LEFT))

@@ -11,7 +11,7 @@ from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer.assembly import BOX_MARGIN, blended, box_of, without_specks
 from handscope.infer.crop_policy import Tolerance, other_side
-from handscope.infer.detector import Detection, Detector, card_threshold, suppress, tile_boxes
+from handscope.infer.detector import Detection, suppress
 from handscope.infer.duplicates import distinct, drop_repeated
 from handscope.infer.inputs import prepare
 from handscope.infer.pipeline import load, read
@@ -210,7 +210,7 @@ def test_a_box_bounds_joints_and_mask():
 
 
 def test_what_a_pipeline_works_with_does_not_change(model):
-    for part, name in ((model.models.proposals.detector, "threshold"), (model.models, "min_score")):
+    for part, name in ((model.models.detector, "threshold"), (model.models, "min_score")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(part, name, 0.0)
     with pytest.raises(AttributeError):
@@ -222,19 +222,8 @@ def test_what_a_pipeline_works_with_does_not_change(model):
 def test_tiles_find_what_is_too_small_for_one_look(toy_weights):
     points = blobs((300, 220), 60, 0.0, "right")
     image = paint(2400, 1800, [points])
-    whole = Detector(open_network("detector", toy_weights, 1), threshold=0.85)
-    tiled = dataclasses.replace(whole, threshold=card_threshold(whole.network), tiles=2)
-    assert whole(image)[0].extent == pytest.approx(tiled(image)[0].extent, rel=0.2)
     (hand,) = load(toy_weights, threads=1, tiles=3)(image)
     np.testing.assert_allclose(hand.joints_2d, toy_joints(*points), atol=1.5)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_tiles_cover_the_picture(count):
-    seen = np.zeros((67, 101), int)
-    for x0, y0, x1, y1 in tile_boxes(101, 67, count):
-        seen[y0:y1, x0:x1] += 1
-    assert seen.min() >= 1 and seen.max() <= 4
 
 
 def detection(x, y, score, size=10.0):
@@ -276,7 +265,7 @@ def test_damaged_weights_are_found(toy_weights, tmp_path):
         load(tmp_path)
     estimator.unlink()
     assert load(tmp_path).models.estimator.network.path == SHIPPED / "estimator.onnx"  # one of them is enough
-    for name in ("aligner", "detector", "palm", "presence"):
+    for name in ("aligner", "detector", "presence"):
         (tmp_path / f"{name}.onnx").unlink()
     with pytest.raises(AssetError, match="not found"):
         load(tmp_path)

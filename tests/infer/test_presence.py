@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from handscope.geometry.crops import upright_crop
 from handscope.infer.detection import SURE_WITHOUT
 from handscope.infer.duplicates import drop_repeated
 from handscope.infer.pipeline import Pipeline, load
-from handscope.infer.presence import Presence
+from handscope.infer.presence import Presence, asked_crop
+from handscope.infer.weights import Network
 from posed_hands import posed_hand
+from stand_ins import stand_in
 from toy_networks import blobs, paint
 
 PICTURE = paint(400, 300, [blobs((210, 150), 90, 0.4, "left")])
@@ -72,3 +75,28 @@ def test_a_hand_within_a_hand_is_dropped_and_one_beside_stays():
     beside = replace(best, score=0.7, box=np.array([80.0, 0, 180, 100]), joints_2d=moved[1])
     outer = replace(best, score=0.6, box=np.array([-50.0, -50, 150, 150]), joints_2d=moved[2])
     assert [hand.score for hand in drop_repeated([outer, beside, inner, best])] == [0.9, 0.7]
+
+
+def test_presence_is_asked_of_the_crop_that_the_joints_ask_for() -> None:
+    """An upright hand 100 px high: the crop is 200 px, 10 px towards the fingers, and turns with the hand."""
+    joints = np.full((21, 2), [50.0, 50.0])
+    joints[0], joints[9], joints[12], joints[4], joints[20] = (50, 100), (50, 50), (50, 0), (80, 50), (20, 50)
+    crop = asked_crop(upright_crop(joints, size=96), 224)
+    assert crop.extent == pytest.approx(200) and not crop.mirrored
+    np.testing.assert_allclose(crop.centre, [50, 40], atol=1e-9)
+    turned = asked_crop(upright_crop(joints[:, ::-1] * [-1, 1], size=96, mirrored=True), 224)
+    np.testing.assert_allclose(turned.centre, [-40, 50], atol=1e-9)
+    assert turned.mirrored
+
+
+def test_presence_answers_for_every_hand() -> None:
+    network = stand_in(
+        Network,
+        output_shapes={"presence": []},
+        input_size=8,
+        run=lambda batch: {"presence": batch.max((1, 2, 3)).astype(np.float32) / 255},
+    )
+    crop = upright_crop(np.random.default_rng(0).uniform(20, 80, (21, 2)), size=96)
+    pictures = [np.full((100, 100, 3), value, np.uint8) for value in (0, 255)]
+    assert Presence(network)([(image, crop) for image in pictures]).tolist() == [0, 1]
+    assert Presence(network)([]).shape == (0,)

@@ -65,12 +65,18 @@ def test_a_picture_without_hands_trains_the_score_only() -> None:
     assert all(float(terms[name]) == 0 for name in ("box", "crop", "up", "right"))
 
 
-def test_nothing_is_asked_near_an_ignored_hand() -> None:
+def test_nothing_is_asked_inside_an_ignored_box() -> None:
+    """Its cells may say what they like; those outside may not, and a labelled hand inside is asked for."""
     grid = cells()
-    shown = (grid - 60).norm(dim=-1) < 20
-    eager = torch.where(shown, 5.0, -20.0)[None]
+    inside = ((grid >= 30) & (grid <= torch.tensor([90.0, 100.0]))).all(-1)
+    eager = torch.where(inside, 5.0, -20.0)[None]
     assert float(predict(table(present=False, ignored=True), grid, score=eager)["score"]) < 1e-6
     assert float(predict(table(present=False), grid, score=eager)["score"]) > 1
+    outside = torch.where(inside, -20.0, 5.0)[None]
+    assert float(predict(table(present=False, ignored=True), grid, score=outside)["score"]) > 1
+    both = HandTable(*[torch.cat(pair, 1) for pair in zip(table(), table(present=False, ignored=True), strict=True)])
+    missed = predict(both, grid)["score"]
+    assert float(missed) > 0.1
 
 
 def test_errors_are_shares_of_the_side() -> None:

@@ -1,5 +1,7 @@
 """The detector's grid, its exported form, and that it can learn one picture."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -12,6 +14,9 @@ from handscope.nn.detector import (
     cell_centres,
     read_cells,
 )
+from handscope.nn.palm import PalmNetwork
+
+WEIGHTS = Path(__file__).parents[2] / "recipes" / "weights" / "palm-0.10.21.safetensors"
 
 
 def table(size: float = 128.0) -> HandTable:
@@ -33,7 +38,7 @@ def table(size: float = 128.0) -> HandTable:
 
 
 def test_cells_are_at_the_middle_of_their_eight_pixels() -> None:
-    cells = cell_centres(2, 3, torch.zeros(1))
+    cells = cell_centres(torch.zeros(1, 1, 2, 3))
     assert cells.tolist() == [[3.5, 3.5], [11.5, 3.5], [19.5, 3.5], [3.5, 11.5], [11.5, 11.5], [19.5, 11.5]]
 
 
@@ -55,37 +60,60 @@ def test_exported_form_gives_probabilities_and_unit_directions() -> None:
     exported = ExportedDetector(HandDetector().eval())
     image = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
     with torch.no_grad():
-        scores, boxes, up, crops, right = exported(image)
-    assert ((scores >= 0) & (scores <= 1)).all() and ((right >= 0) & (right <= 1)).all()
+        scores, boxes, up, crops, right, palm_scores, palm_boxes, palm_points = exported(image)
+    for probability in (scores, right, palm_scores):
+        assert ((probability >= 0) & (probability <= 1)).all()
     long = exported.network(image.permute(0, 3, 1, 2).float() / 255).up.norm(dim=-1) > 0.05
     torch.testing.assert_close(up.norm(dim=-1)[long], torch.ones(int(long.sum())))
     assert (up.norm(dim=-1) < 1.001).all()
     assert (crops[..., 2] > 0).all() and (boxes[..., 2:] > boxes[..., :2]).all()
+    assert palm_boxes.shape[1] == palm_points.shape[1] == palm_scores.shape[1] == 8 * 8 * 2 + 4 * 4 * 6
 
 
-def test_frozen_blocks_take_no_gradient() -> None:
-    network = HandDetector(DetectorConfig(frozen=3))
-    network(torch.rand(1, 3, 64, 64)).score.sum().backward()
-    assert network.backbone.stem.weight.grad is None
-    assert network.backbone.blocks[3].filter.weight.grad is not None
+def test_the_palm_network_stays_as_it_is() -> None:
+    """Its answers are the original's, whatever is learnt; the copies of its later stages begin as they are."""
+    network = HandDetector()
+    network.load(WEIGHTS)
+    original = PalmNetwork.load(WEIGHTS)
+    image = torch.rand(1, 3, 64, 64)
+    learn(network, torch.cat([image, image]), table(64.0), steps=2)
+    with torch.no_grad():
+        _, palms = network.eval().with_palms(image)
+        for one, other in zip(palms, original(image), strict=True):
+            torch.testing.assert_close(one, other)
+    assert not any(p.requires_grad for p in network.palms.parameters())
 
 
-def test_a_backbone_that_ends_elsewhere_is_refused() -> None:
-    with pytest.raises(ValueError, match="stride 16"):
-        DetectorConfig(backbone_depth=12)
+def test_its_own_features_begin_as_the_palm_networks() -> None:
+    network = HandDetector()
+    network.load(WEIGHTS)
+    pairs = ((network.up_16, network.palms.up_16), (network.up_8, network.palms.up_8))
+    for own, palm in (*pairs, *zip(network.stages, network.palms.stages[3:], strict=True)):
+        for one, other in zip(own.parameters(), palm.parameters(), strict=True):
+            assert torch.equal(one, other) and one.requires_grad
 
 
-def test_it_learns_one_picture() -> None:
-    torch.manual_seed(0)
-    network, hands = HandDetector(DetectorConfig(frozen=0, context=32, width=32)), table()
-    image = torch.rand(2, 3, 128, 128)
-    cells = cell_centres(16, 16, image)
-    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(100):
+def test_fewer_shared_stages_than_reach_stride_8_are_refused() -> None:
+    with pytest.raises(ValueError, match="stride 8"):
+        DetectorConfig(shared=2)
+
+
+def learn(network: HandDetector, image: torch.Tensor, hands: HandTable, steps: int) -> None:
+    cells = cell_centres(image[..., ::8, ::8])
+    optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=3e-3)
+    for _ in range(steps):
         terms = detection_terms(*network(image), cells, hands)
         optimiser.zero_grad()
         torch.stack([term.sum() for term in terms.values()]).sum().backward()
         optimiser.step()
+
+
+def test_it_learns_one_picture() -> None:
+    torch.manual_seed(0)
+    network, hands = HandDetector(DetectorConfig(width=32, blocks=1)), table()
+    network.load(WEIGHTS)
+    image = torch.rand(2, 3, 128, 128)
+    learn(network, image, hands, steps=60)
     found = network(image)
     best = int(found.score[0].argmax())
     assert (found.boxes[0, best] - hands.boxes[0, 0]).abs().max() < 10

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from handscope.nn.palm import GUESSES, ExportedPalms, PalmNetwork, read_guesses
+from handscope.nn.palm import GUESSES, PalmNetwork, read_guesses
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,11 +27,14 @@ def noise(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (24, 24, 3), np.uint8).repeat(8, 0).repeat(8, 1)
 
 
+def pictures(pixels: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
 def test_features_equal_the_originals(network: PalmNetwork, reference: dict[str, np.ndarray]) -> None:
     """The reference is stored as float16: its last bit at 16 is 0.008."""
-    image = torch.from_numpy(noise(int(reference["seed"]))).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
-        fine, middle = network.features(image)
+        fine, middle = network.features(pictures(noise(int(reference["seed"]))[None]))
     np.testing.assert_allclose(fine, reference["stride_8"], rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(middle, reference["stride_16"], rtol=1e-3, atol=1e-3)
 
@@ -39,8 +42,8 @@ def test_features_equal_the_originals(network: PalmNetwork, reference: dict[str,
 def test_heads_equal_the_originals(network: PalmNetwork, reference: dict[str, np.ndarray]) -> None:
     """Cell by cell, guess by guess in the original's order; its numbers are px from the cell's centre."""
     with torch.no_grad():
-        scores, boxes, points = ExportedPalms(network)(torch.from_numpy(noise(int(reference["seed"])))[None])
-    np.testing.assert_allclose(torch.logit(scores[0], eps=0), reference["logits"], rtol=1e-3, atol=1e-3)
+        scores, boxes, points = network(pictures(noise(int(reference["seed"]))[None]))
+    np.testing.assert_allclose(scores[0], reference["logits"], rtol=1e-3, atol=1e-3)
     cells = np.concatenate(
         [
             (np.stack(np.meshgrid(*[np.arange(192 // stride)] * 2), -1).reshape(-1, 2).repeat(count, 0) + 0.5) * stride
@@ -56,10 +59,9 @@ def test_heads_equal_the_originals(network: PalmNetwork, reference: dict[str, np
 
 def test_pictures_of_any_size_and_number(network: PalmNetwork) -> None:
     rng = np.random.default_rng(1)
-    pictures = torch.from_numpy(rng.integers(0, 256, (2, 128, 64, 3)).astype(np.uint8))
+    image = pictures(rng.integers(0, 256, (2, 128, 64, 3)).astype(np.uint8))
     with torch.no_grad():
-        both = ExportedPalms(network)(pictures)
-        alone = ExportedPalms(network)(pictures[1:])
+        both, alone = network(image), network(image[1:])
     assert [tuple(part.shape) for part in both] == [(2, 448), (2, 448, 4), (2, 448, 7, 2)]
     for one, other in zip(both, alone, strict=True):
         torch.testing.assert_close(one[1:], other, rtol=1e-3, atol=1e-3)

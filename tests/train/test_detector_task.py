@@ -25,7 +25,7 @@ JOINTS = np.array([[30.0, 55], *[[30 + 6 * (f - 2), 50 - 8 * k] for f in range(5
 
 @pytest.fixture
 def sources(tmp_path: Path) -> DetectorSources:
-    """One scene, four photographs, one background."""
+    """One scene, four photographs, one of people, one background."""
     (tmp_path / "scenes").mkdir()
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     hand = HandLabel(handedness="right", joints_2d=JOINTS, joints_2d_known=np.ones(21, bool))
@@ -49,9 +49,15 @@ def sources(tmp_path: Path) -> DetectorSources:
     (tmp_path / "photos" / "index.jsonl").write_text("\n".join(map(json.dumps, rows)))
     path = tmp_path / "labels.jsonl.gz"
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, labels)).encode()))
+    (tmp_path / "people").mkdir()
+    cv2.imwrite(str(tmp_path / "people" / "0.png"), image)
+    person = {"file": "0.png", "source": "x", "width": 64, "height": 64, "split": "train", "use": "train"}
+    person |= {"hands": [{"box": [10, 10, 50, 60], "side": None, "by": "eye"}], "ignore": [], "crowd": False}
+    (tmp_path / "people" / "index.jsonl").write_text(json.dumps(person))
+    (tmp_path / "people" / "teachers.jsonl").write_text("")
     return DetectorSources(
-        scenes=str(tmp_path / "scenes"),
-        photos=str(tmp_path),
+        scenes=[str(tmp_path / "scenes")],
+        data=str(tmp_path),
         labels=str(path),
         backgrounds=str(tmp_path / "backgrounds"),
     )
@@ -59,13 +65,13 @@ def sources(tmp_path: Path) -> DetectorSources:
 
 def test_every_source_is_used(sources: DetectorSources) -> None:
     mixture = open_canvases(DetectorRun(sources=sources))
-    assert len(mixture.whole) == 5 and len(mixture.close) == 1
+    assert len(mixture.whole) == 6 and len(mixture.close) == 1
     assert sum(int(mixture[n]["present"].sum()) for n in range(10)) > 0
 
 
 def test_hand_filled_shards_join_the_scenes(sources: DetectorSources) -> None:
-    mixture = open_canvases(DetectorRun(sources=replace(sources, hands=sources.scenes)))
-    assert len(mixture.whole) == 6
+    mixture = open_canvases(DetectorRun(sources=replace(sources, hands=sources.scenes[0])))
+    assert len(mixture.whole) == 7
 
 
 def test_no_scenes_is_one_sentence(sources: DetectorSources, tmp_path: Path) -> None:
@@ -100,20 +106,22 @@ def test_hands_shrink_with_their_pictures() -> None:
 
 
 def test_the_exported_detector_is_the_one_that_was_trained(sources: DetectorSources, tmp_path: Path) -> None:
-    """Depth, widths and picture size are those of the checkpoint's own configuration."""
-    config = DetectorConfig(backbone_depth=6, context=16, width=16)
-    run = DetectorRun(sources=sources, network=config, letterbox=96)
+    """Widths are those of the checkpoint's own configuration; one graph serves pictures of any size."""
+    config = DetectorConfig(width=16, blocks=1)
+    run = DetectorRun(sources=sources, network=config)
     network = HandDetector(config)
     header = {"step": 2, "commit": "abc", "config": asdict(run)}
     checkpoint.write(tmp_path / "x.safetensors", {"average": network.state_dict()}, header)
     graph = open_network("detector", export("detector", tmp_path / "x.safetensors", tmp_path, {}).parent)
-    assert graph.input_size == 96 and graph.card["config"]["network"]["width"] == 16
-    picture = np.random.default_rng(0).integers(0, 256, (1, 96, 96, 3), dtype=np.uint8)
-    with torch.no_grad():
-        expected = ExportedDetector(network.half().float().eval())(torch.from_numpy(picture))
-    told = graph.run(picture)
-    np.testing.assert_allclose(told["scores"], expected[0], atol=1e-3)
-    assert told["boxes"].shape == (1, 144, 4)
+    assert graph.card["config"]["network"]["width"] == 16
+    for shape in ((1, 96, 96, 3), (2, 64, 160, 3)):
+        picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        with torch.no_grad():
+            expected = ExportedDetector(network.half().float().eval())(torch.from_numpy(picture))
+        told = graph.run(picture)
+        for name, value in zip(ExportedDetector.NAMES, expected, strict=True):
+            np.testing.assert_allclose(told[name], value, rtol=2e-3, atol=5e-3)
+        assert told["boxes"].shape == (shape[0], shape[1] * shape[2] // 64, 4)
 
 
 def test_a_checkpoint_of_another_kind_is_refused(sources: DetectorSources, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""`handscope bench scenes`: people's photographs and clips of people signing, beside MediaPipe if asked for."""
+"""`handscope bench scenes`: people's photographs, clips of people signing and rendered scenes, beside MediaPipe if
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
     from handscope.infer.pipeline import Pipeline
     from handscope.types import Hand
 
-DESCRIPTION = """Which hands are found in photographs of people and in clips of people signing, tracked; with --peer
-mediapipe, beside MediaPipe Hands (photographs: up to ten hands at its score of 0.5; clips: its video mode as it
-comes)."""
+DESCRIPTION = """Which hands are found in photographs of people, in clips of people signing, tracked, and in rendered
+scenes that are made on the spot (touching hands, held things, gloves; no data needed); with --peer mediapipe, beside
+MediaPipe Hands (photographs: up to ten hands at its score of 0.5; clips: its video mode as it comes)."""
 MOST_HANDS, LEAST_SCORE = 10, 0.5
 """MediaPipe's settings for photographs; in clips it tracks two hands, as it comes."""
 
@@ -31,13 +33,17 @@ MOST_HANDS, LEAST_SCORE = 10, 0.5
 def add_scenes(kinds: argparse._SubParsersAction, epilog: str) -> argparse.ArgumentParser:
     """The options that are this benchmark's own."""
     scenes = kinds.add_parser(
-        "scenes", help="people's photographs and clips: which hands are found", description=DESCRIPTION, epilog=epilog
+        "scenes",
+        help="people's photographs, clips and rendered scenes: which hands are found",
+        description=DESCRIPTION,
+        epilog=epilog,
     )
     add = scenes.add_argument
-    add("--data", type=Path, required=True, metavar="DIR", help="folder with people and videos")
+    add("--data", type=Path, metavar="DIR", help="folder with people and videos; without it, rendered scenes alone")
     add("--peer", choices=["mediapipe"], help="score this one too")
     add("--peer-python", type=Path, metavar="FILE", help="Python of an environment that has it")
-    add("--only", choices=["people", "clips"], help="one of the two sets")
+    add("--only", choices=["people", "clips", "rendered"], help="one of the sets")
+    add("--rendered", type=int, default=1000, metavar="N", help="so many rendered scenes (default: 1000; 0: none)")
     return scenes
 
 
@@ -51,15 +57,28 @@ def bench_scenes(options: argparse.Namespace) -> int:
 
     if options.peer_python is not None and options.peer is None:
         raise HandscopeError("--peer-python needs --peer mediapipe")
-    people = People(options.data)
-    chosen = [] if options.only == "clips" else spread(len(people), options.limit)
-    clips = [] if options.only == "people" else labelled_clips(options.data)
+    if options.data is None and options.only in ("people", "clips"):
+        raise HandscopeError(f"--only {options.only} needs --data, the folder that holds people and videos")
+    if options.rendered < 0:
+        raise HandscopeError(f"--rendered must not be negative, got {options.rendered}")
+    wanted = {options.only} if options.only else {"people", "clips", "rendered"}
+    people = People(options.data) if options.data and "people" in wanted else None
+    chosen = [] if people is None else spread(len(people), options.limit)
+    clips = labelled_clips(options.data) if options.data and "clips" in wanted else []
+    rendered = options.rendered if "rendered" in wanted else 0
     with ExitStack() as stack:
         columns = [_own(load(options.weights, threads=options.threads))]
         if options.peer is not None:
             columns.append(_peer(stack, options.peer_python))
         show = stack.enter_context(Bars())
         results = {column.name: scenes.bench(people, clips, column, chosen=chosen, progress=show) for column in columns}
+        if rendered:
+            from handscope.synth.scene_set import scene_set
+
+            told = scenes.bench_rendered(
+                scene_set(rendered), columns, lambda done: show("rendered scenes", done, rendered)
+            )
+            results = {name: sets | {"rendered scenes": told[name]} for name, sets in results.items()}
     table = scenes.report(results)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)

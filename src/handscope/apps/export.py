@@ -12,7 +12,7 @@ from pathlib import Path
 
 from handscope.errors import HandscopeError
 from handscope.train.export import export
-from handscope.train.pretrained import export_pretrained
+from handscope.train.pretrained import export_presence
 from handscope.types import JsonValue
 
 
@@ -22,11 +22,11 @@ def parser() -> argparse.ArgumentParser:
         prog="handscope export",
         description="Write NETWORK.onnx and its card, after checking that ONNX Runtime and torch agree.",
     )
-    out.add_argument("network", choices=("estimator", "aligner", "detector", "palm", "presence"))
+    out.add_argument("network", choices=("estimator", "aligner", "detector", "presence"))
     out.add_argument(
         "checkpoint",
         type=Path,
-        help="what `handscope train` left in its `out` folder; of palm and presence, what scripts/convert_* wrote",
+        help="what `handscope train` left in its `out` folder; of presence, what convert_landmark_backbone.py wrote",
     )
     out.add_argument("--out", type=Path, required=True, help="folder of the ONNX file and its card")
     out.add_argument(
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str]) -> int:
     if not options.checkpoint.exists():
         raise HandscopeError(f"{options.checkpoint}: no such checkpoint")
     notes = _read_notes(options.notes)
-    if options.network in ("palm", "presence"):
-        print(export_pretrained(options.network, options.checkpoint, options.out, notes))
+    if options.network == "presence":
+        print(export_presence(options.checkpoint, options.out, notes))
     else:
         print(export(options.network, options.checkpoint, options.out, notes))
     return 0

@@ -4,11 +4,12 @@ A canvas shows one picture (letterboxed as at run time, or turned and scaled so 
 size) or a mosaic of four, over black bars, a plain tone or a photograph without hands; close-up pictures of
 hands may be pasted on top. Labels follow: joints where they are known give the tight box and the upright
 crop, human boxes only the place. Hands that are mostly outside, hidden or tiny are neither hand nor
-background: they are `ignored`.
+background: they are `ignored`, and so are boxes and pictures in which hands may be that nobody labelled.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,15 +36,15 @@ class CanvasConfig:
     """How canvases are put together. Shares are probabilities; sizes are shares of the canvas."""
 
     size: int = 256
-    most_hands: int = 8
+    most_hands: int = 16
     plain: float = 0.3
     mosaic: float = 0.12
     pasted: float = 0.25
-    hand_size: tuple[float, float] = (0.1, 0.95)
+    hand_size: tuple[float, float] = (0.05, 0.95)
     any_rotation_prob: float = 0.35
     rotation_deg: float = 20.0
     over_photograph: float = 0.6
-    smallest_px: float = 9.0
+    smallest_px: float = 8.0
     photometric: PhotometricConfig = field(default_factory=lambda: PhotometricConfig(erase=0.1, blur=0.25))
 
 
@@ -64,8 +65,9 @@ class Placed:
 
     @property
     def box(self) -> NDArray[np.floating]:
-        """Tight box (4,) of the joints; a human's box is made smaller by the usual margin."""
-        return tight_box(self.points, 0.0 if self.has_joints else -HAND_MARGIN / (1 + 2 * HAND_MARGIN))
+        """Tight box (4,) of the joints; a human's box of a hand is made smaller by the usual margin."""
+        exact = self.has_joints or self.ignored
+        return tight_box(self.points, 0.0 if exact else -HAND_MARGIN / (1 + 2 * HAND_MARGIN))
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,22 @@ class DetectionMixture(Dataset[Example]):
             if hand is not None:
                 hand.ignored = hidden(label) or too_little(hand.box, inside, config.smallest_px)
                 placed.append(hand)
-        return placed
+        return [*placed, *doubtful(sample, matrix, region)]
+
+
+def doubtful(sample: Sample, matrix: NDArray[np.float64], region: NDArray[np.integer]) -> list[Placed]:
+    """Where nothing is asked of the canvas: the picture's ignored boxes, and of one with unlabelled hands all of it."""
+    boxes = [] if sample.ignored is None else list(np.asarray(sample.ignored, np.float64))
+    corners = [_corners(box) @ matrix[:, :2].T + matrix[:, 2] for box in boxes]
+    if not sample.complete:
+        corners.append(_corners(region))
+    return [Placed(points, None, True, ignored=True) for points in corners]
+
+
+def _corners(box: NDArray[np.number]) -> NDArray[np.float64]:
+    """The four corners (4, 2) of a box."""
+    x0, y0, x1, y1 = box
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float64)
 
 
 def pick(parts: Sequence[Part], rng: np.random.Generator) -> Sample:
@@ -243,8 +260,7 @@ def place(label: HandLabel, matrix: NDArray[np.float64], turn: float, mirrored: 
     if label.joints_2d is not None and _joints_are_known(label):
         points = label.joints_2d
     elif label.box is not None:
-        x0, y0, x1, y1 = label.box
-        points = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+        points = _corners(label.box)
     else:
         return None
     right = None if label.handedness is None else (label.handedness == "right") != mirrored
@@ -297,6 +313,21 @@ def hand_table(hands: Sequence[Placed], rows: int) -> Example:
         if hand.right is not None:
             table["right"][i], table["right_known"][i] = hand.right, True
     return table
+
+
+class Joined:
+    """Several sources one after the other."""
+
+    def __init__(self, sources: Sequence[SampleSource]) -> None:
+        self.sources = tuple(sources)
+        self.ends = np.cumsum([len(source) for source in self.sources]).tolist()
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    def __getitem__(self, i: int) -> Sample:
+        which = bisect_right(self.ends, i)
+        return self.sources[which][i - (self.ends[which - 1] if which else 0)]
 
 
 class Pictures:

@@ -6,8 +6,7 @@ Only the `dev` split of the photographs and the labelled clips are for scoring; 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.data.people import read_lines
 from handscope.errors import HandscopeError
 from handscope.geometry.boxes import box_area
 
@@ -47,12 +47,18 @@ class Scene:
 
 
 class People:
-    """The photographs of `people` that were looked at, of one split: a sequence of pairs (scene, RGB picture)."""
+    """The photographs of `people` that were looked at, of one split, and of `sources` if some are named: a sequence of
+    pairs (scene, RGB picture).
+    """
 
-    def __init__(self, root: Path | str, split: str = "dev") -> None:
+    def __init__(self, root: Path | str, split: str = "dev", sources: Collection[str] | None = None) -> None:
         self.folder = Path(root) / "people"
-        rows = _read_lines(self.folder / "index.jsonl")
-        looked_at = [row for row in rows if row["split"] == split and row["hands"] is not None]
+        rows = read_lines(self.folder / "index.jsonl")
+        looked_at = [
+            row
+            for row in rows
+            if row["split"] == split and row["hands"] is not None and (sources is None or row["source"] in sources)
+        ]
         self.scenes = [_scene(row, row["file"]) for row in looked_at]
         self.sources = [str(row["source"]) for row in looked_at]
 
@@ -82,7 +88,7 @@ class LabelledClip:
 def labelled_clips(root: Path | str) -> list[LabelledClip]:
     """The clips of `videos` that have labels, by name."""
     folder = Path(root) / "videos"
-    rows = _read_lines(folder / "labels.jsonl")
+    rows = read_lines(folder / "labels.jsonl")
     return [
         LabelledClip(
             folder / clip,
@@ -106,13 +112,3 @@ def _scene(row: dict[str, Any], name: str) -> Scene:
 
 def _boxes(boxes: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     return np.array(boxes, np.float64).reshape(-1, 4)
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON Lines file."""
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise HandscopeError(
-            f"{path}: cannot be read ({error}); give the folder that holds people and videos"
-        ) from error

@@ -1,114 +1,100 @@
-"""A quick score for training the detector: held-out photographs and joints-dev, letterboxed as at run time.
+"""A quick score for training the detector: people's photographs of sources held out, seen as at run time.
 
-dev = DetectorDev("../shared/data", "recipes/labels/photos_pseudo.jsonl.gz")
-dev.score(lambda images: (scores, boxes, up, crops, right))
+dev = DetectorDev("../shared/data")
+dev.score(lambda image: (scores, boxes, up, crops, right))
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.data.detection import Placed, hand_table, place
-from handscope.data.dev_sets import JointsDev
-from handscope.data.photos import PhotoDataset
-from handscope.geometry.boxes import best_of_each, box_iou
-from handscope.geometry.crops import crop_around
-from handscope.types import Sample
+from handscope.data.people import HELD_OUT
+from handscope.data.scenes import People
+from handscope.evaluation.matching import Matched, match
+from handscope.geometry.boxes import best_of_each, same_place
+from handscope.geometry.looks import shrunk, to_picture
 
 Answer = tuple[NDArray, NDArray, NDArray, NDArray, NDArray]
-"""scores (n, g), boxes (n, g, 4), up (n, g, 2), crops (n, g, 3) and right (n, g), px of the letterbox."""
+"""scores (g,), boxes (g, 4), up (g, 2), crops (g, 3) and right (g,), px of what the network sees."""
 
-FOUND_IOU = 0.5
-FALSE_IOU = 0.1
-SAME_IOU = 0.4
-"""Detections that overlap so much are one."""
-SOURCES = ("ti1k", "dwivedi", "subhih")
+LEAST = 0.05
+"""Answers below are not looked at."""
+SMALL_PX = 32.0
+"""Hands of this size and more, where the picture's longer side is 640 px, are also told apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What the detector says of one hand."""
+
+    box: NDArray[np.float64]
+    score: float
+    handedness: str
+    track: int | None = None
 
 
 class DetectorDev:
-    """Every `every`-th held-out photograph and every `every_joint`-th picture of joints-dev."""
+    """The held-out photographs, seen with a longer side of `size` px."""
 
-    def __init__(
-        self, data: Path | str, labels: Path | str, *, size: int = 256, every: int = 2, every_joint: int = 4
-    ) -> None:
-        photos = PhotoDataset(data, labels, split="held-out", sources=SOURCES)
-        joints = JointsDev(data)
-        self.sets = {
-            "photos": [letterboxed(photos[i], size) for i in range(0, len(photos), every)],
-            "joints-dev": [letterboxed(joints[i], size) for i in range(0, len(joints), every_joint)],
+    def __init__(self, data: Path | str, *, size: int = 320) -> None:
+        self.size = size
+        self.people = People(data, split="train", sources=HELD_OUT)
+
+    def score(self, detect: Callable[[NDArray[np.uint8]], Answer]) -> dict[str, float]:
+        """Average precision at the usual overlap, of all hands and of those of `SMALL_PX` and more."""
+        matched = []
+        for scene, image in self.people:
+            small, scale = shrunk(image, self.size)
+            matched.append(match(scene, found_in(detect(small[None]), scale)))
+        return {
+            "average_precision": average_precision(matched),
+            "average_precision_larger": average_precision(matched, SMALL_PX),
+            "found_at_0.3": found(matched, 0.3),
+            "false_at_0.3": false(matched, 0.3),
         }
 
-    def score(
-        self, detect: Callable[[NDArray[np.uint8]], Answer], *, threshold: float = 0.3, batch: int = 16
-    ) -> dict[str, float]:
-        """For each set: hands found, false alarms a picture, box IoU, errors of the crops of hands found."""
-        scores = {}
-        for name, pictures in self.sets.items():
-            answers: list[tuple[NDArray, ...]] = []
-            for i in range(0, len(pictures), batch):
-                parts = detect(np.stack([image for image, _ in pictures[i : i + batch]]))
-                answers += list(zip(*parts, strict=True))
-            truths = [truth for _, truth in pictures]
-            figures = [compare(a, truth, threshold) for a, truth in zip(answers, truths, strict=True)]
-            scores |= {f"{name}/{key}": value for key, value in summary(figures).items()}
-        return scores
+
+def found_in(answer: Answer, scale: NDArray[np.float64]) -> list[Found]:
+    """Each hand once, in picture px."""
+    scores, boxes, _, crops, right = answer
+    keep = np.flatnonzero(scores >= LEAST)
+    boxes = to_picture(boxes[keep].reshape(-1, 2, 2), scale).reshape(-1, 4)
+    centres, extents = to_picture(crops[keep, :2], scale), crops[keep, 2] / scale.mean()
+    best = best_of_each(scores[keep], same_place(boxes, centres, extents))
+    sides = np.where(right[keep] > 0.5, "right", "left")
+    return [Found(box=boxes[k], score=float(scores[keep[k]]), handedness=str(sides[k])) for k in best]
 
 
-def letterboxed(sample: Sample, size: int) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
-    """The picture in a black square and its hands' table."""
-    height, width = sample.image.shape[:2]
-    crop = crop_around([(width - 1) / 2, (height - 1) / 2], max(width, height), (0, -1), size=size)
-    image = crop.extract(sample.image, cv2.BORDER_CONSTANT)
-    hands: list[Placed] = []
-    for label in sample.hands:
-        placed = place(label, crop.matrix, 0.0, False)
-        if placed is not None:
-            hands.append(placed)
-    return image, hand_table(hands, max(len(hands), 1))
-
-
-def compare(answer: tuple[NDArray, ...], truth: dict[str, NDArray], threshold: float) -> dict[str, list[float]]:
-    """Figures of one picture: one entry a labelled hand, a found hand, or a detection."""
-    scores, boxes, up, crops, right = answer
-    cells = np.flatnonzero(scores > threshold)
-    boxes_seen = boxes[cells]
-    cells = cells[best_of_each(scores[cells], box_iou(boxes_seen[:, None], boxes_seen) >= SAME_IOU)]
-    out: dict[str, list[float]] = {"found": [], "false_alarms": [0.0]}
-    for cell in cells:
-        out["false_alarms"][0] += float((box_iou(truth["boxes"], boxes[cell]) < FALSE_IOU).all())
-    for row in np.flatnonzero(truth["present"]):
-        overlaps = box_iou(truth["boxes"][row], boxes[cells]) if len(cells) else np.zeros(0)
-        hit = len(cells) > 0 and float(overlaps.max()) >= FOUND_IOU
-        out["found"].append(float(hit))
-        if not hit:
+def average_precision(matched: list[Matched], least_px: float = 0.0) -> float:
+    """Area under precision over recall; only hands of `least_px` and more count, smaller ones neither way."""
+    scores, right = [], []
+    hands = 0
+    for one in matched:
+        large = one.scene.sizes >= least_px
+        hands += int(large.sum())
+        if one.scene.crowd:
             continue
-        best = cells[int(overlaps.argmax())]
-        out.setdefault("iou", []).append(float(overlaps.max()))
-        if truth["frame_known"][row]:
-            extent = truth["crops"][row, 2]
-            cosine = float(np.clip(up[best] @ truth["up"][row], -1, 1))
-            away = float(np.hypot(*(crops[best, :2] - truth["crops"][row, :2]))) / extent
-            out.setdefault("turn_deg", []).append(float(np.degrees(np.arccos(cosine))))
-            out.setdefault("centre", []).append(away)
-            out.setdefault("log_extent", []).append(abs(float(np.log(crops[best, 2] / extent))))
-        if truth["right_known"][row]:
-            out.setdefault("handedness", []).append(float((right[best] > 0.5) == (truth["right"][row] > 0.5)))
-    return out
+        for k, n in enumerate(one.hand):
+            if one.false[k] or (n >= 0 and large[n]):
+                scores.append(one.scores[k])
+                right.append(n >= 0)
+    order = np.argsort(-np.array(scores), kind="stable")
+    hits = np.array(right, bool)[order]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(precision[hits].sum() / max(hands, 1))
 
 
-def summary(figures: list[dict[str, list[float]]]) -> dict[str, float]:
-    """Means over the set; for the turn also the share that is off by more than 45 degrees."""
-    pooled: dict[str, list[float]] = {}
-    for one in figures:
-        for key, values in one.items():
-            pooled.setdefault(key, []).extend(values)
-    means = {key: float(np.mean(values)) for key, values in pooled.items() if values}
-    if "turn_deg" in pooled:
-        means["turn_over_45"] = float(np.mean(np.array(pooled["turn_deg"]) > 45))
-        means["turn_deg"] = float(np.median(pooled["turn_deg"]))
-    return means
+def found(matched: list[Matched], least_score: float) -> float:
+    """Share of the hands that are found."""
+    at = np.concatenate([one.found_at for one in matched])
+    return float((at >= least_score).mean())
+
+
+def false(matched: list[Matched], least_score: float) -> float:
+    """False hands a picture."""
+    return float(np.mean([(one.false & (one.scores >= least_score)).sum() for one in matched if not one.scene.crowd]))

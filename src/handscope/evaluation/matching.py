@@ -8,16 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handscope.data.scenes import Scene
 from handscope.geometry.boxes import box_iou
-from handscope.types import Hand
 
 FOUND_IOU = 0.3
 """Boxes by eye enclose what is seen of a hand, ours its joints and mask; of small hands these differ by pixels."""
+
+
+@runtime_checkable
+class Answer(Protocol):
+    """What is matched: a hand of whatever found it."""
+
+    @property
+    def box(self) -> NDArray[np.floating]:
+        """Picture px (4,)."""
+        ...
+
+    @property
+    def score(self) -> float:
+        """In [0, 1]."""
+        ...
+
+    @property
+    def handedness(self) -> str:
+        """ "left" or "right"."""
+        ...
+
+    @property
+    def track(self) -> int | None:
+        """Which hand of a video this is."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +62,7 @@ class Matched:
     sided: NDArray[np.bool_]
 
 
-def match(scene: Scene, answers: Sequence[Hand]) -> Matched:
+def match(scene: Scene, answers: Sequence[Answer]) -> Matched:
     """The answers of one picture against its labels."""
     scores = np.array([answer.score for answer in answers], np.float64)
     hand = np.full(len(answers), -1)

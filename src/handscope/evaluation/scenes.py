@@ -1,9 +1,10 @@
-"""`handscope bench scenes`: hands in people's photographs and in clips of people signing, which nobody trained on.
+"""`handscope bench scenes`: hands in people's photographs, in clips of people signing and in rendered scenes, which
+nobody trained on.
 
 Found means a box IoU of `matching.FOUND_IOU` or more, answers choosing greedily by score. Sizes are square roots of the
 labelled boxes' areas where the picture's longer side is 640 px. A hit on an `ignore` box counts neither way, pictures
 of crowds count for recall only. Clips are tracked from their first frame, and told hands are compared on the labelled
-frames. Brackets are 95 % bootstrap intervals over pictures.
+frames. A rendered hand's box is that of what shows of it. Brackets are 95 % bootstrap intervals over pictures.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.data.scenes import LabelledClip, People
+from handscope.data.scenes import LabelledClip, People, Scene
 from handscope.evaluation.matching import (
     Counts,
     Matched,
@@ -28,12 +29,15 @@ from handscope.evaluation.matching import (
     sides_right,
 )
 from handscope.evaluation.side_by_side import side_by_side
-from handscope.types import Hand
+from handscope.types import Hand, Sample
 
 EDGES = (0.0, 32.0, 48.0, 64.0, 96.0, 160.0, math.inf)
 NAMES = ("under 32 px", "32 to 48 px", "48 to 64 px", "64 to 96 px", "96 to 160 px", "160 px and more")
 LARGER = slice(1, None)
 """The size groups of 32 px and more."""
+RENDERED_EDGES = (0.0, 24.0, math.inf)
+TOUCHING_M = 0.025
+"""Two hands touch if joints of theirs are nearer: the bones' distance where skins meet."""
 PRECISION = 0.95
 """Recall is also told at the least score that gives this precision."""
 LONGEST_RUN = 2
@@ -79,7 +83,7 @@ class Column:
 
 
 def bench(
-    people: People,
+    people: People | None,
     clips: Sequence[LabelledClip],
     column: Column,
     *,
@@ -87,9 +91,10 @@ def bench(
     progress: Progress = lambda name, done, total: None,
 ) -> dict[str, Figures]:
     """The figures of one column by set; `chosen` are the numbers of the photographs to look at."""
-    numbers = list(range(len(people)) if chosen is None else chosen)
+    numbers = [] if people is None else list(range(len(people)) if chosen is None else chosen)
     matched = []
     for done, i in enumerate(numbers):
+        assert people is not None
         scene, picture = people[i]
         matched.append(match(scene, column.model(picture)))
         progress(f"people, {column.name}", done + 1, len(numbers))
@@ -101,10 +106,83 @@ def bench(
     return figures | ({"clips": clip_figures(frames)} if frames else {})
 
 
+@dataclass(frozen=True)
+class RenderedScene:
+    """What was answered of a rendered scene of some `kind`, in which two hands may be `touching`."""
+
+    kind: str
+    touching: bool
+    matched: Matched
+
+
+def bench_rendered(
+    scenes: Iterable[tuple[str, Sample]], columns: Sequence[Column], progress: Callable[[int], None] = lambda done: None
+) -> dict[str, Figures]:
+    """The figures of every column on rendered scenes with their kinds, each of which is needed once."""
+    answered: dict[str, list[RenderedScene]] = {column.name: [] for column in columns}
+    for done, (kind, sample) in enumerate(scenes):
+        scene, touching = rendered_scene(sample), touch(sample)
+        for column in columns:
+            matched = match(scene, column.model(sample.image))
+            answered[column.name].append(RenderedScene(kind, touching, matched))
+        progress(done + 1)
+    return {name: rendered_figures(of_column) for name, of_column in answered.items()}
+
+
 def match_clip(clip: LabelledClip, track: Track) -> list[Matched]:
     """The labelled frames of one clip, in order."""
     told = {i: hands for i, hands in enumerate(track(clip)) if i in clip.frames}
     return [match(clip.frames[i], told.get(i, ())) for i in sorted(clip.frames)]
+
+
+def rendered_scene(sample: Sample) -> Scene:
+    """What there is to find: of each hand the box of what shows of it."""
+    boxes, sides = [], []
+    for label in sample.hands:
+        assert label.mask is not None and label.mask.any(), "rendered hands have masks"
+        y, x = np.nonzero(label.mask > 127) if (label.mask > 127).any() else np.nonzero(label.mask)
+        boxes.append([x.min() - 0.5, y.min() - 0.5, x.max() + 0.5, y.max() + 0.5])
+        sides.append(label.handedness)
+    height, width = sample.image.shape[:2]
+    box = np.array(boxes, np.float64).reshape(-1, 4)
+    return Scene(
+        name=sample.key, width=width, height=height, boxes=box, sides=tuple(sides), ignore=np.zeros((0, 4)), crowd=False
+    )
+
+
+def touch(sample: Sample) -> bool:
+    """Whether two hands, all that there are, touch."""
+    if len(sample.hands) != 2:
+        return False
+    one, two = (np.asarray(label.joints_3d) for label in sample.hands)
+    return bool(np.linalg.norm(one[:, None] - two, axis=-1).min() < TOUCHING_M)
+
+
+def rendered_figures(scenes: Sequence[RenderedScene]) -> Figures:
+    """As the model answers: by size, by kind, and of touching pairs both."""
+    all_matched = [scene.matched for scene in scenes]
+    counts = count(all_matched, RENDERED_EDGES)
+    empty = int(counts.empty.sum())
+    figures = {
+        "pictures": Figure(len(scenes), "{:.0f}"),
+        "labelled hands": Figure(int(counts.hands.sum()), "{:.0f}"),
+        "found, of 24 px and more": _share(counts, lambda c: c.recall(LARGER)),
+        "found, of all": _share(counts, Counts.recall),
+        "precision": _share(counts, lambda c: c.precision),
+        f"false hands on {empty} pictures without any": Figure(counts.false_on_empty, "{:.0f}"),
+        "left or right": Figure(sides_right(all_matched)),
+    }
+    for kind in dict.fromkeys(scene.kind for scene in scenes):
+        of_kind = count([scene.matched for scene in scenes if scene.kind == kind], RENDERED_EDGES)
+        if of_kind.hands[:, LARGER].any():
+            figures[f"found, of 24 px and more, {kind}"] = Figure(of_kind.recall(LARGER))
+    pairs = [
+        scene.matched.found_at
+        for scene in scenes
+        if scene.touching and (scene.matched.scene.sizes >= RENDERED_EDGES[1]).all()
+    ]
+    both = float(np.mean([np.isfinite(at).all() for at in pairs])) if pairs else math.nan
+    return figures | {f"both found, of {len(pairs)} touching pairs": Figure(both)}
 
 
 def people_figures(matched: Sequence[Matched]) -> Figures:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Float = TypeVar("Float", bound=np.floating)
+SAME_IOU, SAME_CENTRE = 0.5, 0.2
+"""When two detections are one hand (`same_place`)."""
 
 
 def tight_box(points: NDArray[Float], margin: float = 0.0) -> NDArray[Float]:
@@ -63,6 +65,18 @@ def best_of_each(scores: ArrayLike, same: NDArray[np.bool_]) -> list[int]:
         if not same[one, kept].any():
             kept.append(one)
     return kept
+
+
+def same_place(
+    boxes: NDArray[np.floating],
+    centres: NDArray[np.floating],
+    extents: NDArray[np.floating],
+) -> NDArray[np.bool_]:
+    """Which of n detections show one hand (n, n): of a box IoU above `SAME_IOU`, or with centres (n, 2) of their crops
+    nearer than `SAME_CENTRE` of the smaller crop's extent (n,); `boxes` (n, 4).
+    """
+    apart = np.hypot(*(centres[:, None] - centres).transpose(2, 0, 1))
+    return (box_iou(boxes[:, None], boxes) > SAME_IOU) | (apart < SAME_CENTRE * np.minimum(extents[:, None], extents))
 
 
 def pixel_window(points: ArrayLike, height: int, width: int, *, margin: int = 0) -> tuple[int, int, int, int]:

@@ -47,12 +47,12 @@ def joint_score(detected: float, estimate: Estimate, presence: float) -> float:
 
 
 def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
-    """The candidates in each of `images`, RGB uint8 (H, W, 3), that the detectors see, best first.
+    """The candidates in each of `images`, RGB uint8 (H, W, 3), that the detector sees, best first.
 
     What the first pass takes for no hand (a score under `FIRST_SCORE` of the least one), or for one found already, is
     left out.
     """
-    found = [(i, d) for i, detections in enumerate(models.proposals.search(images)) for d in detections]
+    found = [(i, d) for i, detections in enumerate(models.detector.search(images)) for d in detections]
     views = [(images[i], detected_crop(d, models.estimator.size)) for i, d in found]
     if models.aligner is not None:
         views = models.aligner.align(views, models.estimator.size)

@@ -15,9 +15,8 @@ from handscope.hand.assets import HandAsset, load_asset
 from handscope.infer.aligner import Aligner
 from handscope.infer.assembly import Assembler
 from handscope.infer.calibration import Calibration
-from handscope.infer.detector import Detector, card_threshold
+from handscope.infer.detector import Detector, card_threshold, sizes_for
 from handscope.infer.estimator import Estimator
-from handscope.infer.palm import PalmDetector, Proposals, sizes_for
 from handscope.infer.presence import Presence
 from handscope.infer.weights import Card, open_network
 
@@ -28,13 +27,13 @@ and were not, 95.6 % on people/dev (docs/detector.md)."""
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Models:
-    """What proposes hands (`proposals`), makes their crops upright (`aligner`, if there is one), reads them
+    """What proposes hands (`detector`), makes their crops upright (`aligner`, if there is one), reads them
     (`estimator`), judges whether they are there at all (`presence`, if there is one) and tells them in a picture's
     terms (`assembler`); hands of a score under `min_score` are left out.
     """
 
     estimator: Estimator
-    proposals: Proposals
+    detector: Detector
     assembler: Assembler
     aligner: Aligner | None = None
     presence: Presence | None = None
@@ -46,8 +45,7 @@ class Models:
         parts = {
             "estimator": self.estimator,
             "aligner": self.aligner,
-            "detector": self.proposals.detector,
-            "palm": self.proposals.palms,
+            "detector": self.detector,
             "presence": self.presence,
         }
         return {name: part.network.card for name, part in parts.items() if part is not None}
@@ -69,14 +67,11 @@ def open_models(
 ) -> Models:
     """The networks, checked and opened; the arguments are those of `handscope.load`."""
     estimator = Estimator(open_network("estimator", weights, threads))
-    detector, palm = (open_network(name, weights, threads) for name in ("detector", "palm"))
+    detector = open_network("detector", weights, threads)
     least = MIN_SCORE if min_score is None else min_score
     return Models(
         estimator=estimator,
-        proposals=Proposals(
-            Detector(detector, threshold=min(card_threshold(detector), least), tiles=tiles),
-            PalmDetector(palm, threshold=min(card_threshold(palm), least), sizes=sizes_for(tiles)),
-        ),
+        detector=Detector(detector, threshold=min(card_threshold(detector), least), sizes=sizes_for(tiles)),
         assembler=_assembler(estimator, load_asset(hand_model)),
         aligner=Aligner(open_network("aligner", weights, threads)),
         presence=Presence(open_network("presence", weights, threads)),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from handscope.errors import AssetError
 
-NAMES = ("estimator", "aligner", "detector", "palm", "presence")
+NAMES = ("estimator", "aligner", "detector", "presence")
 THREADS = 1
 """Of a network unless told: more spin while they wait, so that a picture took longer with two on two idle cores, and
 longer still beside other work (docs/faq.md)."""

@@ -20,8 +20,6 @@ SMALLEST_SPREAD_PX = 6.0
 """... and at least this, lest no cell be near the centre of a small hand."""
 NEAR = 0.3
 """Cells where the Gaussian is above this learn geometry."""
-ASIDE = 0.02
-"""Cells where an ignored hand's Gaussian is above this are not asked for a score."""
 
 
 class HandTable(NamedTuple):
@@ -29,7 +27,7 @@ class HandTable(NamedTuple):
 
     present: Bool[Tensor, "b m"]
     ignored: Bool[Tensor, "b m"]
-    """Something of a hand is there, too little to ask for: cells near it are not asked."""
+    """A box in which hands may be that nobody labelled, or too little of one to ask for: its cells are not asked."""
     boxes: Float[Tensor, "b m 4"]
     up: Float[Tensor, "b m 2"]
     crops: Float[Tensor, "b m 3"]
@@ -45,6 +43,15 @@ def gaussians(cells: Float[Tensor, "g 2"], hands: HandTable) -> Float[Tensor, "b
     sigma = (SPREAD * hands.crops[..., 2]).clamp(min=SMALLEST_SPREAD_PX)
     away = ((cells - hands.crops[:, :, None, :2]) ** 2).sum(-1)  # (b, m, g) px^2
     return torch.exp(-away / (2 * sigma[..., None] ** 2))
+
+
+def within(
+    cells: Float[Tensor, "g 2"], boxes: Float[Tensor, "b m 4"], rows: Bool[Tensor, "b m"]
+) -> Bool[Tensor, "b g"]:
+    """Which cells lie in one of the boxes of these rows, or within `SMALLEST_SPREAD_PX` of it."""
+    low, high = boxes[:, :, None, :2] - SMALLEST_SPREAD_PX, boxes[:, :, None, 2:] + SMALLEST_SPREAD_PX
+    inside = ((cells >= low) & (cells <= high)).all(-1)
+    return (inside & rows[..., None]).any(1)
 
 
 def score_term(
@@ -73,7 +80,7 @@ def detection_terms(
     """Terms "score", "box", "crop", "up" and "right"; `score` and `right` are logits, the rest picture px."""
     near = gaussians(cells, hands)
     heat, owner = (near * hands.present[..., None]).max(1)  # (b, g); the hand that each cell is nearest to
-    asked = ((near * hands.ignored[..., None]).amax(1) < ASIDE) | (heat > NEAR)
+    asked = ~within(cells, hands.boxes, hands.ignored) | (heat > NEAR)
     weight = torch.where(heat > NEAR, heat, 0.0)
 
     def owned(values: Tensor) -> Tensor:

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from handscope.nn.backbones import SameConv, load_into
-from handscope.nn.exported import Exported
 
 STAGES = ((32, 4), (64, 5), (128, 5), (256, 5), (256, 5))
 """Channels and blocks of the stages at strides 2 to 32; the first block of each but the first one halves the map."""
@@ -71,7 +70,7 @@ class Palms(NamedTuple):
 
 
 class PalmNetwork(nn.Module):
-    """Pictures to `Palms`; 1.2 M weights, 0.35 GMAC at 192 px. `features` are for heads of one's own."""
+    """Pictures to `Palms`; 1.2 M weights, 0.35 GMAC at 192 px. The detector (nn/detector.py) stands on it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,24 +98,35 @@ class PalmNetwork(nn.Module):
         load_into(network, path)
         return network
 
-    def features(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor]:
-        """The pyramid's maps at strides 8 (b, 128, h/8, w/8) and 16 (b, 256, h/16, w/16), from which the heads read."""
+    def maps(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """What the stages give, at strides 2 to 32."""
         maps = []
         x = self.bend(self.stem(image))
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
+        return maps
+
+    def pyramid(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """From the stages' maps those at strides 8 (b, 128, h/8, w/8) and 16 (b, 256, h/16, w/16) that heads read."""
         middle = self.up_16(maps[4], maps[3])
         return self.up_8(middle, maps[2]), middle
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Palms:
-        """Every guess of every cell."""
-        fine, middle = self.features(image)
+    def features(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor]:
+        """The pyramid's maps of a picture."""
+        return self.pyramid(self.maps(image))
+
+    def read(self, fine: Tensor, middle: Tensor) -> Palms:
+        """What the heads say of the pyramid's maps: every guess of every cell."""
         parts = [
             read_guesses(self.score_8(fine), self.place_8(fine), 8),
             read_guesses(self.score_16(middle), self.place_16(middle), 16),
         ]
         return Palms(*[torch.cat(values, 1) for values in zip(*parts, strict=True)])
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Palms:
+        """Every guess of every cell."""
+        return self.read(*self.features(image))
 
 
 def read_guesses(scores: Float[Tensor, "b k h w"], places: Float[Tensor, "b m h w"], stride: int) -> Palms:
@@ -135,18 +145,3 @@ def read_guesses(scores: Float[Tensor, "b k h w"], places: Float[Tensor, "b m h 
         torch.cat([centres - half, centres + half], -1).flatten(1, 3),
         points.flatten(1, 3),
     )
-
-
-class ExportedPalms(Exported):
-    """What ships as ONNX: bytes in, probabilities, boxes and points in px out."""
-
-    NAMES = ("scores", "boxes", "points")
-
-    def __init__(self, network: PalmNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: UInt8[Tensor, "n h w 3"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores (n, g), boxes (n, g, 4), points (n, g, 7, 2)."""
-        found = self.network(image.permute(0, 3, 1, 2).float() / 255)
-        return found.scores.sigmoid(), found.boxes, found.points

@@ -135,6 +135,25 @@ def sample_skin(rng: np.random.Generator) -> Float32:
     return skin
 
 
+def sample_glove(rng: np.random.Generator) -> Float32:
+    """A skin vector (`SKIN_LENGTH`,) that looks like rubber, wool or leather: one colour, no nails, no veins."""
+    hue = np.array([[[rng.integers(180), rng.integers(0, 230), rng.integers(20, 250)]]], np.uint8)
+    colour = np.clip(cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0, 0] / 255.0, 0.02, 1) ** 2.2
+    glove = np.zeros(SKIN_LENGTH, np.float32)
+    glove[:9] = np.tile(colour, 3)
+    glove[9:] = (
+        rng.uniform(0.2, 0.9),  # creases
+        0.0,
+        rng.uniform(0.0, 0.3),  # mottling
+        0.0,
+        rng.uniform(0.0, 0.0005) / SLOPE_GAIN,  # relief, m
+        rng.uniform(0.0, 0.9) ** 1.6,  # shine
+        rng.uniform(4, 40),  # gloss
+        0.0,
+    )
+    return glove
+
+
 def tone_of(skin: Float32) -> float:
     """Where a skin vector lies between the lightest tone, 0, and the darkest, 10, by the lightness of its back."""
     lightness = np.array([0.2126, 0.7152, 0.0722])  # of linear red, green, blue

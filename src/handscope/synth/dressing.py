@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from handscope.geometry.boxes import box_centre, longer_side, tight_box
 from handscope.geometry.camera import NEAR_M, project
 from handscope.skeleton import BONES
-from handscope.synth.appearance import TO_LINEAR, cloth_surface, random_rotation, sample_skin
+from handscope.synth.appearance import TO_LINEAR, cloth_surface, random_rotation, sample_glove, sample_skin
 from handscope.synth.backgrounds import Backgrounds, pattern
 from handscope.synth.config import SynthConfig
 from handscope.synth.meshes import ArmShape, HandBody, Mesh, arm_path, ball, box, cylinder
@@ -73,7 +73,8 @@ def dress(
     K: Array, picture: tuple[int, int], index: int, *, like: DressedHand | None = None,
     left: bool | None = None, arm: ArmShape | None = None,
 ) -> DressedHand | None:  # fmt: skip
-    """Give a hand everything that goes with it; None if its arm would block the view.
+    """Give a hand everything that goes with it; None if its arm would block the view, or if it can hold nothing but
+    must.
 
     `like` is the same person's other hand and lends its skin and sleeve; `left` and `arm` are sampled if None.
     """
@@ -81,6 +82,8 @@ def dress(
     if arm is None:
         return None
     skin = like.part.surfaces[0].material if like is not None else sample_skin(rng)
+    if like is None and config.share_glove and rng.random() < config.share_glove:
+        skin = sample_glove(rng)
     with_arm = body.with_arm(placed.vertices, arm)
     surfaces = [
         Surface(
@@ -96,6 +99,8 @@ def dress(
     surfaces += _shoulder(rng, placed, body, arm, surfaces, K, picture)
     if rng.random() < config.share_held:
         held = held_object(rng, placed.rest_joints)
+        if held is None and config.share_held == 1:
+            return None  # another pose can hold something
         if held is not None:
             surfaces.append(
                 Surface(mesh=held, kind=CLOTH, material=cloth_surface(rng), texture=object_texture(rng, backgrounds))

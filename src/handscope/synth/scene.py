@@ -25,6 +25,7 @@ from handscope.synth.config import SynthConfig as SynthConfig
 from handscope.synth.dressing import DressedHand, Placed, distractor, dress, image_box, object_before
 from handscope.synth.labels import label_hand
 from handscope.synth.meshes import HandBody
+from handscope.synth.pairs import touching
 from handscope.synth.placement import frame_hand, place_in_scene, sample_view
 from handscope.synth.poses import Skeleton, sample_pose, to_theta
 from handscope.synth.rendering import Part, render
@@ -128,15 +129,18 @@ def _whole_picture(world: World, rng: np.random.Generator, key: str) -> Sample:
     K = intrinsics_of_focal(focal, width, height)
     count = 0 if rng.random() < config.share_empty else int(rng.choice([1, 2, 3], p=[0.5, 0.36, 0.14]))
     hands: list[DressedHand] = []
+    low, high = config.hand_share
     for i in range(count):
-        share = float(np.exp(rng.uniform(np.log(0.08), np.log(0.9 if i == 0 else 0.6))))
-        for _ in range(6):
+        share = float(np.exp(rng.uniform(np.log(low), np.log(high if i == 0 else high * 2 / 3))))
+        for _ in range(6 if config.share_held < 1 else 30):
             placed = world.pose(rng, sample_shape(rng), sample_view(rng))
             T = place_in_scene(rng, placed.joints, K, width, height, share)
             hand = world.dress(rng, placed, T, K, (width, height), len(hands))
             if hand is not None and not _in_the_way(hand, hands, K):
                 hands.append(hand)
                 break
+    if hands and config.share_pair and rng.random() < config.share_pair:
+        hands = _pair(world, rng, hands[0], K, (width, height))
     others = int(rng.choice([0, 1, 2], p=[0.45, 0.35, 0.2])) + (count == 0)
     parts = [h.part for h in hands] + [distractor(rng, world.backgrounds, K, width, height) for _ in range(others)]
     return _finish(rng, key, background, hands, parts, K, centred=False)
@@ -164,6 +168,24 @@ def _second_hand(
         if hand is not None and not _in_the_way(hand, [first], K):
             return hand
     return None
+
+
+def _pair(
+    world: World, rng: np.random.Generator, first: DressedHand, K: Array, picture: tuple[int, int]
+) -> list[DressedHand]:
+    """The hand and its person's other one, which touches it; alone if none fits."""
+    for _ in range(6):
+        placed = world.pose(rng, first.placed.beta, np.eye(3))
+        at = touching(rng, first.placed.vertices, placed.vertices, first.placed.R, first.placed.T)
+        if at is None:
+            continue
+        R, T = at
+        if (placed.rest_joints @ R.T + T)[:, 2].min() < 0.12:
+            continue
+        other = world.dress(rng, replace(placed, R=R), T, K, picture, 1, like=first, left=not first.left)
+        if other is not None:
+            return [first, other]
+    return [first]
 
 
 def _in_the_way(hand: DressedHand, others: list[DressedHand], K: Array) -> bool:

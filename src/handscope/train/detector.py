@@ -12,14 +12,16 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from handscope.data.catalog import open_shards
-from handscope.data.detection import CanvasConfig, DetectionMixture, Part, Pictures
+from handscope.data.detection import CanvasConfig, DetectionMixture, Joined, Part, Pictures
+from handscope.data.people import PeopleDataset
 from handscope.data.photos import PhotoDataset
 from handscope.data.transforms import Example
-from handscope.evaluation.detector_dev import DetectorDev
+from handscope.evaluation.detector_dev import Answer, DetectorDev
 from handscope.losses.detection import HandTable, detection_terms
 from handscope.nn.detector import STRIDE, Detections, DetectorConfig, ExportedDetector, HandDetector, cell_centres
 from handscope.train.checkpoint import load
@@ -32,24 +34,26 @@ TABLE = tuple(HandTable._fields)
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorSources:
-    """Where pictures come from: scene shards, photographs with labels, pictures without hands; `hands` are the
-    estimator's shards, whose hands fill the picture.
+    """Where pictures come from: `data` is the folder that holds people and photos, `labels` the teacher's joints of the
+    latter; `scenes` and `hands` are shards of synthesis, the latter's hands fill the picture. `weights`: how often
+    each is chosen.
     """
 
-    scenes: str
-    hands: str | None = None
-    photos: str
+    data: str
     labels: str
     backgrounds: str
+    scenes: list[str] = field(default_factory=list)
+    hands: str | None = None
     weights: dict[str, float] = field(
         default_factory=lambda: {
-            "scenes": 4.0,
-            "hands": 2.0,
-            "ti1k": 0.7,
-            "dwivedi": 1.4,
-            "subhih": 1.2,
+            "people": 8.0,
+            "scenes": 3.0,
+            "hands": 0.7,
+            "ti1k": 0.5,
+            "dwivedi": 0.9,
+            "subhih": 0.9,
             "backgrounds": 0.4,
-            "sign-digits": 1.0,
+            "sign-digits": 0.6,
         }
     )
 
@@ -67,9 +71,7 @@ class TermWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorRun:
-    """A whole run. `sizes` px are sampled, one a step: small ones are fast, several teach scale. `letterbox` is the
-    size of the square picture, in px, that the exported graph takes.
-    """
+    """A whole run. `sizes` px are sampled, one a step: small ones are fast, several teach scale."""
 
     kind: Literal["detector"] = "detector"
     sources: DetectorSources
@@ -77,16 +79,13 @@ class DetectorRun:
     canvas: CanvasConfig = CanvasConfig()
     terms: TermWeights = TermWeights()
     loop: LoopConfig = LoopConfig()
-    sizes: list[int] = field(default_factory=lambda: [160, 192, 224, 256])
-    letterbox: int = 224
+    sizes: list[int] = field(default_factory=lambda: [192, 256])
     start: StartConfig = StartConfig()
     out: str = "runs/detector"
 
     def __post_init__(self) -> None:
         if any(size % 32 for size in self.sizes) or not self.sizes:
             raise ValueError(f"sizes must be multiples of 32, got {self.sizes}")
-        if self.letterbox < 32 or self.letterbox % 32:
-            raise ValueError(f"letterbox must be a multiple of 32, got {self.letterbox}")
 
 
 @dataclass(frozen=True)
@@ -121,18 +120,19 @@ class DetectorTask:
         self.model: nn.Module = self.network
         self.data = open_canvases(run)
         self.collate = collate
-        self.dev = DetectorDev(run.sources.photos, run.sources.labels, size=run.canvas.size)
+        self.dev = DetectorDev(run.sources.data)
 
     def pretrained_parameters(self) -> set[nn.Parameter]:
-        """The backbone's."""
-        return set(self.network.backbone.parameters())
+        """Those of the palm network's copied stages and pyramid."""
+        network = self.network
+        return {p for module in (network.stages, network.up_16, network.up_8) for p in module.parameters()}
 
     def loss(self, model: nn.Module, batch: DetectorBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Weighted terms of the batch at this step's picture size."""
         sizes = self.run.sizes
         size = sizes[int(np.random.default_rng([self.run.loop.seed, 1, step]).integers(len(sizes)))]
         image, hands = resized(batch, size)
-        cells = cell_centres(size // STRIDE, size // STRIDE, like=image)
+        cells = cell_centres(image[..., ::STRIDE, ::STRIDE])
         found: Detections = model(image)
         terms = detection_terms(found.score, found.boxes, found.up, found.crops, found.right, cells, hands)
         means = {name: values.mean() for name, values in terms.items()}
@@ -140,10 +140,15 @@ class DetectorTask:
         return total, {name: value.detach() for name, value in means.items()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Held-out photographs and joints-dev."""
+        """People's photographs of sources held out."""
         shipped = ExportedDetector(model)  # type: ignore[arg-type]
+
+        def detect(pictures: NDArray[np.uint8]) -> Answer:
+            scores, boxes, up, crops, right, *_ = (values[0].numpy() for values in shipped(torch.from_numpy(pictures)))
+            return scores, boxes, up, crops, right
+
         with torch.no_grad():
-            return self.dev.score(lambda images: tuple(values.numpy() for values in shipped(torch.from_numpy(images))))
+            return self.dev.score(detect)
 
 
 def resized(batch: DetectorBatch, size: int) -> tuple[Float[Tensor, "b 3 s s"], HandTable]:
@@ -159,17 +164,19 @@ def resized(batch: DetectorBatch, size: int) -> tuple[Float[Tensor, "b 3 s s"], 
 
 
 def open_canvases(run: DetectorRun) -> DetectionMixture:
-    """The sources as one stream of canvases; HandscopeError if there are no scenes."""
+    """The sources as one stream of canvases."""
     where = run.sources
     backgrounds = Pictures(where.backgrounds)
-    samples: dict[str, SampleSource] = {"scenes": open_shards(where.scenes), "backgrounds": backgrounds}
+    samples: dict[str, SampleSource] = {"people": PeopleDataset(where.data), "backgrounds": backgrounds}
+    if where.scenes:
+        samples["scenes"] = Joined([open_shards(folder) for folder in where.scenes])
     if where.hands is not None:
         samples["hands"] = open_shards(where.hands)
     for source in ("ti1k", "dwivedi", "subhih", "sign-digits"):
-        samples[source] = PhotoDataset(where.photos, where.labels, split="train", sources=(source,))
+        samples[source] = PhotoDataset(where.data, where.labels, split="train", sources=(source,))
     parts = [
         Part(samples[name], weight, pasted=name == "sign-digits")
         for name, weight in where.weights.items()
-        if name != "hands" or where.hands is not None
+        if name in samples
     ]
     return DetectionMixture(parts, backgrounds, run.canvas, run.loop.seed)

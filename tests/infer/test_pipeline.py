@@ -11,7 +11,7 @@ from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer.assembly import BOX_MARGIN, blended, box_of, without_specks
 from handscope.infer.crop_policy import Tolerance, other_side
-from handscope.infer.detector import Detection, suppress
+from handscope.infer.detector import Detection, merged
 from handscope.infer.duplicates import distinct, drop_repeated
 from handscope.infer.inputs import prepare
 from handscope.infer.pipeline import load, read
@@ -233,9 +233,17 @@ def detection(x, y, score, size=10.0):
     )
 
 
-def test_suppression_keeps_the_best_of_each_place():
+def test_the_best_of_each_place_is_kept():
     found = [detection(0, 0, 0.5), detection(1, 1, 0.9), detection(30, 0, 0.4), detection(6, 0, 0.8)]
-    assert [d.score for d in suppress(found)] == [0.9, 0.8, 0.4]
+    assert [d.score for d in merged(found, [])] == pytest.approx([0.9, 0.8, 0.4])
+    assert merged([], []) == []
+
+
+def test_a_hand_that_both_kinds_of_answers_show_is_surer():
+    own, palms = [detection(0, 0, 0.5), detection(40, 0, 0.7)], [detection(1, 1, 0.8), detection(90, 0, 0.3)]
+    found = merged(own, palms)
+    assert [d.score for d in found] == pytest.approx([0.9, 0.7, 0.3])
+    assert found[0].box[0] == 1
 
 
 @pytest.mark.parametrize(("given", "used"), [(None, 1), (1, 1), (3, 3)])

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from handscope.geometry.crops import upright_frame
+from handscope.infer.detection import SURE_WITHOUT
 from handscope.infer.detector import Detection
 from handscope.infer.estimator import Estimate
 from handscope.infer.full_camera import PosedHand
 from handscope.infer.models import Models
-from handscope.infer.tracking import Side, Tracker, TrackingConfig, blocks
+from handscope.infer.tracking import BEGIN, SCORE_SHARE, TOLD, Side, Tracker, TrackingConfig, blocks
 from posed_hands import posed_hand
 from stand_ins import stand_in
 
@@ -39,13 +40,14 @@ class Stage:
         self.doubt = lambda: 0.0  # log odds added to what a pass says of the side
         self.aligner = None
         self.min_score = 0.4
+        self.present = 1.0
         self.ghosts = False  # whether what the estimator reads is no hand after all
         self.estimator = _Callable(self.see, size=128)
 
     def presences(self, images, crops):
-        return np.full(len(crops), 0.1 if self.ghosts else 1.0)
+        return np.full(len(crops), 0.1 if self.ghosts else self.present)
 
-    def proposals(self, image):
+    def detector(self, image):
         self.searches += 1
         found = []
         for joints, right in [] if self.blind else self.hands:
@@ -258,10 +260,37 @@ def test_a_hand_leaving_the_picture_is_dropped(stage):
     assert hands == []
 
 
-def test_what_is_hardly_a_hand_begins_no_track(stage):
+def test_what_is_hardly_a_hand_is_not_told_and_begins_no_track(stage):
     stage.hands = [(joints_at(300, 240), True)]
-    stage.min_score = 0.93  # the fourth root of 0.9 * 0.8 is less
-    assert tracker_of(stage)(IMAGE, 0.0) == []
+    score = (0.9 * 0.8) ** 0.25
+    tracker = tracker_of(stage)
+    stage.min_score = 1.01 * score / TOLD
+    assert tracker(IMAGE, 0.0) == [] and len(tracker.tracks) == 1
+    stage.min_score = 1.01 * score / BEGIN
+    tracker = tracker_of(stage)
+    assert tracker(IMAGE, 0.0) == [] and tracker.tracks == []
+
+
+def test_a_track_is_told_by_its_score_over_time(stage):
+    """A doubtful hand that becomes a sure one is told a little later, and keeps being told through a worse frame."""
+    stage.hands, stage.present = [(joints_at(300, 240), True)], 0.3
+    stage.min_score = 0.9
+    tracker = tracker_of(stage, min_presence=0.2)
+    told = []
+    for frame in range(30):
+        stage.present = 0.3 if frame < 10 or frame == 25 else 1.0
+        told.append(len(tracker(IMAGE, frame / 30)))
+    assert told[:10] == [0] * 10 and told[13:] == [1] * 17
+
+
+def test_the_score_over_time_is_the_mean_that_forgets(stage):
+    stage.hands = [(joints_at(300, 240), True)]
+    tracker = tracker_of(stage, search_every_s=9)
+    (first,) = tracker(IMAGE, 0.0)
+    stage.present = 0.6
+    (second,) = tracker(IMAGE, 0.1)
+    now = SURE_WITHOUT * (0.9 * 0.8) ** 0.5
+    assert second.score == pytest.approx(first.score + SCORE_SHARE * (now - first.score))
 
 
 def test_a_few_wrong_looks_do_not_turn_a_side(stage):

@@ -8,7 +8,7 @@ network that it stands on, whose squares and points give a hand's crop too; left
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,12 +77,14 @@ class Detector:
         return [self._search(image) for image in images]
 
     def _search(self, image: NDArray[np.uint8]) -> list[Detection]:
-        found: list[Detection] = []
+        own: list[Detection] = []
+        palms: list[Detection] = []
         for size in worthwhile(image, self.sizes):
             small, scale = shrunk(image, size)
             out = {name: value[0] for name, value in self.network.run(small[None]).items()}
-            found += [*own_answers(out, self.threshold, scale), *palm_answers(out, self.threshold, scale)]
-        return suppress(found)[:MAX_PROPOSALS]
+            own += own_answers(out, self.threshold, scale)
+            palms += palm_answers(out, self.threshold, scale)
+        return merged(own, palms)[:MAX_PROPOSALS]
 
 
 def own_answers(out: dict[str, NDArray[np.floating]], threshold: float, scale: NDArray[np.float64]) -> list[Detection]:
@@ -125,13 +127,19 @@ def palm_answers(out: dict[str, NDArray[np.floating]], threshold: float, scale: 
     ]
 
 
-def suppress(found: list[Detection]) -> list[Detection]:
-    """Each hand once, best first."""
-    if len(found) < 2:
-        return found
+def merged(own: Sequence[Detection], palms: Sequence[Detection]) -> list[Detection]:
+    """Each hand once, best first; the score of one that both kinds of answers show is that of either, as if they were
+    independent.
+    """
+    found = [*own, *palms]
+    if not found:
+        return []
     boxes, centres = np.stack([d.box for d in found]), np.stack([d.centre for d in found])
     extents, scores = np.array([d.extent for d in found]), np.array([d.score for d in found])
-    return [found[k] for k in best_of_each(scores, same_place(boxes, centres, extents))]
+    same = same_place(boxes, centres, extents)
+    told = np.where(same, 1 - scores, 1.0)
+    either = 1 - told[:, : len(own)].min(1, initial=1.0) * told[:, len(own) :].min(1, initial=1.0)
+    return [replace(found[k], score=float(either[k])) for k in best_of_each(scores, same)]
 
 
 def sizes_for(tiles: int) -> tuple[int, ...]:

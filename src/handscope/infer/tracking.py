@@ -35,8 +35,10 @@ LEAST_INSIDE = 0.3
 """Share of the box of a hand's joints that the picture must hold: what has left by more is not told (our choice, so
 that a hand ends at the border before its crop is mostly border)."""
 
-TOLD, FOUND_AGAIN = 0.9, 0.8
-"""Shares of the least score, which a hand needs to begin a track, that one needs to be told and to be found again."""
+BEGIN, TOLD = 0.7, 0.9
+"""Shares of the least score that a hand needs to begin a track or to be found again, and its track to be told."""
+SCORE_SHARE = 0.3
+"""By how much a frame's score counts in its track's."""
 FIRST_PRESENCE = 0.2
 """Share of the least presence that a first pass needs to be followed by the estimator's."""
 
@@ -100,13 +102,14 @@ class Side:
 @dataclass
 class Track:
     """One hand over time. `estimate` is the last one, `velocity` (2,) px/s that of the joints' middle; `detected` is
-    the detectors' score of it, over time, `presence` the last probability that it is a hand.
+    the detector's score of it and `score` the hand's, both over time; `presence` is the last one.
     """
 
     number: int
     side: Side
     smoother: HandSmoother | None
     detected: float
+    score: float
     presence: float
     estimate: Estimate
     seen: float
@@ -205,10 +208,11 @@ class Tracker:
             (seen,) = self._present(image, [_judge(side, self._estimate(image, [crops])[0])])
             if seen is None or self._is_known(seen.estimate, found, time, track):
                 continue
-            if joint_score(detection.score, *seen) < self.models.min_score * (1.0 if track is None else FOUND_AGAIN):
+            score = joint_score(detection.score, *seen)
+            if score < BEGIN * self.models.min_score:
                 continue
             if track is None:
-                track = self._begin(side, detection, seen, time)
+                track = self._begin(side, detection, score, seen, time)
             else:
                 self._update(track, seen, time, moved=False)
             found[track.number] = seen
@@ -233,10 +237,10 @@ class Tracker:
             if presence >= FIRST_PRESENCE * self.config.min_presence
         ]
 
-    def _begin(self, side: Side, detection: Detection, seen: Seen, time: float) -> Track:
+    def _begin(self, side: Side, detection: Detection, score: float, seen: Seen, time: float) -> Track:
         smoothing = self.config.smoothing
         smoother = None if smoothing is None else HandSmoother(self.models.assembler.told_in, smoothing)
-        track = Track(next(self._numbers), side, smoother, detection.score, seen.presence, seen.estimate, time)
+        track = Track(next(self._numbers), side, smoother, detection.score, score, seen.presence, seen.estimate, time)
         self.tracks.append(track)
         return track
 
@@ -249,6 +253,7 @@ class Tracker:
         elif seconds > 0:
             track.velocity = np.zeros(2)
         track.estimate, track.presence, track.seen = seen.estimate, seen.presence, time
+        track.score += SCORE_SHARE * (joint_score(track.detected, *seen) - track.score)
 
     def _crops(self, side: Side, centre: Array, length: float, up: Array, *, last: Crop) -> list[Crop]:
         """The upright crop of the side, at most `MAX_ZOOM` times larger or smaller than the last; both while unsure."""
@@ -285,12 +290,12 @@ class Tracker:
         return any(same_hand(estimate.joints_2d, other.joints_2d) for other in others)
 
     def _hand(self, track: Track, seen: Seen | None, time: float, K: Array, shape: tuple[int, int]) -> FoundHand:
-        estimate, presence = seen or (track.estimate, track.presence)
-        score = joint_score(track.detected, estimate, presence)
         if seen is None and track.hand is not None:
             left = max(0.0, 1 - (time - track.seen) / max(self.config.longest_gap_s, 1e-9))
-            return replace(track.hand, score=score * left, extras={**track.hand.extras, "unseen_s": time - track.seen})
-        hand = self.models.assembler(estimate, score, K, *shape)
+            return replace(
+                track.hand, score=track.score * left, extras={**track.hand.extras, "unseen_s": time - track.seen}
+            )
+        hand = self.models.assembler(track.estimate, track.score, K, *shape)
         if track.smoother is not None:
             hand = track.smoother(hand, time)
         track.hand = replace(hand, track=track.number, extras={**hand.extras, "unseen_s": 0.0})

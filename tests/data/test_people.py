@@ -16,7 +16,7 @@ BOX = [17.0, 15.0, 44.0, 57.0]
 
 def machine(shift: float = 0.0, **said: object) -> dict[str, object]:
     """What two machines say of a hand `shift` px to the right; they agree unless told otherwise."""
-    joints = ([*JOINTS, shift, 0]).tolist()
+    joints = (JOINTS + np.array([shift, 0])).tolist()
     return {"joints": joints, "apart": 0.03, "presence": 0.95, "side": "left"} | said
 
 

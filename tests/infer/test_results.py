@@ -47,8 +47,8 @@ def test_many_at_once_are_as_one_by_one(model, pictures):
         alone = model(picture)
         assert (hands.width, hands.height) == (picture.shape[1], picture.shape[0]) and len(hands) == len(alone)
         for one, two in zip(hands, alone, strict=True):
-            assert one.handedness == two.handedness and one.score == pytest.approx(two.score, abs=1e-5)
-            np.testing.assert_allclose(one.joints_2d, two.joints_2d, atol=0.02)
+            assert one.handedness == two.handedness and one.score == pytest.approx(two.score, abs=1e-4)
+            np.testing.assert_allclose(one.joints_2d, two.joints_2d, atol=0.05)
             np.testing.assert_allclose(one.vertices, two.vertices, atol=1e-4)
     assert model([]) == [] and model(tuple(pictures[:1]))[0][0].handedness == "left"
 

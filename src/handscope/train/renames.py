@@ -11,7 +11,6 @@ KEYS = {
     "network.first": "network.backbone",
     "network.glance": "network.auxiliary",
     "network.handedness": "network.heads",
-    "network.trunk_depth": "network.backbone_depth",
     "objective.glance": "objective.auxiliary",
     "objective.glance_right": "objective.auxiliary_right",
     "crop.turn_deg": "crop.rotation_deg",

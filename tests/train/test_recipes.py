@@ -128,7 +128,7 @@ def test_a_renamed_configuration_is_read():
     assert run.start.reinitialise == ["blocks.0.encoder.auxiliary"]
 
 
-@pytest.mark.parametrize("name", ["small-0.4.0", "aligner-0.4.0"])
+@pytest.mark.parametrize("name", ["small-0.4.0", "aligner-0.4.0", "detector-0.6.0"])
 def test_committed_weights_fit_the_network_that_their_header_describes(name):
     kept = checkpoint.load(RECIPES / "weights" / f"{name}.safetensors")
     network, _ = exported(from_dict(kept.header["config"]))

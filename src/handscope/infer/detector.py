@@ -137,9 +137,10 @@ def merged(own: Sequence[Detection], palms: Sequence[Detection]) -> list[Detecti
     boxes, centres = np.stack([d.box for d in found]), np.stack([d.centre for d in found])
     extents, scores = np.array([d.extent for d in found]), np.array([d.score for d in found])
     same = same_place(boxes, centres, extents)
-    told = np.where(same, 1 - scores, 1.0)
-    either = 1 - told[:, : len(own)].min(1, initial=1.0) * told[:, len(own) :].min(1, initial=1.0)
-    return [replace(found[k], score=float(either[k])) for k in best_of_each(scores, same)]
+    wrong = np.where(same, 1 - scores, 1.0)
+    either = 1 - wrong[:, : len(own)].min(1, initial=1.0) * wrong[:, len(own) :].min(1, initial=1.0)
+    kept = [replace(found[k], score=float(either[k])) for k in best_of_each(scores, same)]
+    return sorted(kept, key=lambda detection: -detection.score)
 
 
 def sizes_for(tiles: int) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ K = np.array([[500.0, 0, 199.5], [0, 500, 149.5], [0, 0, 1]])
 
 @pytest.fixture(scope="module")
 def model(toy_weights):
-    return load(toy_weights, threads=1)
+    return load(toy_weights, threads=1, min_score=0.5)
 
 
 @pytest.fixture(scope="module")

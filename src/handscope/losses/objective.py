@@ -29,7 +29,8 @@ are 0.02 crop widths off cost as much as an outline whose IoU is 0.8."""
 class ObjectiveConfig:
     """Weights of the terms (zero switches a term off) and the sizes they are computed at.
 
-    The paper leaves the weights unsaid. `consistency` ramps up linearly over `ramp` steps.
+    The paper leaves the weights unsaid. `consistency` ramps up linearly over `ramp` steps. `silhouette_sigma` (squared
+    px of the `silhouette_px`) is how soft the rendered outline is; without it `render.silhouette.usual_sigma`.
     """
 
     heatmap_form: Literal["softmax", "mean"] = "softmax"
@@ -54,6 +55,7 @@ class ObjectiveConfig:
     ramp: int = 2000
     earlier_blocks: float = 0.5
     silhouette_px: int = 32
+    silhouette_sigma: float | None = None
 
     def __post_init__(self) -> None:
         if self.sigma_px <= 0:
@@ -154,7 +156,7 @@ def outline_terms(
     """L_mask against known masks, and the self-supervised consistency."""
     crop, size, mesh = batch.image.shape[1], config.silhouette_px, block.mesh
     points = project_centred(mesh.vertices, mesh.focal * crop, crop)
-    outline = soft_silhouette(crop_to_map(points, crop, size), faces, size)
+    outline = soft_silhouette(crop_to_map(points, crop, size), faces, size, config.silhouette_sigma)
     shrink = lambda m: F.interpolate(m[:, None], size=(size, size), mode="area")[:, 0]  # noqa: E731
     terms = {"silhouette": term.silhouette_iou(outline, shrink(batch.mask), batch.mask_known & as_right)}
     if config.consistency:

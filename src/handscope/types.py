@@ -27,6 +27,8 @@ FloatArray = NDArray[np.floating]
 Number = TypeVar("Number", bound=np.generic)
 JsonValue = None | bool | int | float | str | Sequence[object] | Mapping[str, object]
 """What JSON can say."""
+Reach = Literal["heads", "tam", "everything"]
+"""How far into the network the gradient of the consistency goes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +134,9 @@ class Hand:
     T: FloatArray
     K: FloatArray
     extras: Mapping[str, float] = field(default_factory=dict)
+    joint_visibility: FloatArray | None = None
+    """Probability (21,) that a joint is seen: in the picture, neither behind the hand itself nor behind an object. None
+    from weights that do not say."""
     track: int | None = None
     """Which hand of a video this is; None in a single picture."""
     asset: HandAsset | None = None
@@ -140,6 +145,8 @@ class Hand:
     def __post_init__(self) -> None:
         for name in HAND_ARRAYS:
             object.__setattr__(self, name, frozen_array(getattr(self, name)))
+        if self.joint_visibility is not None:
+            object.__setattr__(self, "joint_visibility", frozen_array(self.joint_visibility))
         object.__setattr__(self, "extras", dict(self.extras))
 
     @property
@@ -252,16 +259,27 @@ class MeshPrediction:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockPrediction:
-    """What one MTL block says: `heatmaps` (b, 21, h, h) and `mask` (b, m, m) as logits, `pof` (b, 20, 3, p, p),
-    `joints_2d` (b, 21, 2) crop px by Eq. 1, `mesh`, and what the other heads give (b, n) by their names (`nn.heads`).
+    """What one MTL block says, None where the network has no such task: `heatmaps` (b, 21, h, h), `joints_2d`
+    (b, 21, 2) crop px read from them by Eq. 1, `mask` (b, m, m) as logits, `pof` (b, 20, 3, p, p), `mesh`, and what the
+    other heads give (b, n) by their names (`tasks.table.HEADS`).
+
+    `taught_mesh` is the same mesh, through which the consistency's gradient goes no further than the recipe says; None
+    if it goes everywhere.
     """
 
-    heatmaps: Tensor
-    mask: Tensor
-    pof: Tensor
-    joints_2d: Tensor
-    mesh: MeshPrediction
-    heads: Mapping[str, Tensor]
+    heatmaps: Tensor | None = None
+    mask: Tensor | None = None
+    pof: Tensor | None = None
+    joints_2d: Tensor | None = None
+    mesh: MeshPrediction | None = None
+    heads: Mapping[str, Tensor] = field(default_factory=dict)
+    taught_mesh: MeshPrediction | None = None
+
+    @property
+    def maps(self) -> dict[str, Tensor]:
+        """What the decoders gave, by the names of `tasks.table.MAPS`."""
+        given = {"heatmap": self.heatmaps, "mask": self.mask, "pof": self.pof}
+        return {name: maps for name, maps in given.items() if maps is not None}
 
     @property
     def right(self) -> Tensor | None:

@@ -27,11 +27,10 @@ PROBES = {
         "from toy_configs import TINY; from dataclasses import replace; import torch;"
         "from handscope.hand.assets import load_asset; from handscope.hand.layer import HandLayer;"
         "from handscope.nn.network import HandNetwork;"
-        "network = HandNetwork(replace(TINY, heads=('right', 'visible')), HandLayer(load_asset()));"
+        "network = HandNetwork(replace(TINY, heads=('right', 'tone')), HandLayer(load_asset()));"
         "last = network(torch.zeros(2, 64, 64, 3, dtype=torch.uint8)).last;"
-        "assert last.heads['visible'].shape == (2, 21);"
-        "from handscope.losses.objective import HEAD_TERMS, ObjectiveConfig; HEAD_TERMS['visible'];"
-        "ObjectiveConfig().visible"
+        "assert last.heads['tone'].shape == (2, 1);"
+        "from handscope.losses.objective import ObjectiveConfig; assert ObjectiveConfig().weight('tone') == 1"
     ),
     "backbone": (
         "import torch; from handscope.nn.backbones import BACKBONES; backbone = BACKBONES['narrow']();"

@@ -5,9 +5,15 @@ import pytest
 import torch
 
 from handscope.geometry.heatmaps import crop_to_map, gaussian_maps, orientation_fields
+from handscope.hand.assets import load_asset
+from handscope.hand.layer import HandLayer
 from handscope.losses import consistency, supervised
 from handscope.losses.objective import ObjectiveConfig, auxiliary_terms, block_terms, objective
+from handscope.nn.network import HandNetwork
+from handscope.tasks import heatmap, mask, pof
+from handscope.tasks.table import HEADS
 from handscope.types import AuxiliaryPrediction, Batch, BlockPrediction, MeshPrediction, Prediction
+from toy_configs import TINY
 
 CROP, MAP = 64, 32
 ALL, NONE = torch.ones(2, 21, dtype=torch.bool), torch.zeros(2, 21, dtype=torch.bool)
@@ -23,10 +29,10 @@ def joints():
 def test_heatmap_losses_are_least_at_the_truth(joints):
     flat, _ = joints
     truth = gaussian_maps(crop_to_map(flat, CROP, MAP), MAP, 1.5)
-    assert supervised.heatmap_squared_error(truth, flat, ALL, CROP, 1.5).value.abs().max() == 0
+    assert heatmap.heatmap_squared_error(truth, flat, ALL, CROP, 1.5).value.abs().max() == 0
     logits = truth.clamp(min=1e-20).log()
-    best = supervised.heatmap_cross_entropy(logits, flat, ALL, CROP, 1.5).value
-    worse = supervised.heatmap_cross_entropy(logits.roll(3, -1), flat, ALL, CROP, 1.5).value
+    best = heatmap.heatmap_cross_entropy(logits, flat, ALL, CROP, 1.5).value
+    worse = heatmap.heatmap_cross_entropy(logits.roll(3, -1), flat, ALL, CROP, 1.5).value
     entropy = math.log(2 * math.pi * math.e * 1.5**2)  # of a Gaussian in two dimensions
     torch.testing.assert_close(best, torch.full((2,), entropy), atol=0.05, rtol=0)
     assert (worse > best + 1).all()
@@ -48,11 +54,11 @@ def test_samples_with_2d_labels_train_two_of_three_channels(joints):
     truth, _ = orientation_fields(crop_to_map(flat, CROP, MAP), solid, MAP)
     other = truth.clone()
     other[:, :, 2] += 5.0
-    assert supervised.pof_l1(other, flat, ALL, solid, NONE, CROP).value.abs().max() < 1e-6
-    assert supervised.pof_l1(other, flat, ALL, solid, ALL, CROP).value.min() > 1
+    assert pof.pof_l1(other, flat, ALL, solid, NONE, CROP).value.abs().max() < 1e-6
+    assert pof.pof_l1(other, flat, ALL, solid, ALL, CROP).value.min() > 1
     other = truth.clone()
     other[:, :, 0] += 5.0
-    assert supervised.pof_l1(other, flat, ALL, solid, NONE, CROP).value.min() > 1
+    assert pof.pof_l1(other, flat, ALL, solid, NONE, CROP).value.min() > 1
 
 
 def test_bone_cosine_is_free_of_size_and_place_and_two_for_the_opposite(joints):
@@ -81,10 +87,10 @@ def test_a_sample_of_which_nothing_is_known_costs_nothing(joints, term):
     flat, solid = joints
     maps, pictures = torch.randn(2, 21, MAP, MAP), torch.rand(2, MAP, MAP)
     value, known = {
-        "heatmap": lambda: supervised.heatmap_cross_entropy(maps, flat, NONE, CROP, 1.5),
+        "heatmap": lambda: heatmap.heatmap_cross_entropy(maps, flat, NONE, CROP, 1.5),
         "joint": lambda: supervised.joint_l1(flat + 1, flat, NONE, CROP),
-        "pof": lambda: supervised.pof_l1(torch.randn(2, 20, 3, 16, 16), flat, NONE, solid, NONE, CROP),
-        "mask": lambda: supervised.mask_cross_entropy(pictures, pictures, NO),
+        "pof": lambda: pof.pof_l1(torch.randn(2, 20, 3, 16, 16), flat, NONE, solid, NONE, CROP),
+        "mask": lambda: mask.mask_cross_entropy(pictures, pictures, NO),
         "bones": lambda: supervised.bone_cosine(solid, -solid, NONE),
         "distance": lambda: supervised.joint_distance(solid, -solid, NONE),
         "silhouette": lambda: supervised.silhouette_iou(pictures, 1 - pictures, NO),
@@ -96,12 +102,12 @@ def test_consistency_teaches_the_mesh_and_not_the_maps():
     projected = torch.rand(2, 21, 2, requires_grad=True)
     read = torch.rand(2, 21, 2, requires_grad=True)
     outline = torch.rand(2, 8, 8, requires_grad=True)
-    mask = torch.randn(2, 8, 8, requires_grad=True)
+    logits = torch.randn(2, 8, 8, requires_grad=True)
     confidence = torch.rand(2, 21)
     loss = consistency.projection_consistency(projected, read, confidence, CROP, YES).mean()
-    (loss + consistency.outline_consistency(outline, mask, YES).mean()).backward()
+    (loss + consistency.outline_consistency(outline, logits, YES).mean()).backward()
     assert projected.grad.abs().sum() > 0 and outline.grad.abs().sum() > 0
-    assert read.grad is None and mask.grad is None
+    assert read.grad is None and logits.grad is None
 
 
 def test_unsure_joints_do_not_pull():
@@ -124,8 +130,8 @@ def test_confidence_is_one_for_a_sharp_map_and_small_for_a_flat_one():
     place = torch.tensor([[[10.0, 12.0]]])
     sharp = torch.full((1, 1, 32, 32), -30.0)
     sharp[0, 0, 12, 10] = 30
-    assert consistency.heatmap_confidence(sharp, place, 1.5).item() > 0.999
-    assert consistency.heatmap_confidence(torch.zeros(1, 1, 32, 32), place, 1.5).item() < 0.1
+    assert heatmap.heatmap_confidence(sharp, place, 1.5).item() > 0.999
+    assert heatmap.heatmap_confidence(torch.zeros(1, 1, 32, 32), place, 1.5).item() < 0.1
 
 
 def example_batch(joints) -> Batch:
@@ -183,7 +189,7 @@ def test_every_weight_names_a_term_and_every_term_reaches_the_total(joints):
     assert all(torch.isfinite(v) for v in terms.values())
     for name in terms:
         without, _ = objective(prediction, batch, FACES, dataclasses.replace(config, **{name: 0.0}), 10)
-        torch.testing.assert_close(full - without, getattr(config, name) * terms[name], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(full - without, config.weight(name) * terms[name], atol=1e-4, rtol=1e-4)
 
 
 def test_the_consistency_ramps_up(joints):
@@ -261,7 +267,7 @@ def test_a_hand_of_unknown_side_trains_no_mesh_unless_the_head_takes_it_for_righ
     prediction = example_prediction()
     prediction.last.heads["right"].data.copy_(torch.tensor([[3.0], [-3.0]]))
     terms = block_terms(prediction.last, unknown, FACES, ObjectiveConfig(consistency=1.0))
-    for name in ("joints_2d", "silhouette", "consistency"):
+    for name in ("joints_2d", "silhouette", "consistency_joints", "consistency_mask"):
         assert terms[name].known.tolist() == [True, False], name
     assert not terms["right"].known.any() and terms["heatmap"].known.all()
 
@@ -273,3 +279,67 @@ def test_parameters_that_are_not_known_do_not_teach(joints):
     for name in ("theta", "orientation", "beta"):
         assert terms[name].known.tolist() == [True, False] and terms[name].value[1] == 0, name
     assert not terms["mask"].known.any() and not terms["silhouette"].known.any()
+
+
+def test_visibility_by_hand(joints):
+    known = NONE.clone()
+    known[0, :2] = True
+    labels = {"visible": torch.ones(2, 21), "visible_known": known}
+    batch = dataclasses.replace(example_batch(joints), labels=labels)
+    logits = torch.zeros(2, 21)
+    logits[0, 1] = 100.0
+    term = HEADS["visible"].term(logits, batch)
+    assert term.value.tolist() == pytest.approx([math.log(2) / 2, 0.0])
+    assert term.known.tolist() == [True, False]
+
+
+def test_earlier_blocks_learn_as_the_recipe_says(joints):
+    batch = example_batch(joints)
+    blocks = (example_prediction().last, example_prediction().last)
+    total = lambda share: objective(  # noqa: E731
+        Prediction(blocks=blocks), batch, FACES, ObjectiveConfig(earlier_blocks=share), 10
+    )[0]
+    alone, _ = objective(Prediction(blocks=blocks[:1]), batch, FACES, ObjectiveConfig(), 10)
+    torch.testing.assert_close(total(1.0) - total(0.0), alone, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("reach", ["heads", "tam", "everything"])
+def test_the_consistency_s_gradient_stops_where_the_recipe_says(joints, reach):
+    torch.manual_seed(0)
+    network = HandNetwork(TINY, HandLayer(load_asset())).train()
+    for layer in (network.heads.theta, network.heads.camera, network.blocks[0].heatmap.head[0]):
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(module.weight)
+    blind = dataclasses.replace(example_batch(joints), as_right=YES)
+    prediction = network(blind.image + torch.randint(0, 200, blind.image.shape, dtype=torch.uint8), reach)
+    config = ObjectiveConfig(consistency=1.0, consistency_reach=reach)
+    terms = [
+        value.mean()
+        for block in prediction.blocks
+        for name, value in block_terms(block, blind, network.hand.silhouette_faces, config).items()
+        if name.startswith("consistency")
+    ]
+    assert len(terms) == 2 * TINY.stacks
+    torch.stack(terms).sum().backward()
+    moved = lambda part: any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())  # noqa: E731
+    assert moved(network.heads)
+    assert moved(network.blocks[0].aggregate) == (reach != "heads")
+    assert moved(network.stem) == moved(network.blocks[0].encoder) == (reach == "everything")
+
+
+@pytest.mark.parametrize("tasks", [("heatmap",), ("mask",), ("pof",), ("heatmap", "pof"), ("heatmap", "mask", "pof")])
+@pytest.mark.parametrize("mesh", [True, False])
+def test_any_subset_of_tasks_trains(joints, tasks, mesh):
+    config = dataclasses.replace(TINY, tasks=tasks, mesh=mesh, heads=("right", "visible"))
+    network = HandNetwork(config, HandLayer(load_asset())).train()
+    seen = {"visible": torch.ones(2, 21), "visible_known": ALL}
+    batch = dataclasses.replace(example_batch(joints), labels=seen)
+    total, terms = objective(
+        network(batch.image), batch, network.hand.silhouette_faces, ObjectiveConfig(consistency=1.0, ramp=1), 1
+    )
+    total.backward()
+    assert torch.isfinite(total) and set(tasks) | {"right", "visible"} <= set(terms)
+    assert ("bones" in terms) == mesh and ("coordinates" in terms) == ("heatmap" in tasks)
+    assert all(p.grad is not None for p in network.blocks[-1].parameters())

@@ -31,9 +31,9 @@ def test_one_batch_is_learnt_by_heart(batch):
     config = dataclasses.replace(ObjectiveConfig(), consistency=0.1, silhouette_px=32)
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
     first: dict[str, torch.Tensor] = {}
-    for step in range(140):
+    for step in range(190):
         for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * (1 - step / 150)
+            group["lr"] = 3e-3 * (1 - step / 200)
         total, terms = objective(network(batch.image), batch, network.hand.silhouette_faces, config, step)
         first = first or terms
         optimiser.zero_grad()

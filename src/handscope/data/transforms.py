@@ -11,7 +11,6 @@ A hand needs no joints to be cropped: where its labels do not tell the upright f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +22,8 @@ from handscope.geometry.crop_camera import full_to_crop_axes, in_plane_axes
 from handscope.geometry.crops import FILL, Crop, crop_around, upright_frame
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.skeleton import JOINT_NAMES, MIDDLE_MCP, WRIST
+from handscope.tasks.table import HEADS
+from handscope.tasks.task import Labels
 from handscope.types import FloatArray, HandLabel, HandModel, Sample
 
 LEAST_JOINTS = len(JOINT_NAMES) // 2 + 1
@@ -31,7 +32,7 @@ LEAST_JOINTS = len(JOINT_NAMES) // 2 + 1
 FEW_JOINTS_WIDEN = 2.0
 """How much more than the box of fewer joints a crop takes: a hand is twice as long as its fingertips are apart."""
 
-Example = dict[str, NDArray[Any]]
+Example = Labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +138,8 @@ def crop_example(
         "as_right": np.array(side is not None and not wrong),
     }
     example |= flat_labels(hand, crop)
+    for head in HEADS.values():
+        example |= head.labels(hand)
     example |= mask_labels(hand, crop, config.mask_size)
     return example | spatial_labels(sample, hand, crop, hand_model, known=hand.handedness is not None and not wrong)
 

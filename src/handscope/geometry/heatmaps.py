@@ -35,8 +35,10 @@ def mean_coordinates(weights: Float[Tensor, "b j h w"]) -> Float[Tensor, "b j 2"
     """Eq. 1: the mean of the pixel places under non-negative weights, in map pixels; the centre for an empty
     map.
     """
+    empty = weights.sum((2, 3), keepdim=True) < 1e-6
+    weights = torch.where(empty, torch.ones_like(weights), weights)
     rows, columns = weights.sum(3), weights.sum(2)
-    total = columns.sum(-1, keepdim=True).clamp(min=1e-6)
+    total = columns.sum(-1, keepdim=True)
     x = torch.arange(columns.shape[-1], dtype=weights.dtype, device=weights.device)
     y = torch.arange(rows.shape[-1], dtype=weights.dtype, device=weights.device)
     return torch.stack([(columns / total) @ x, (rows / total) @ y], -1)
@@ -45,6 +47,34 @@ def mean_coordinates(weights: Float[Tensor, "b j h w"]) -> Float[Tensor, "b j 2"
 def soft_argmax(logits: Float[Tensor, "b j h w"]) -> Float[Tensor, "b j 2"]:
     """Eq. 1 of the softmax of logits, in map pixels."""
     return mean_coordinates(logits.flatten(2).softmax(-1).view_as(logits))
+
+
+def argmax(maps: Float[Tensor, "b j h w"]) -> Float[Tensor, "b j 2"]:
+    """The highest pixel, in map pixels: the paper's read-out of its 2D figures. No gradient; the centre for a flat
+    map.
+    """
+    flat = maps.detach().flatten(2)
+    place = flat.argmax(-1)
+    found = torch.stack([place % maps.shape[-1], torch.div(place, maps.shape[-1], rounding_mode="floor")], -1)
+    is_flat = (flat.amax(-1) - flat.amin(-1) < 1e-6)[..., None]
+    return torch.where(is_flat, (maps.shape[-1] - 1) / 2, found.to(maps.dtype))
+
+
+def mean_above_half(maps: Float[Tensor, "b j h w"]) -> Float[Tensor, "b j 2"]:
+    """Eq. 1 of what is above half the peak, in map pixels: the far ground, which is never quite zero, does not pull.
+    The centre for a map that is nowhere positive.
+    """
+    peak = maps.detach().amax((2, 3), keepdim=True).clamp(min=0)
+    return mean_coordinates((maps - peak / 2).relu())
+
+
+def sample_maps(maps: Float[Tensor, "b j h w"], points: Float[Tensor, "b j 2"]) -> Float[Tensor, "b j"]:
+    """Each map's own value at its point in map pixels, between pixels linearly."""
+    grid = (points + 0.5) * (2 / maps.shape[-1]) - 1
+    seen = grid_sample(
+        maps.flatten(0, 1)[:, None], grid.flatten(0, 1)[:, None, None], padding_mode="border", align_corners=False
+    )
+    return seen.view(maps.shape[:2])
 
 
 def orientation_fields(

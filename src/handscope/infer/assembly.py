@@ -80,6 +80,7 @@ class Assembler:
             R=placed.R,
             T=placed.T,
             K=K,
+            joint_visibility=estimate.joint_visibility,
             extras={"right": 1 - estimate.right if crop.mirrored else estimate.right},
             asset=self.asset,
         )

@@ -21,12 +21,13 @@ class Estimate(CropEstimate):
     """What the network says of one crop.
 
     `joint_scores` (21,); `bone_depths` (20,) the z of unit vectors along the bones (None from weights exported before
-    0.2); `mask` (m, m) probability over the crop; `theta` (15, 3), `beta` (10,); `hand` in the crop's camera, whose
-    focal length is `focal` crop px.
+    0.2); `joint_visibility` (21,) in [0, 1] (None from weights without that head); `mask` (m, m) probability over the
+    crop; `theta` (15, 3), `beta` (10,); `hand` in the crop's camera, whose focal length is `focal` crop px.
     """
 
     joint_scores: NDArray[np.floating]
     bone_depths: NDArray[np.floating] | None
+    joint_visibility: NDArray[np.floating] | None = None
     mask: NDArray[np.floating]
     theta: NDArray[np.floating]
     beta: NDArray[np.floating]
@@ -84,6 +85,7 @@ def _estimate(crop: Crop, out: dict[str, NDArray[np.floating]]) -> Estimate:
         joints=out["joints"].astype(np.float64),
         joint_scores=out["joint_scores"],
         bone_depths=out.get("bone_depths"),
+        joint_visibility=out.get("joint_visibility"),
         mask=out["mask"],
         right=float(out["right"]),
         theta=out["theta"],

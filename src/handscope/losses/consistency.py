@@ -12,9 +12,8 @@ from __future__ import annotations
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from handscope.geometry.heatmaps import gaussian_maps
 from handscope.losses.supervised import silhouette_iou
-from handscope.losses.terms import Term, known_sample
+from handscope.tasks.terms import Term, known_sample
 
 
 def projection_consistency(
@@ -39,12 +38,3 @@ def outline_consistency(
     sure = ((probability - 0.5).abs() * 2).mean((1, 2))
     iou = silhouette_iou(silhouette, probability, known)
     return Term(iou.value * sure, iou.known)
-
-
-def heatmap_confidence(
-    heatmaps: Float[Tensor, "b j h w"], read_px: Float[Tensor, "b j 2"], sigma: float
-) -> Float[Tensor, "b j"]:
-    """Share of a heat-map's mass within about two sigmas of the place read from it; `read_px` in map pixels."""
-    probability = heatmaps.flatten(2).softmax(-1)
-    near = gaussian_maps(read_px, heatmaps.shape[-1], 2 * sigma).flatten(2)
-    return (probability * near).sum(-1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -40,6 +42,31 @@ class TaskAttention(nn.Module):
         return total
 
 
+class StaticGate(nn.Module):
+    """A control of Table 5 (ours): weights of the tasks that are learnt and do not depend on the picture."""
+
+    def __init__(self, channels: int, tasks: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(tasks, channels))
+
+    def forward(self, features: list[Float[Tensor, "b c h w"]]) -> Float[Tensor, "b c h w"]:
+        """The tasks' features, weighted and summed."""
+        weights = self.logits.softmax(0)[:, None, :, None, None]
+        return (torch.stack(features) * weights).sum(0)
+
+
+class LinearConcatenation(nn.Module):
+    """A control of Table 5 (ours): concatenate and convolve 3x3, with neither batch norm nor ReLU."""
+
+    def __init__(self, channels: int, tasks: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(tasks * channels, channels, 3, padding=1)
+
+    def forward(self, features: list[Float[Tensor, "b c h w"]]) -> Float[Tensor, "b c h w"]:
+        """The tasks' features, mixed by one convolution."""
+        return self.mix(torch.cat(features, 1))
+
+
 class Concatenation(nn.Module):
     """The paper's baseline without TAM: concatenate and convolve 3x3."""
 
@@ -50,3 +77,13 @@ class Concatenation(nn.Module):
     def forward(self, features: list[Float[Tensor, "b c h w"]]) -> Float[Tensor, "b c h w"]:
         """The tasks' features, mixed by one convolution."""
         return self.mix(torch.cat(features, 1))
+
+
+Aggregate = Literal["tam", "concatenation", "linear-concatenation", "static-gate"]
+AGGREGATES: dict[Aggregate, type[TaskAttention | Concatenation | LinearConcatenation | StaticGate]] = {
+    "tam": TaskAttention,
+    "concatenation": Concatenation,
+    "linear-concatenation": LinearConcatenation,
+    "static-gate": StaticGate,
+}
+"""What brings the tasks' features together, by the recipes' names."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import nn
 
 
 class Exported(nn.Module):
     """Abstract: pictures or crops, uint8 (n, s, s, 3), to one tensor for each of `NAMES`, in order."""
 
-    NAMES: ClassVar[tuple[str, ...]]
+    NAMES: tuple[str, ...]

@@ -13,15 +13,17 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from handscope.geometry.heatmaps import map_to_crop, mean_coordinates, soft_argmax
+from handscope.geometry.heatmaps import map_to_crop
 from handscope.hand.layer import HandLayer
-from handscope.nn.attention import Concatenation, TaskAttention
-from handscope.nn.backbones import BACKBONES, JOINTS, AuxiliaryOutput, BackboneName, network_input
+from handscope.nn.attention import AGGREGATES, Aggregate
+from handscope.nn.backbones import BACKBONES, AuxiliaryOutput, BackboneName, network_input
 from handscope.nn.blocks import conv_bn
 from handscope.nn.decoders import Decoder
 from handscope.nn.encoder import Encoded, Encoder, PretrainedEncoder, PyramidConfig
-from handscope.nn.heads import HEADS, RegressorHeads
-from handscope.types import AuxiliaryPrediction, BlockPrediction, Prediction
+from handscope.nn.heads import RegressorHeads
+from handscope.tasks.heatmap import READ, Coordinates
+from handscope.tasks.table import HEADS, MAPS
+from handscope.types import AuxiliaryPrediction, BlockPrediction, MeshPrediction, Prediction, Reach
 
 BONES = 20
 
@@ -33,9 +35,10 @@ class NetworkConfig:
     `backbone` is the first encoder: "pyramid", the same residual pyramid as in the other blocks (the paper's), or a
     pretrained one of `backbones.BACKBONES`. With `auxiliary` a head on its pooled features helps the cascade and the
     regressor heads. The cascade works at an eighth of the crop if `stride` is 8; the backbone then replaces the stem
-    too, of whose channels the last number alone counts. `coordinates` chooses Eq. 1 of rectified heat-maps ("mean", as
-    in the paper) or of their softmax; `aggregate` the TAM or the concatenation of Table 5. `heads` names the heads that
-    are ours (`heads.HEADS`; the paper has none).
+    too, of whose channels the last number alone counts. `coordinates` is how joints are read from heat-maps
+    (`tasks.heatmap.READ`); `aggregate` the TAM, the concatenation of Table 5, or one of two controls (`attention`).
+    `tasks` are the decoders (`tasks.table.MAPS`), `mesh` says whether there is a hand model, `heads` names the heads
+    that are ours (`tasks.table.HEADS`; the paper has none).
     """
 
     crop: int = 128
@@ -48,8 +51,10 @@ class NetworkConfig:
     auxiliary: bool = False
     decoder_depth: int = 1
     upsample: int = 2
-    aggregate: Literal["tam", "concatenation"] = "tam"
-    coordinates: Literal["softmax", "mean"] = "softmax"
+    tasks: tuple[str, ...] = ("heatmap", "mask", "pof")
+    mesh: bool = True
+    aggregate: Aggregate = "tam"
+    coordinates: Coordinates = "softmax"
     regressor: tuple[int, ...] = (64, 128, 192)
     regressor_hidden: int = 256
     heads: tuple[str, ...] = ("right",)
@@ -59,6 +64,10 @@ class NetworkConfig:
             raise ValueError(f"stacks must be at least 1, got {self.stacks}")
         if unknown := set(self.heads) - set(HEADS):
             raise ValueError(f"heads must be of {', '.join(HEADS)}, got {', '.join(sorted(unknown))}")
+        if not self.tasks or set(self.tasks) - set(MAPS) or len(set(self.tasks)) < len(self.tasks):
+            raise ValueError(
+                f"tasks must be some of {', '.join(MAPS)}, each once, got {', '.join(self.tasks) or 'none'}"
+            )
         if self.crop % 32:
             raise ValueError(f"crop must be a multiple of 32, got {self.crop}")
         if self.auxiliary and (self.backbone == "pyramid" or not BACKBONES[self.backbone].has_auxiliary):
@@ -81,23 +90,20 @@ class MTLBlock(nn.Module):
             )
         else:
             self.encoder = Encoder(config.stem[1], c, config.pyramid)
-        self.heatmap = Decoder(c, JOINTS, depth=config.decoder_depth, upsample=config.upsample)
-        self.mask = Decoder(c, 1, depth=config.decoder_depth, upsample=config.upsample)
-        self.pof = Decoder(c, BONES * 3, depth=config.decoder_depth)
-        self.aggregate = (TaskAttention if config.aggregate == "tam" else Concatenation)(c, 3)
+        self.tasks = tuple(name for name in MAPS if name in config.tasks)
+        for name in self.tasks:
+            task = MAPS[name]
+            upsample = config.upsample if task.fine else 1
+            self.add_module(name, Decoder(c, task.outputs, depth=config.decoder_depth, upsample=upsample))
+        self.aggregate = AGGREGATES[config.aggregate](c, len(self.tasks))
 
     def forward(
         self, image: Tensor, low: Tensor | None, high: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Encoded]:
-        """Heat-map logits, mask logits, POF, the high-level features for the next block and the heads, and what the
-        encoder gave.
-        """
+    ) -> tuple[dict[str, Tensor], list[Tensor], Encoded]:
+        """The tasks' maps by name, their features for `aggregate`, and what the encoder gave."""
         encoded = self.encoder(image, low, high)
-        shared = encoded.features
-        heatmaps, heatmap_features = self.heatmap(shared)
-        mask, mask_features = self.mask(shared)
-        pof, pof_features = self.pof(shared)
-        return heatmaps, mask, pof, self.aggregate([heatmap_features, mask_features, pof_features]), encoded
+        given = {name: self.get_submodule(name)(encoded.features) for name in self.tasks}
+        return {name: maps for name, (maps, _) in given.items()}, [features for _, features in given.values()], encoded
 
 
 class HandNetwork(nn.Module):
@@ -119,6 +125,7 @@ class HandNetwork(nn.Module):
             config.regressor_hidden,
             pooled=blocks[0].encoder.pooled,
             heads=config.heads,
+            mesh=config.mesh,
         )
 
     @property
@@ -128,8 +135,12 @@ class HandNetwork(nn.Module):
         assert isinstance(first, MTLBlock)
         return first.encoder
 
-    def forward(self, crops: UInt8[Tensor, "b s s 3"]) -> Prediction:
-        """RGB crops, each with one hand shown as a right hand, wrist to middle knuckle roughly upwards."""
+    def forward(self, crops: UInt8[Tensor, "b s s 3"], reach: Reach = "everything") -> Prediction:
+        """RGB crops, each with one hand shown as a right hand, wrist to middle knuckle roughly upwards.
+
+        `reach` is how far the gradient of the consistency may go (`BlockPrediction.taught_mesh`): into the regressor
+        heads, through them into the TAM, or everywhere.
+        """
         image = network_input(crops)
         low = self.stem(image - 0.5) if self.stem is not None else None
         cells = self.config.crop // self.config.stride
@@ -137,17 +148,22 @@ class HandNetwork(nn.Module):
         blocks: list[BlockPrediction] = []
         told: AuxiliaryOutput | None = None
         for block in self.blocks:
-            heatmaps, mask, pof, high, encoded = block(image, low, high)
+            assert isinstance(block, MTLBlock)
+            maps, features, encoded = block(image, low, high)
+            high = block.aggregate(features)
             low, told = encoded.low, encoded.auxiliary if told is None else told
-            mesh, told_by_heads = self.heads(high, None if told is None else told.pooled, self.hand, self.config.crop)
+            pooled = None if told is None else told.pooled
+            mesh, told_by_heads = self.heads(high, pooled, self.hand, self.config.crop)
+            heatmaps, mask, pof = (maps.get(name) for name in ("heatmap", "mask", "pof"))
             blocks.append(
                 BlockPrediction(
                     heatmaps=heatmaps,
-                    mask=mask[:, 0],
-                    pof=pof.unflatten(1, (BONES, 3)),
-                    joints_2d=self.read(heatmaps),
+                    mask=None if mask is None else mask[:, 0],
+                    pof=None if pof is None else pof.unflatten(1, (BONES, 3)),
+                    joints_2d=None if heatmaps is None else self.read(heatmaps),
                     mesh=mesh,
                     heads=told_by_heads,
+                    taught_mesh=self._taught(block, features, high, pooled, reach),
                 )
             )
         if told is None:
@@ -155,9 +171,19 @@ class HandNetwork(nn.Module):
         auxiliary = AuxiliaryPrediction(joints_2d=told.joints * self.config.crop - 0.5, right=told.right)
         return Prediction(blocks=tuple(blocks), auxiliary=auxiliary)
 
+    def _taught(
+        self, block: MTLBlock, features: list[Tensor], high: Tensor, pooled: Tensor | None, reach: Reach
+    ) -> MeshPrediction | None:
+        """The mesh once more, of features through which no gradient goes back."""
+        if reach == "everything" or not self.config.mesh:
+            return None
+        stopped = high.detach() if reach == "heads" else block.aggregate([values.detach() for values in features])
+        pooled = None if pooled is None else pooled.detach()
+        return self.heads(stopped, pooled, self.hand, self.config.crop)[0]
+
     def read(self, heatmaps: Float[Tensor, "b 21 h w"]) -> Float[Tensor, "b 21 2"]:
         """Eq. 1: joints in crop px."""
-        places = soft_argmax(heatmaps) if self.config.coordinates == "softmax" else mean_coordinates(heatmaps.relu())
+        places = READ[self.config.coordinates](heatmaps)
         return map_to_crop(places, self.config.crop, heatmaps.shape[-1])
 
 

@@ -11,8 +11,10 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from handscope.data.mixture import collate
 from handscope.data.transforms import CropConfig, PhotometricConfig
@@ -82,8 +84,15 @@ class EstimatorTask:
         return encoder.pretrained_parameters() if isinstance(encoder, PretrainedEncoder) else set()
 
     def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Section 3.3's objective."""
-        return objective(model(batch.image), batch, self.model.hand.silhouette_faces, self.config.objective, step)
+        """Section 3.3's objective, and beside its terms the IoU of the mask where it is known: the consistency must not
+        make the mesh's teacher worse.
+        """
+        config = self.config.objective
+        prediction = model(batch.image, config.consistency_reach) if config.consistency else model(batch.image)
+        total, terms = objective(prediction, batch, self.model.hand.silhouette_faces, config, step)
+        if prediction.last.mask is not None and batch.mask_known.any():
+            terms["mask_iou"] = mask_iou(prediction.last.mask.detach(), batch.mask)[batch.mask_known].mean()
+        return total, terms
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """joints-dev in true crops: heat-map joints, and the projected mesh's beside them."""
@@ -102,6 +111,13 @@ def answer(
     last = model(torch.from_numpy(crops)).last
     places = last.mesh.joints_2d if projected else last.joints_2d
     return places.numpy(), last.mesh.joints_3d.numpy()
+
+
+def mask_iou(logits: Float[Tensor, "b m m"], mask: Float[Tensor, "b n n"]) -> Float[Tensor, " b"]:
+    """Intersection over union of the estimated and the true mask."""
+    size = logits.shape[-1]
+    true, seen = F.interpolate(mask[:, None], size=(size, size), mode="area")[:, 0] > 0.5, logits > 0
+    return (seen & true).sum((1, 2)) / (seen | true).sum((1, 2)).clamp(min=1)
 
 
 def build(config: NetworkConfig, start: EstimatorStart | None = None, hand_model: str | None = None) -> HandNetwork:

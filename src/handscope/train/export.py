@@ -30,12 +30,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from handscope.data.transforms import CropConfig
 from handscope.errors import HandscopeError
 from handscope.files import NewFile, write_file
-from handscope.geometry.heatmaps import crop_to_map, mean_along_bones
-from handscope.losses.consistency import heatmap_confidence
+from handscope.geometry.heatmaps import crop_to_map
 from handscope.nn.aligner import ExportedAligner, HandAligner
 from handscope.nn.detector import ExportedDetector, HandDetector
 from handscope.nn.exported import Exported
 from handscope.nn.network import HandNetwork
+from handscope.tasks.heatmap import heatmap_confidence
+from handscope.tasks.pof import bone_depths
+from handscope.tasks.table import HEADS, MAPS
 from handscope.train.aligner import AlignerRun
 from handscope.train.checkpoint import load
 from handscope.train.detector import DetectorRun
@@ -77,21 +79,24 @@ class ExportedEstimator(Exported):
         """
         super().__init__()
         self.network = network
+        self.extra = [name for name in network.config.heads if name != "right"]
+        self.NAMES = (*self.NAMES, *(HEADS[name].exported for name in self.extra))
         self.prior = math.log((1 - mirror_prob) / mirror_prob)
 
     def forward(self, crop: UInt8[Tensor, "n s s 3"]) -> tuple[Tensor, ...]:
         """The outputs named in NAMES; the camera is a pinhole at the crop's centre with focal length f in px."""
         last = self.network(crop).last
+        assert last.mesh is not None and last.joints_2d is not None and last.heatmaps is not None
+        assert last.mask is not None and last.pof is not None
         mesh, size = last.mesh, last.heatmaps.shape[-1]
         read = crop_to_map(last.joints_2d, crop.shape[1], size)
-        scores = heatmap_confidence(last.heatmaps, read, SCORE_SIGMA_PX)
+        scores = heatmap_confidence(last.heatmaps, read, SCORE_SIGMA_PX, self.network.config.coordinates)
         on_field = crop_to_map(last.joints_2d, crop.shape[1], last.pof.shape[-1])
-        bone_depths = mean_along_bones(last.pof[:, :, 2], on_field).clamp(-1, 1)
         right = torch.ones_like(mesh.focal) if last.right is None else (last.right - self.prior).sigmoid()
         return (
             last.joints_2d,
             scores,
-            bone_depths,
+            bone_depths(last.pof, on_field),
             last.mask.sigmoid(),
             right,
             rotation_vectors(mesh.theta),
@@ -102,6 +107,7 @@ class ExportedEstimator(Exported):
             mesh.joints_2d,
             mesh.joints_3d,
             mesh.vertices,
+            *(HEADS[name].read(last.heads[name]) for name in self.extra),
         )
 
 
@@ -119,6 +125,9 @@ def rotation_vectors(matrix: Float[Tensor, "n 15 3 3"]) -> Float[Tensor, "n 15 3
 def exported(run: Run) -> tuple[nn.Module, Exported]:
     """An untrained network of a run's configuration, and the form of it that ships; both hold the same weights."""
     if isinstance(run, EstimatorRun):
+        if set(run.network.tasks) != set(MAPS) or not run.network.mesh:
+            found = ", ".join([*run.network.tasks, *(["mesh"] if run.network.mesh else [])])
+            raise HandscopeError(f"the runtime needs {', '.join(MAPS)} and mesh; this network has {found}")
         network = build(run.network, hand_model=run.hand_model)
         shares = {"mirror_prob": run.crop.mirror_prob} if 0 < run.crop.mirror_prob < 1 else {}
         return network, ExportedEstimator(network, **shares)

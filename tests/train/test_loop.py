@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from handscope.errors import AssetError
+from handscope.errors import AssetError, HandscopeError
 from handscope.train import checkpoint
 from handscope.train.loop import LoopConfig, lr_at, train, update_average
 from line_task import CONFIG, LineTask
@@ -108,3 +108,14 @@ def test_a_damaged_checkpoint_gives_one_sentence(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(AssetError, match="not a training checkpoint"):
         checkpoint.load(path)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_last_checkpoint(tmp_path):
+    class Bursting(LineTask):
+        def loss(self, model, batch, step):
+            total, terms = super().loss(model, batch, step)
+            return (total * float("nan"), {"error": total * float("nan")}) if step == 7 else (total, terms)
+
+    with pytest.raises(HandscopeError, match=r"step 7 is nan \(error\)"):
+        train(Bursting(), CONFIG, tmp_path, {})
+    assert checkpoint.load(tmp_path / checkpoint.NAME).header["step"] == 7

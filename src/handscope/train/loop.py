@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.tensorboard import SummaryWriter
 
 from handscope.data.mixture import ExampleSampler, worker_init
+from handscope.errors import HandscopeError
 from handscope.train import checkpoint
 from handscope.types import JsonValue
 
@@ -132,6 +133,12 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = lr * group["factor"]
             loss, terms = task.loss(wrapped, batch.to(accelerator.device), step)
+            if not bool(torch.isfinite(loss)):
+                odd = [name for name, value in terms.items() if not bool(torch.isfinite(value))]
+                raise HandscopeError(
+                    f"{out}: the loss of step {step} is {loss.item()} ({', '.join(odd) or 'no single term'}); the last "
+                    "checkpoint is whole: go on from it with a lower loop.lr or loop.max_grad_norm"
+                )
             optimiser.zero_grad()
             accelerator.backward(loss)
             norm = accelerator.clip_grad_norm_(wrapped.parameters(), config.max_grad_norm)

@@ -1,5 +1,6 @@
 """The loop on a task small enough to reason about, and on the real one to overfit a batch."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -119,3 +120,23 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_last_checkpoint(t
     with pytest.raises(HandscopeError, match=r"step 7 is nan \(error\)"):
         train(Bursting(), CONFIG, tmp_path, {})
     assert checkpoint.load(tmp_path / checkpoint.NAME).header["step"] == 7
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_stop_keeps_its_last_step(tmp_path, kind):
+    class Stopped(LineTask):
+        def loss(self, model, batch, step):
+            if step == 7:
+                signal.raise_signal(kind)
+            return super().loss(model, batch, step)
+
+    seldom = dataclasses.replace(CONFIG, checkpoint_minutes=60.0)
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt, match="after step 8"):
+        train(Stopped(), seldom, tmp_path / "stopped", {})
+    assert checkpoint.load(tmp_path / "stopped" / checkpoint.NAME).header["step"] == 8
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+    train(LineTask(), seldom, tmp_path / "stopped", {})
+    train(LineTask(), seldom, tmp_path / "whole", {})
+    stopped, whole = (tensors(tmp_path / name / checkpoint.NAME) for name in ("stopped", "whole"))
+    assert all(torch.equal(stopped[name], whole[name]) for name in whole)

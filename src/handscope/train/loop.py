@@ -9,8 +9,11 @@ from __future__ import annotations
 import copy
 import json
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -127,7 +130,7 @@ def train(
         first = checkpoint.restore(checkpoint.load(path), model, average, optimiser)
     wrapped, optimiser = accelerator.prepare(model, optimiser)
     run = _Run(task, config, out, described, accelerator)
-    with run.progress(first) as progress:
+    with run.progress(first) as progress, _stop_asked() as stop:
         for step, batch in enumerate(_loader(task, config, first, accelerator), start=first):
             lr = lr_at(step, config)
             for group in optimiser.param_groups:
@@ -147,12 +150,40 @@ def train(
             run.after_step(step, loss, terms, lr, norm, progress)
             if run.due("checkpoint", config.checkpoint_minutes):
                 run.save(path, model, average, optimiser, step + 1)
+            if stop:
+                run.save(path, model, average, optimiser, step + 1)
+                raise KeyboardInterrupt(f"{path} is kept, after step {step + 1}")
             if run.due("validate", config.validate_minutes):
                 run.validate(average, step)
     run.validate(average, config.steps)
     run.save(path, model, average, optimiser, config.steps)
     accelerator.end_training()
     return path
+
+
+@contextmanager
+def _stop_asked() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM are noted in the list that it gives, so that a step is ended and kept; a second one ends at
+    once. Only the main thread can hear them.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(kind: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(kind)
+
+    try:
+        for kind in before:
+            signal.signal(kind, note)
+        yield asked
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 def _loader(task: Task[Batch], config: LoopConfig, first: int, accelerator: Accelerator) -> DataLoader[Any]:

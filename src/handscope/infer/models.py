@@ -20,9 +20,9 @@ from handscope.infer.estimator import Estimator
 from handscope.infer.presence import Presence
 from handscope.infer.weights import Card, open_network
 
-MIN_SCORE = 0.59
-"""Hands of a lower score are left out: a precision of 94 % on photographs of people of sources that trained nothing,
-where most of what is false is a poster of hands, and of 96 % on people/dev (docs/detector.md)."""
+MIN_SCORE = 0.6
+"""Hands of a lower score are left out: a precision of 95 % on photographs of people of sources that trained nothing, and
+of 96 % on people/dev (docs/detector.md)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

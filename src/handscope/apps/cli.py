@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--min-score", type=_share, metavar="P", help="least score of a hand, 0 to 1 (default: 0.6)")
     how.add_argument(
-        "--tiles", type=_positive(int), default=1, metavar="N", help="also search N x N parts (small hands)"
+        "--tiles", type=_positive(int), default=1, metavar="N", help="also search at N times the size (small hands)"
     )
     how.add_argument("--threads", type=_positive(int), metavar="N", help="CPU threads of a network (default: 1)")
     return result

@@ -21,8 +21,8 @@ from handscope.infer.presence import Presence
 from handscope.infer.weights import Card, open_network
 
 MIN_SCORE = 0.6
-"""Hands of a lower score are left out: a precision of 95 % on photographs of people of sources that trained nothing, and
-of 96 % on people/dev (docs/detector.md)."""
+"""Hands of a lower score are left out: a precision of 95 % on photographs of people of sources that trained nothing,
+96 % on people/dev (docs/detector.md)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -124,6 +124,28 @@ def test_predicting_a_dataset_and_scoring_it(toy_weights, tmp_path, capsys) -> N
         assert figures(tmp_path / "scores")["2d_box", "mean"] < 0.02
 
 
+def test_an_unreadable_picture_keeps_its_place_and_is_told(toy_weights, tmp_path, capsys) -> None:
+    hands = [blobs((112, 112), 70, angle, "right") for angle in (0.2, -0.4, 0.1, 0.3)]
+    true = [np.column_stack([(toy_joints(*hand) - 112) / 480, np.ones(21)]) * 0.5 for hand in hands]
+    root = write_freihand(tmp_path / "freihand", true, [paint(224, 224, [hand]) for hand in hands])
+    where = ["freihand", str(root), "--set", "split=evaluation", "--weights", str(toy_weights)]
+    out, submission = tmp_path / "p.npz", tmp_path / "pred.json"
+    assert main(["predict-dataset", *where, "--out", str(out), "--freihand", str(submission)]) == 0
+    whole = np.array(json.loads(submission.read_text())[0])
+    (root / "evaluation/rgb/00000002.jpg").write_bytes(b"")
+    capsys.readouterr()
+    assert main(["predict-dataset", *where, "--out", str(out), "--freihand", str(submission)]) == 1
+    told = capsys.readouterr()
+    assert "3 labelled hands, 3 found, 1 unreadable" in told.out and "stands in" in told.err
+    holed = np.array(json.loads(submission.read_text())[0])
+    np.testing.assert_array_equal(holed[[0, 1, 3]], whole[[0, 1, 3]])
+    assert not holed[2].any() and load_predictions(out).found.tolist() == [True, True, False, True]
+    assert run_eval(out, root, tmp_path / "scores", "--protocol", "2d") == 1
+    told = capsys.readouterr().err
+    assert "00000002.jpg" in told and "1 of 4 pictures could not be read" in told
+    assert figures(tmp_path / "scores")["2d_box", "mean"] < 0.02  # the others are scored as they are
+
+
 @pytest.mark.parametrize("damage", ["text", "cut", "keys", "pickle"])
 def test_damaged_predictions_are_one_sentence(example, tmp_path, capsys, damage) -> None:
     root, file = example

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from handscope.evaluation.report import as_markdown, write_report
 from handscope.evaluation.scoring import evaluate
 from handscope.evaluation.truth import read_truth
 from handscope.evaluation.variants import PROTOCOLS, VARIANTS
+
+MOST_TOLD = 5
+"""Sentences about single pictures; the rest is counted."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,7 +58,12 @@ def main(arguments: Sequence[str]) -> int:
     if options.out is not None:
         write_report(options.out, results, refused, predictions.header | {"truth": name})
     print(as_markdown(results, refused), end="")
-    return 0 if results else 1
+    for sentence in truth.unreadable[:MOST_TOLD]:
+        print(f"handscope: not scored: {sentence}", file=sys.stderr)
+    lost = max(len(truth.unreadable), int(predictions.header.get("unreadable", 0)))
+    if lost:
+        print(f"handscope: {lost} of {len(dataset)} pictures could not be read, their hands are missing", file=sys.stderr)
+    return 0 if results and not lost else 1
 
 
 def chosen(names: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,5 +57,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.freihand is not None:
         save_freihand(predictions, options.freihand)
     found, unreadable = int(predictions.found.sum()), predictions.header["unreadable"]
-    print(f"{options.out}: {len(predictions.keys)} labelled hands, {found} found, {unreadable} unreadable pictures")
+    labelled = len(predictions.keys) - unreadable
+    print(f"{options.out}: {labelled} labelled hands, {found} found, {unreadable} unreadable pictures")
+    if unreadable:
+        print("handscope: a row that was not found stands in for each unreadable picture", file=sys.stderr)
     return 1 if unreadable else 0

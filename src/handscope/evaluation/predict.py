@@ -25,6 +25,11 @@ class _Rows:
     hands: list[Hand | None] = field(default_factory=list)
     masks: list[NDArray[np.bool_]] = field(default_factory=list)
 
+    def add(self, key: str, hand: Hand | None) -> None:
+        """One more row."""
+        self.keys.append(key)
+        self.hands.append(hand)
+
 
 def predict(
     dataset: SampleSource,
@@ -40,7 +45,8 @@ def predict(
     """The model's answer for each labelled hand of the first `limit` pictures.
 
     With `oracle_boxes` the label's box is given; otherwise the predicted hand that overlaps it most is taken, if by
-    IoU 0.3 at least (without any box to compare with: the best hand). An unreadable picture has no rows.
+    IoU 0.3 at least (without any box to compare with: the best hand). An unreadable picture keeps its place: one row
+    that was not found, called "unreadable/NUMBER#0".
     """
     rows, unreadable = _Rows(), 0
     total = len(dataset) if limit is None else min(limit, len(dataset))
@@ -49,12 +55,14 @@ def predict(
             sample = dataset[i]
         except HandscopeError:
             unreadable += 1
+            rows.add(f"unreadable/{i}#0", None)
+            if masks:
+                rows.masks.append(np.zeros((1, 1), bool))
             continue
         hands = None if oracle_boxes else list(model(sample.image, sample.K, None))
         for key, label in targets(sample):
             hand = _with_box(model, sample, label) if hands is None else _answer(hands, label)
-            rows.keys.append(key)
-            rows.hands.append(hand)
+            rows.add(key, hand)
             if masks:
                 rows.masks.append(np.zeros(sample.image.shape[:2], bool) if hand is None else hand.mask)
         if progress is not None:

@@ -27,6 +27,7 @@ class Truth:
 
     `head` (n,) px is NaN where nobody gives it; `size` (n, 2) the pictures' width and height; `dominant` (n,) is true
     for the hand with the largest mask in its picture; `vertices` (n, V, 3) and `masks` are None if there are none.
+    `unreadable` says, in a sentence each, which pictures have no rows since they could not be read.
     """
 
     keys: NDArray[np.character]
@@ -40,6 +41,7 @@ class Truth:
     dominant: NDArray[np.bool_]
     vertices: Floats | None = None
     masks: PackedMasks | None = None
+    unreadable: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -51,7 +53,7 @@ class Truth:
             value = getattr(self, item.name)
             if isinstance(value, PackedMasks):
                 value = PackedMasks.pack([value[int(i)] for i in chosen])
-            values[item.name] = value if value is None or isinstance(value, PackedMasks) else value[chosen]
+            values[item.name] = value[chosen] if isinstance(value, np.ndarray) else value
         return Truth(**values)
 
 
@@ -64,15 +66,17 @@ def targets(sample: Sample) -> Iterator[tuple[str, HandLabel]]:
 def read_truth(
     dataset: SampleSource, *, limit: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Truth:
-    """The truth of the first `limit` pictures of a dataset (all without); one unreadable picture is left out."""
+    """The truth of the first `limit` pictures of a dataset (all without); unreadable ones are told apart."""
     rows: list[dict[str, Any]] = []
     masks: list[NDArray[np.bool_] | None] = []
     origin: list[int] = []
+    unreadable: list[str] = []
     total = len(dataset) if limit is None else min(limit, len(dataset))
     for i in range(total):
         try:
             sample = dataset[i]
-        except HandscopeError:
+        except HandscopeError as error:
+            unreadable.append(str(error))
             continue
         head = dataset.labelled(i).head_size if isinstance(dataset, CMUHands) else None
         largest = largest_mask(sample)
@@ -87,7 +91,7 @@ def read_truth(
     columns: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     whole = [mask for mask in masks if mask is not None]
     columns["masks"] = PackedMasks.pack(whole) if len(whole) == len(rows) else None
-    return Truth(vertices=_vertices(dataset, np.array(origin)), **columns)
+    return Truth(vertices=_vertices(dataset, np.array(origin)), unreadable=tuple(unreadable), **columns)
 
 
 def largest_mask(sample: Sample) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handscope import viz
+from handscope.geometry.camera import project
 from handscope.geometry.masks import CroppedMask
 from posed_hands import posed_hand
 
@@ -69,7 +70,7 @@ def test_small_pictures_are_enlarged(grey, hand):
 def test_a_hand_enlarged_is_where_the_enlarged_picture_shows_it(hand):
     large = viz.enlarged(hand, 3)
     assert large.mask.sum() == 9 * hand.mask.sum()
-    projected = viz.project(hand.joints_3d, large.K)
+    projected = project(hand.joints_3d, large.K)
     np.testing.assert_allclose(projected, large.joints_2d, atol=1e-3)
 
 

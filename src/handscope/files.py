@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from handscope.errors import HandscopeError
+from handscope.paths import as_path
 
 LEFTOVERS = ".*.*.*.part"
 """What files in the making are called, as a pattern for `Path.glob`."""
@@ -33,7 +34,7 @@ class NewFile:
     """
 
     def __init__(self, target: str | Path) -> None:
-        self.target = Path(target)
+        self.target = as_path(target)
         self.path = self.target.with_name(f".{self.target.name}.{os.getpid()}.{next(_numbers)}.part")
 
     def finish(self) -> Path:
@@ -72,13 +73,13 @@ class NewFile:
 def write_file(path: str | Path, content: bytes | str) -> Path:
     """Write `content`, text as UTF-8, and return the path; HandscopeError if that is impossible."""
     with NewFile(path) as beside:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
-    return Path(path)
+        beside.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+    return as_path(path)
 
 
 def writable_folder(folder: str | Path) -> Path:
     """The folder, made if need be; HandscopeError unless files can be written into it."""
-    folder = Path(folder)
+    folder = as_path(folder)
     probe = NewFile(folder / "write-test")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -141,12 +141,16 @@ class Hand:
     """Which hand of a video this is; None in a single picture."""
     asset: HandAsset | None = None
     """The hand model that `vertices`, `theta` and `beta` belong to; None is the shipped one."""
+    distortion: FloatArray | None = None
+    """The lens before `K`: OpenCV's k1, k2, p1, p2, k3, k4, k5, k6; None is a lens that does not distort."""
 
     def __post_init__(self) -> None:
         for name in HAND_ARRAYS:
             object.__setattr__(self, name, frozen_array(getattr(self, name)))
         if self.joint_visibility is not None:
             object.__setattr__(self, "joint_visibility", frozen_array(self.joint_visibility))
+        if self.distortion is not None:
+            object.__setattr__(self, "distortion", frozen_array(self.distortion))
         object.__setattr__(self, "extras", dict(self.extras))
 
     @property

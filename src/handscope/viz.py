@@ -13,10 +13,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from handscope.errors import ImageError
 from handscope.geometry.boxes import longer_side, pixel_window
-from handscope.geometry.camera import project
+from handscope.geometry.camera import Camera
 from handscope.geometry.masks import CroppedMask
 from handscope.geometry.meshes import vertex_normals
 from handscope.skeleton import BONES, JOINT_NAMES, finger_of
@@ -40,7 +41,7 @@ _LIGHT = np.array([-0.35, -0.55, -0.76])  # towards the light, camera frame: fro
 
 
 def draw(
-    image: NDArray[np.uint8],
+    image: NDArray[np.uint8] | Image.Image,
     hands: Sequence[Hand],
     *,
     mesh: bool = True,
@@ -49,13 +50,17 @@ def draw(
     box: bool = True,
     min_side: int = 0,
 ) -> NDArray[np.uint8]:
-    """`image` RGB (H, W, 3) with its `hands` painted over; far hands first.
+    """`image` with its `hands` painted over, as RGB (H, W, 3); far hands first.
 
-    A picture whose longer side is under `min_side` px is enlarged by a whole number first, to make lines
-    legible.
+    Takes levels uint8 (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, or a PIL image, turned as its EXIF says. A picture
+    whose longer side is under `min_side` px is enlarged by a whole number first, to make lines legible. Raises
+    ImageError for a picture of another size than the one that the hands were found in.
     """
-    enlarge = max(1, round(min_side / max(image.shape[:2])))
-    large = cv2.resize(image, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
+    shown = _as_rgb(image)
+    for hand in hands:
+        _check_picture(hand, *shown.shape[:2])
+    enlarge = max(1, round(min_side / max(shown.shape[:2])))
+    large = cv2.resize(shown, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
     canvas = np.array(large, np.uint8)  # a copy: the caller's picture stays as it is
     for hand in sorted((enlarged(hand, enlarge) for hand in hands), key=lambda h: -float(h.T[2])):
         width = line_width(hand, canvas.shape)
@@ -68,6 +73,39 @@ def draw(
         if box:
             draw_box(canvas, hand, width)
     return canvas
+
+
+def _as_rgb(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.uint8]:
+    """RGB uint8 (H, W, 3) of what `draw` takes; transparent parts are white."""
+    if isinstance(image, Image.Image):
+        upright = ImageOps.exif_transpose(image)
+        image = np.asarray(upright.convert("RGBA" if "A" in upright.mode or "transparency" in upright.info else "RGB"))
+    array = np.asarray(image)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise ImageError(
+            f"a picture to draw into must be uint8, (H, W), (H, W, 3) or (H, W, 4), got {array.dtype} {array.shape}; "
+            "handscope.infer.images.to_rgb_array makes one of others"
+        )
+    if array.ndim == 2:
+        return np.repeat(array[..., None], 3, axis=2)
+    if array.shape[2] == 3:
+        return array
+    share = array[..., 3:] / 255
+    return (array[..., :3] * share + 255 * (1 - share) + 0.5).astype(np.uint8)
+
+
+def _check_picture(hand: Hand, height: int, width: int) -> None:
+    """ImageError if the hand was found in a picture of another size."""
+    if hand.cropped_mask.shape == (height, width):
+        return
+    own = hand.cropped_mask.shape
+    turned = "; it is that picture turned: draw into the upright one" if own == (width, height) else ""
+    raise ImageError(
+        f"the hands were found in a picture of {own[1]} x {own[0]} px, this one has {width} x {height}: "
+        f"draw into the one that was analysed{turned}"
+    )
 
 
 def enlarged(hand: Hand, factor: int) -> Hand:
@@ -94,7 +132,8 @@ def draw_mesh(canvas: NDArray[np.uint8], hand: Hand, *, opacity: float = 0.7) ->
     """Blend the shaded mesh into `canvas`, in place."""
     if hand.vertices[:, 2].min() <= 1e-3:
         return  # reaches behind the camera: nothing sensible to show
-    pixels = project(hand.vertices, hand.K)
+    camera = Camera(hand.K, distortion=hand.distortion)
+    pixels = camera.project(hand.vertices)
     height, width = canvas.shape[:2]
     x0, y0, x1, y1 = pixel_window(pixels, height, width, margin=1)
     low, high = np.array([x0, y0]), np.array([x1, y1])
@@ -104,7 +143,7 @@ def draw_mesh(canvas: NDArray[np.uint8], hand: Hand, *, opacity: float = 0.7) ->
     width, height = ((high - low) * fine).tolist()
     layer = np.zeros((height, width, 4), np.uint8)
     corners, colours = _shaded_triangles(hand)
-    points = (project(corners, hand.K) - low + 0.5) * fine - 0.5
+    points = (camera.project(corners) - low + 0.5) * fine - 0.5
     for corner, colour in zip(np.round(points * (1 << _SHIFT)).astype(np.int32), colours.tolist(), strict=True):
         cv2.fillConvexPoly(layer, corner, (*colour, 255), cv2.LINE_8, _SHIFT)
     layer = cv2.resize(layer, (width // fine, height // fine), interpolation=cv2.INTER_AREA).astype(np.float32)

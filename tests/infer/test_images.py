@@ -4,12 +4,14 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from handscope.errors import ImageError
-from handscope.infer.images import find_pictures, read_picture, to_rgb_array
+from handscope.infer.images import find_pictures, read_picture, take_picture, to_rgb_array
+from tiff_files import tiff
 
 
 @pytest.fixture
@@ -63,10 +65,133 @@ def test_sixteen_bits_keep_their_brightness(tmp_path, ramp):
     np.testing.assert_array_equal(read_picture(path).image, np.repeat(grey[..., None], 3, 2))
 
 
-def test_twelve_bits_in_sixteen_are_brightened_and_said(tmp_path):
-    path = save(tmp_path, "a.png", Image.fromarray(np.full((8, 8), 4000, np.uint16)))
-    picture = read_picture(path)
-    assert picture.image.min() == 255 and "4000" in picture.notes[0]
+@pytest.mark.parametrize("bits", range(9, 16))
+def test_sensors_bits_in_sixteen_are_read_as_such_and_said_in_files_as_in_arrays(tmp_path, ramp, bits):
+    deep = (ramp.astype(np.uint32) * (2**bits - 1) // 255).astype(np.uint16)
+    _, data = cv2.imencode(".png", deep[..., ::-1])
+    (tmp_path / "a.png").write_bytes(data.tobytes())
+    (tmp_path / "a.tif").write_bytes(tiff(deep))
+    grey = save(tmp_path, "grey.png", Image.fromarray(deep[..., 0]))
+    for given in (tmp_path / "a.png", tmp_path / "a.tif", deep, deep.astype(">u2"), deep.astype(np.int64)):
+        picture = take_picture(given)
+        np.testing.assert_allclose(picture.image, ramp, atol=1)
+        assert f"{bits}-bit" in picture.notes[0]
+    np.testing.assert_allclose(take_picture(grey).image[..., 1], ramp[..., 0], atol=1)
+
+
+def test_sixteen_bit_colours_keep_their_brightness_without_a_word(tmp_path, ramp):
+    deep = ramp.astype(np.uint16) * 257
+    (tmp_path / "a.png").write_bytes(cv2.imencode(".png", deep[..., ::-1])[1].tobytes())
+    for orientation, turn in ((1, 0), (6, 1), (3, 2), (8, -1)):
+        stored = np.ascontiguousarray(np.rot90(deep, turn))
+        (tmp_path / "a.tif").write_bytes(tiff(stored, orientation=orientation, big_endian=turn == 1))
+        for name in ("a.png", "a.tif"):
+            picture = read_picture(tmp_path / name)
+            np.testing.assert_array_equal(picture.image, ramp)
+            assert picture.notes == ()
+
+
+FLOATS = {
+    "unit": (lambda a: a / 255.0, None),
+    "ringing": (lambda a: (a / 255.0 - 0.5) * 1.1 + 0.5, ""),
+    "signed": (lambda a: a / 127.5 - 1, "from -1 to 1"),
+    "levels": (lambda a: a.astype(np.float32), "8-bit"),
+    "ten bits": (lambda a: a * (1023 / 255), "10-bit"),
+}
+
+
+@pytest.mark.parametrize("kind", FLOATS)
+def test_ranges_of_floats_are_read_alike_in_files_and_arrays(tmp_path, ramp, kind):
+    make, words = FLOATS[kind]
+    values = make(ramp[..., 0].astype(np.float32)).astype(np.float32)
+    path = save(tmp_path, "a.tif", Image.fromarray(values))
+    for given in (values, values.astype(np.float64), path, Image.fromarray(values)):
+        picture = take_picture(given)
+        tolerance = 14 if kind == "ringing" else 1
+        np.testing.assert_allclose(picture.image[..., 2], ramp[..., 0], atol=tolerance)
+        assert picture.notes == () if not words else words in picture.notes[0]
+
+
+def test_floats_that_are_no_number_are_black_and_said(ramp):
+    values = ramp / 255.0
+    values[:2], values[2] = np.nan, np.inf
+    picture = take_picture(values)
+    assert (picture.image[:2] == 0).all() and "not finite" in picture.notes[0]
+    np.testing.assert_allclose(picture.image[3:], ramp[3:], atol=1)
+
+
+@pytest.mark.parametrize("values", [np.full((4, 4), -3.0), np.array([[-2.1, 2.6]]), np.full((4, 4), -1)])
+def test_what_is_no_range_of_a_picture_is_refused(values):
+    with pytest.raises(ImageError, match="must"):
+        take_picture(values)
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+@pytest.mark.parametrize("inside", [False, True])
+def test_of_a_tiff_the_largest_picture_is_read_turned_as_the_first_says(tmp_path, ramp, inside, big_endian):
+    preview, middle = ramp[::8, ::8].copy(), ramp[::2, ::2].copy()
+    stored = np.ascontiguousarray(np.rot90(ramp, 1))
+    content = tiff(preview, middle, stored, inside_first=inside, orientation=6, big_endian=big_endian)
+    (tmp_path / "a.dng").write_bytes(content)
+    picture = read_picture(tmp_path / "a.dng")
+    np.testing.assert_array_equal(picture.image, ramp)
+    assert picture.notes == ("TIFF with 3 frames: the largest one is used",) and picture.orientation == 6
+
+
+def test_a_raw_that_cannot_be_decoded_gives_its_preview_if_that_is_large_enough_and_says_so(tmp_path):
+    for width, works in ((800, True), (160, False)):
+        preview = np.full((width // 2, width, 3), 90, np.uint8)
+        raw = bytearray(tiff(preview, np.zeros((700, 1200, 3), np.uint8), inside_first=True))
+        compression = raw.find(struct.pack("<HHIHH", 259, 3, 1, 1, 0))  # the sub-directory is written first
+        raw[compression + 8 : compression + 10] = struct.pack("<H", 34892)
+        (tmp_path / "raw.dng").write_bytes(bytes(raw))
+        if works:
+            picture = read_picture(tmp_path / "raw.dng")
+            assert picture.image.shape == preview.shape and "1200 x 700" in picture.notes[0]
+        else:
+            with pytest.raises(ImageError, match=r"1200 x 700.*raw"):
+                read_picture(tmp_path / "raw.dng")
+
+
+def test_everything_that_is_read_is_found_in_a_folder_whatever_its_suffix(tmp_path, ramp):
+    image = Image.fromarray(ramp)
+    kinds = {"a.jfif": "JPEG", "b.jpe": "JPEG", "c.JPG": "JPEG", "d.qoi": "QOI", "e.ppm": "PPM", "f.apng": "PNG"}
+    kinds |= {"g.dib": "BMP", "h.j2k": "JPEG2000", "i": "JPEG", "j.jpg ": "JPEG", "k.icb": "TGA", "l.avifs": "AVIF"}
+    for name, kind in kinds.items():
+        image.save(tmp_path / name, format=kind)
+    image.convert("L").save(tmp_path / "m.pgm")
+    (tmp_path / "notes.txt").write_text("P5 is a format")
+    found = find_pictures(tmp_path)
+    assert [path.name for path in found] == sorted([*kinds, "m.pgm"])
+    for path in found:
+        assert read_picture(path).image.shape == ramp.shape
+
+
+def test_frames_are_found_as_people_count(tmp_path):
+    names = ["frame1.png", "frame2.png", "frame10.png", "frame11.png", "x9y2.png", "x9y10.png", "x10y1.png"]
+    for name in reversed(names):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_pictures(tmp_path)] == names
+
+
+EXIF = {
+    "film": ({41989: 26}, 26 / 43.267 * np.hypot(32, 24)),
+    "sensor": ({37386: 8.0, 41486: 2 * 25.4, 41488: 2, 40962: 64, 40963: 48}, 8.0 * 2 / 2),
+    "none": ({37386: 8.0}, None),
+    "zero": ({41989: 0}, None),
+}
+
+
+@pytest.mark.parametrize("kind", EXIF)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_focal_length_by_exif_is_in_pixels_of_this_picture(tmp_path, ramp, kind, orientation):
+    tags, focal = EXIF[kind]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif.get_ifd(0x8769).update(tags)
+    picture = read_picture(save(tmp_path, "a.jpg", Image.fromarray(ramp), exif=exif))
+    assert picture.focal == (None if focal is None else pytest.approx(focal, rel=1e-3))
+    assert picture.orientation == orientation
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "YCbCr", "CMYK", "I;16", "F"])
@@ -181,7 +306,7 @@ def test_arrays_in_python(ramp):
 
 @pytest.mark.parametrize(
     "wrong",
-    [np.zeros((0, 5, 3)), np.zeros((5, 5, 2)), np.zeros(5), np.full((5, 5), 200.0), np.zeros((5, 5), int)],
+    [np.zeros((0, 5, 3)), np.zeros((5, 5, 2)), np.zeros(5), np.zeros((3, 50, 40)), np.zeros((5, 5), complex)],
 )
 def test_arrays_that_are_no_pictures(wrong):
     with pytest.raises(ImageError, match="must"):

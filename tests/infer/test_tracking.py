@@ -86,7 +86,7 @@ class Stage:
             focal=1.0,
         )
 
-    def assembler(self, estimate, score, K, height, width):
+    def assembler(self, estimate, score, camera):
         joints = estimate.joints_2d
         side = "left" if estimate.crop.mirrored else "right"
         box = np.concatenate([joints.min(0), joints.max(0)])

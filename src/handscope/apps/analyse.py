@@ -7,29 +7,29 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from handscope.apps.video import INTERRUPTED, analyse_video
+from handscope.apps.video import INTERRUPTED, analyse_video, open_clip
 from handscope.errors import HandscopeError, ImageError, VideoError
 from handscope.files import writable_folder
-from handscope.geometry.camera import intrinsics_of_focal
-from handscope.infer.images import Picture, find_pictures, read_picture
-from handscope.infer.inputs import SMALLEST_PX, check_intrinsics
+from handscope.infer.cameras import CameraLike, parse_camera
+from handscope.infer.decoding import Picture
+from handscope.infer.frames import is_video, kind_of
+from handscope.infer.images import read_picture
+from handscope.infer.inputs import SMALLEST_PX, prepare
 from handscope.infer.outputs import FORMATS, Format, picture_formats
-from handscope.infer.pipeline import load
+from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.results import Hands
-from handscope.infer.video import is_video
+from handscope.paths import as_path, is_file, list_folder, safe_name
 from handscope.types import Hand
 
-MOST_ROWS = 40
+MOST_ROWS, MOST_NAMED = 40, 5
 
 
 @dataclass(frozen=True)
@@ -42,90 +42,159 @@ class Result:
     notes: tuple[str, ...]
 
 
+@dataclass
+class Found:
+    """What the paths on the command line are: pictures, videos, folders of frames; remarks on what is left out, and
+    sentences about what cannot be looked at.
+    """
+
+    pictures: list[Path] = field(default_factory=list)
+    videos: list[Path] = field(default_factory=list)
+    frames: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Of all that is analysed."""
+        return len(self.pictures) + len(self.videos) + len(self.frames)
+
+
 def analyse(options: argparse.Namespace) -> int:
     """Do what the command line asks; returns the exit code. Bad use raises before any work."""
-    videos = [Path(path) for path in dict.fromkeys(options.paths) if is_video(path)]
-    paths = _find_all([path for path in options.paths if not is_video(path)])
-    K = _intrinsics(options)
-    if options.box and (len(paths) > 1 or videos):
-        raise HandscopeError(f"--box belongs to one picture, but {len(paths) + len(videos)} files were given")
+    found = find(options.paths, options.frames, options.fps)
+    K = _camera(options)
+    if options.box and (found.count > 1 or not found.pictures):
+        raise HandscopeError(f"--box belongs to one picture, but {found.count} files were given")
     out = writable_folder(options.out)
-    formats = picture_formats([name for name in FORMATS if getattr(options, name)])
     model = load(options.weights, options.hand_model, options.threads, min_score=options.min_score, tiles=options.tiles)
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be valid text
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be valid text
     console, errors = Console(), Console(stderr=True)
-    results, failed = [], 0
-    names = output_names([*paths, *videos])
+    for problem in found.problems:
+        print(f"handscope: {problem}", file=sys.stderr)
+    for note in found.notes:
+        console.print(f"[yellow]note[/] {escape(note)}", highlight=False, soft_wrap=True)
+    names = output_names([*found.pictures, *found.videos, *found.frames])
+    lost = len(found.problems)
+    if found.pictures:
+        lost += _analyse_pictures(found.pictures, names, out, model, options, K, console, errors, lost)
+    moving = [*found.videos, *found.frames]
+    for path, name in zip(moving, names[len(found.pictures) :], strict=True):
+        try:
+            with open_clip(path, options.threads, options.fps if path in found.frames else None) as clip:
+                if not analyse_video(clip, out / name, model, options, K, console, errors):
+                    return INTERRUPTED
+        except VideoError as error:
+            lost += 1
+            print(f"handscope: {error}", file=sys.stderr)
+        except HandscopeError as error:
+            if found.count == 1:
+                raise
+            lost += 1
+            print(f"handscope: {path}: {error}", file=sys.stderr)
+    return 1 if lost else 0
+
+
+def _analyse_pictures(
+    paths: Sequence[Path], names: Sequence[str], out: Path, model: Pipeline, options: argparse.Namespace, K: CameraLike,
+    console: Console, errors: Console, lost_before: int,
+) -> int:  # fmt: skip
+    """All files of all pictures; how many could not be read."""
+    formats = picture_formats([name for name in FORMATS if getattr(options, name)])
+    results, lost = [], 0
     jobs = list(zip(paths, names, strict=False))
     hidden = len(jobs) == 1 or not errors.is_terminal
     for path, name in track(jobs, "looking for hands", console=errors, transient=True, disable=hidden):
         try:
             picture = read_picture(path)
-            hands = model(picture.image, _for_picture(K, picture.image), options.box)
-        except ImageError as error:
-            failed += 1
-            print(f"handscope: {error}", file=sys.stderr)
-            continue
-        results.append(write_results(picture, hands, formats, out / name))
-    if paths:
-        _report(console, results, failed)
-    for path, name in zip(videos, names[len(paths) :], strict=True):
-        try:
-            if not analyse_video(path, out / name, model, options, K, console, errors):
-                return INTERRUPTED
-        except VideoError as error:
-            failed += 1
-            print(f"handscope: {error}", file=sys.stderr)
-    return 1 if failed else 0
+            (hands,) = model.answer([prepare(picture, K, options.box)])
+            results.append(write_results(picture, hands, formats, out / name))
+        except HandscopeError as error:
+            if len(paths) == 1 and not isinstance(error, ImageError):
+                raise
+            lost += 1
+            told = str(error) if str(error).startswith(f"{path}:") else f"{path}: {error}"
+            print(f"handscope: {told}", file=sys.stderr)
+    _report(console, results, lost + lost_before)
+    return lost
 
 
-def _find_all(paths: Sequence[str]) -> list[Path]:
-    """Every picture once, in the order given; all that is wrong is said at once."""
-    found: dict[Path, None] = {}
-    problems = []
-    for path in paths:
+def find(paths: Sequence[str], frames: Sequence[str], fps: float | None) -> Found:
+    """Every picture, video and folder of frames once, in the order given; all that is wrong is said at once."""
+    found, problems = Found(), []
+    if frames and fps is None:
+        raise HandscopeError("--frames needs --fps N, how many frames of it are a second")
+    if fps is not None and not frames:
+        raise HandscopeError("--fps belongs to --frames DIR, a folder of frames")
+    for given in paths:
+        path = as_path(given)
         try:
-            found.update(dict.fromkeys(find_pictures(path)))
+            if not is_file(path, ImageError):
+                _look_into(path, found)
+            else:
+                (found.videos if is_video(path) else found.pictures).append(path)
         except ImageError as error:
             problems.append(str(error))
+    for given in frames:
+        path = as_path(given)
+        if is_file(path, ImageError):
+            problems.append(f"{path}: a file; --frames takes a folder of pictures")
+        found.frames.append(path)
     if problems:
         raise HandscopeError("\nhandscope: ".join(problems))
-    return list(found)
+    for name in ("pictures", "videos", "frames"):
+        setattr(found, name, list(dict.fromkeys(getattr(found, name))))
+    return found
 
 
-def _intrinsics(options: argparse.Namespace) -> NDArray[np.float64] | float | None:
-    """K (3, 3), or a focal length for a principal point at the centre, or None if the camera is unknown."""
+def _look_into(folder: Path, found: Found) -> None:
+    """The pictures and videos directly inside a folder; what else there is is counted aloud."""
+    listing = list_folder(folder, ImageError)
+    others, before = [], found.count
+    for file in listing.files:
+        kind = kind_of(file)
+        if kind is None:
+            others.append(file.name)
+        else:
+            (found.pictures if kind == "picture" else found.videos).append(file)
+    deeper = f"; its {listing.folders} sub-folders are not searched, name them too" if listing.folders else ""
+    if found.count == before and not listing.problems:
+        kinds = "no pictures in this folder (JPEG, PNG, WebP, TIFF, GIF, ...) and no videos"
+        raise ImageError(f"{folder}: {kinds}{deeper}")
+    found.problems += listing.problems
+    if others or deeper:
+        named = ", ".join(others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
+        left_out = f"{len(others)} files left out that are neither pictures nor videos ({named})"
+        found.notes.append(f"{folder}: {left_out if others else 'no file left out'}{deeper}")
+
+
+def _camera(options: argparse.Namespace) -> CameraLike:
+    """What the command line says of the camera."""
     if options.K is None:
+        if options.distortion is not None:
+            raise HandscopeError("--distortion belongs to a camera: give --K too")
         return options.focal
     if options.focal is not None:
         raise HandscopeError("give either --K or --focal, not both")
-    if len(options.K) == 9:
-        return check_intrinsics(np.reshape(options.K, (3, 3)))
-    fx, fy, cx, cy = options.K
-    return check_intrinsics([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
-
-
-def _for_picture(K: NDArray[np.float64] | float | None, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-    if K is None or isinstance(K, np.ndarray):
-        return K
-    height, width = image.shape[:2]
-    return intrinsics_of_focal(K, width, height)
+    return parse_camera(options.K, options.distortion)
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
     """A folder name for every picture: its stem; where stems clash, the parent folder's name goes before.
 
-    Names are compared without case, as some file systems do; what still clashes is numbered.
+    Names are those that any system allows (`paths.safe_name`), and compared without case, as some file systems do; what
+    still clashes is numbered.
     """
-    stems = Counter(path.stem.lower() for path in paths)
+    stems = Counter(safe_name(path.stem).lower() for path in paths)
     taken: set[str] = set()
     names = []
     for path in paths:
-        name = path.stem
+        name = safe_name(path.stem)
         if stems[name.lower()] > 1:
-            name = f"{path.resolve().parent.name}-{path.stem}".lstrip("-")
+            name = safe_name(f"{path.resolve().parent.name}-{path.stem}".lstrip("-"))
         unique, number = name, 2
         while unique.lower() in taken:
             unique, number = f"{name}-{number}", number + 1
@@ -137,7 +206,7 @@ def output_names(paths: Sequence[Path]) -> list[str]:
 def write_results(picture: Picture, hands: Hands, formats: Sequence[Format], folder: Path) -> Result:
     """All files of one picture, and away with those of an earlier run that had more hands."""
     height, width = picture.image.shape[:2]
-    notes = picture.notes
+    notes = hands.notes
     if min(height, width) < SMALLEST_PX:
         notes = (*notes, f"{width} x {height} px is too small to show a hand")
     try:
@@ -145,8 +214,8 @@ def write_results(picture: Picture, hands: Hands, formats: Sequence[Format], fol
     except OSError as error:
         raise HandscopeError(f"{folder}: cannot make this folder ({error.strerror or error})") from error
     for row in formats:
-        row.write(folder, hands.of_source(str(picture.path), notes), picture.image)
-    return Result(picture.path, folder, hands, notes)
+        row.write(folder, hands.of_source(hands.source, notes), picture.image)
+    return Result(Path(hands.source or ""), folder, hands, notes)
 
 
 def _report(console: Console, results: Sequence[Result], failed: int) -> None:
@@ -156,7 +225,7 @@ def _report(console: Console, results: Sequence[Result], failed: int) -> None:
         console.print(_table(results))
     for result in results:
         for note in result.notes:
-            console.print(f"[yellow]note[/] {escape(str(result.path))}: {note}", highlight=False)
+            console.print(f"[yellow]note[/] {escape(str(result.path))}: {escape(note)}", highlight=False)
     empty = [result for result in results if not result.hands]
     if len(results) == 1 and empty:
         console.print(f"no hand found in {escape(str(empty[0].path))}", highlight=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments and arguments[0] in COMMANDS:
             return _run_command(arguments[0], arguments[1:])
         options = parser().parse_args(_keep_negatives(arguments))
-        if not options.paths:
+        if not options.paths and not options.frames:
             parser().print_help(sys.stderr)
             return 2
         from handscope.apps.analyse import analyse
@@ -76,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = result.add_argument
-    add("paths", nargs="*", metavar="PATH", help="pictures, videos, and folders of pictures (one level)")
+    add("paths", nargs="*", metavar="PATH", help="pictures, videos, and folders of them (one level)")
     add("--version", action="version", version=f"handscope {__version__}")
     add("--out", default="out", metavar="DIR", help="results go to DIR/PICTURE-NAME/ (default: out)")
     of_pictures, of_videos = (f"(default: {_options(rows)})" for rows in (picture_formats(), video_formats()))
@@ -86,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
         wants = f" (extra [{row.needs}])" if row.needs and not row.of_pictures else ""
         group = files if row.of_pictures else video
         group.add_argument(option_of(row.name), action="store_true", help=row.help + wants)
+    video.add_argument("--frames", action="append", default=[], metavar="DIR", help="a folder of frames as a video")
+    video.add_argument("--fps", type=_positive(float), metavar="N", help="frames a second of --frames")
     video.add_argument("--no-smoothing", action="store_true", help="every frame's own answer, unfiltered")
     known = result.add_argument_group("what you know of the picture")
     known.add_argument(
@@ -95,7 +98,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="X0,Y0,X1,Y1",
         help="a box tight around a hand, in pixels, instead of the detector; repeat for more hands",
     )
-    known.add_argument("--K", type=_numbers(4, 9), metavar="FX,FY,CX,CY", help="the camera's intrinsics, in pixels")
+    known.add_argument(
+        "--K",
+        metavar="FX,FY,CX,CY[@WxH]",
+        help="the camera's intrinsics, in pixels of pictures of W x H: smaller and turned ones follow; or exif",
+    )
+    known.add_argument("--distortion", metavar="K1,K2,P1,P2,K3", help="of its lens: OpenCV's 4, 5 or 8 numbers")
     known.add_argument("--focal", type=_positive(float), metavar="PX", help="only its focal length, in pixels")
     how = result.add_argument_group("how to look")
     how.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
@@ -114,11 +122,15 @@ def _options(formats: Sequence[Format]) -> str:
     return " ".join(option_of(row.name) for row in formats)
 
 
+SIGNED = ("--box", "--K", "--distortion")
+"""Options whose numbers may be negative."""
+
+
 def _keep_negatives(arguments: list[str]) -> list[str]:
     """`--box -1,2,3,4` as `--box=-1,2,3,4`: argparse takes a value that begins with a minus for an option."""
     joined: list[str] = []
     for argument in arguments:
-        if joined and joined[-1] in ("--box", "--K") and argument[:1] == "-" and argument[1:2].isdigit():
+        if joined and joined[-1] in SIGNED and re.match(r"-[0-9.]", argument):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)

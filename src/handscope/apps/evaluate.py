@@ -62,7 +62,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"handscope: not scored: {sentence}", file=sys.stderr)
     lost = max(len(truth.unreadable), int(predictions.header.get("unreadable", 0)))
     if lost:
-        print(f"handscope: {lost} of {len(dataset)} pictures could not be read, their hands are missing", file=sys.stderr)
+        print(
+            f"handscope: {lost} of {len(dataset)} pictures could not be read, their hands are missing", file=sys.stderr
+        )
     return 0 if results and not lost else 1
 
 

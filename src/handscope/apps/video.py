@@ -15,8 +15,6 @@ from itertools import chain
 from pathlib import Path
 from types import FrameType
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -24,17 +22,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from handscope.apps.options import option_of
 from handscope.apps.preview import Preview
 from handscope.errors import HandscopeError
+from handscope.files import writable_folder
+from handscope.infer.cameras import CameraLike
 from handscope.infer.outputs import FORMATS, Format, video_formats
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.tracking import TrackingConfig
-from handscope.infer.video import CameraReader, VideoFrame, VideoReader
+from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoReader
 from handscope.infer.video_files import FrameWriter, OverlayWriter
+from handscope.paths import as_path
 from handscope.viz import draw
 
 INTERRUPTED = 130
 """The exit code of a command that was stopped."""
 CLOCK_RATE = 30.0
 """What an overlay of a camera says its mean frame rate is; the frames' own times count."""
+LATE_S = 0.1
+"""A picture that begins so much later than the sound is remarked on."""
 
 
 @dataclass
@@ -45,10 +48,12 @@ class Seen:
     stopped: bool = False
     sides: dict[int, Counter[str]] = field(default_factory=dict)
     spans: dict[int, tuple[float, float]] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
 
     def add(self, frame: VideoFrame) -> None:
         """Count one more frame."""
         self.frames += 1
+        self.notes |= dict.fromkeys(frame.hands.notes)
         for hand in frame.hands:
             number = int(hand.track or 0)
             self.sides.setdefault(number, Counter())[hand.handedness] += 1
@@ -83,27 +88,34 @@ def interruptible() -> Iterator[Interrupt]:
             signal.signal(number, handler)
 
 
+def open_clip(path: Path, threads: int | None, fps: float | None) -> VideoReader | FrameFolder:
+    """A video, or with `fps` a folder of frames."""
+    return VideoReader(path, threads=threads) if fps is None else FrameFolder(path, fps)
+
+
 def analyse_video(
-    path: Path, folder: Path, model: Pipeline, options: argparse.Namespace, K: NDArray[np.float64] | float | None,
+    reader: VideoReader | FrameFolder, folder: Path, model: Pipeline, options: argparse.Namespace, K: CameraLike,
     console: Console, errors: Console,
 ) -> bool:  # fmt: skip
-    """All files of one video, as the `options` of `handscope` say; False if someone stopped it before its end.
-
-    `K` are intrinsics (3, 3), or a focal length in px, or None.
-    """
+    """All files of one video, as the `options` of `handscope` say; False if someone stopped it before its end."""
     asked = [name for name in FORMATS if getattr(options, name)]
     config = TrackingConfig(smoothing=None) if options.no_smoothing else None
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fps]}"), TimeRemainingColumn())
     progress = Progress(
         TextColumn("{task.description}"), *columns, console=errors, transient=True, disable=not errors.is_terminal
     )
-    with VideoReader(path, threads=options.threads) as reader, interruptible() as interrupt, progress:
-        task = progress.add_task(escape(path.name), total=reader.count or None, fps="")
+    with interruptible() as interrupt, progress:
+        task = progress.add_task(escape(reader.path.name), total=reader.count or None, fps="")
         frames = model.video(reader, K=K, config=config)
         first = next(frames)  # a video without frames leaves no files
         writers = open_writers(folder, video_formats(asked), rate=reader.rate)
         seen = run(chain([first], frames), writers, interrupt, on_frame=lambda: _advance(progress, task))
     report(console, seen, folder, broken=reader.broken)
+    for note in dict.fromkeys([*reader.notes, *seen.notes]):
+        console.print(f"[yellow]note[/] {escape(str(reader.path))}: {escape(note)}", highlight=False, soft_wrap=True)
+    if reader.start > LATE_S:
+        told = f"its picture begins {reader.start:.2f} s after its sound; times count from the first picture"
+        console.print(f"[yellow]note[/] {escape(str(reader.path))}: {told}", highlight=False, soft_wrap=True)
     left_out = [option_of(name) for name in asked if not FORMATS[name].of_videos]
     if left_out:
         console.print(f"[yellow]note[/] {', '.join(left_out)}: for pictures only, not written", highlight=False)
@@ -117,7 +129,7 @@ def _advance(progress: Progress, task: TaskID) -> None:
 
 def open_writers(folder: Path, formats: Sequence[Format], *, rate: float) -> list[FrameWriter]:
     """The writers of `formats` in `folder`; if one cannot be opened none is left open."""
-    folder.mkdir(parents=True, exist_ok=True)
+    writable_folder(folder)
     opened: list[FrameWriter] = []
     try:
         for row in sorted(formats, key=lambda row: row.needs is None):  # what may be missing first: nothing is left
@@ -208,7 +220,7 @@ def watch(camera: CameraReader, model: Pipeline, options: argparse.Namespace) ->
         raise HandscopeError("nothing to do: give --out DIR for files or a --port for the preview")
     config = TrackingConfig(smoothing=None) if options.no_smoothing else None
     preview = Preview(options.port) if options.port else None
-    folder = None if options.out is None else Path(options.out)
+    folder = None if options.out is None else as_path(options.out)
     try:
         if preview is not None:
             print(f"preview: {preview.address} (this machine only); Ctrl-C ends", file=sys.stderr)

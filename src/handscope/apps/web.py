@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from handscope.apps.analyse import write_results
 from handscope.apps.serve import check_free
-from handscope.errors import HandscopeError, ImageError, missing_extra
-from handscope.geometry.camera import intrinsics_of_focal
+from handscope.errors import HandscopeError, missing_extra
+from handscope.infer.cameras import CameraLike, parse_camera
+from handscope.infer.decoding import Picture, decode_picture, inspect_picture
 from handscope.infer.formats.meshes import labels
-from handscope.infer.images import Picture, inspect_picture, read_picture
+from handscope.infer.inputs import prepare
 from handscope.infer.outputs import FORMATS, LEGIBLE_PX
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands
@@ -144,17 +145,15 @@ class Desk:
         self._folders: deque[Path] = deque()
         weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
 
-    def find(self, path: str, focal: float | None) -> tuple[Picture, Hands]:
+    def find(self, path: str, K: CameraLike) -> tuple[Picture, Hands]:
         """The picture of a file and its hands."""
         data = Path(path).read_bytes()
         inspect_picture(data, Path(path).name, max_pixels=MAX_PIXELS)
-        picture = read_picture(path)
-        height, width = picture.image.shape[:2]
-        K = intrinsics_of_focal(focal, width, height) if focal else None
+        picture = decode_picture(data, Path(path).name)
+        given = prepare(picture, K)
         with self._lock:
-            hands = self._model(picture.image, K)
-        name = Path(path).name
-        return Picture(Path(name), picture.image, picture.notes), hands.of_source(name, picture.notes)
+            (hands,) = self._model.answer([given])
+        return picture, hands
 
     def write(self, picture: Picture, hands: Hands) -> list[str]:
         """Every kind of file, in a folder that lives until `KEPT` newer ones have come."""
@@ -208,12 +207,13 @@ def build(model: Pipeline) -> gradio.Blocks:
 
     desk = Desk(model)
 
-    def find(path: str | None, focal: float | None) -> list[Any]:
+    def find(path: str | None, focal: float | None, K: str | None) -> list[Any]:
         if path is None:
             return [None, None, None, [], [], "", gr.Radio(choices=[ALL], value=ALL), None]
         try:
-            picture, hands = desk.find(path, focal if focal and focal > 0 else None)
-        except ImageError as error:
+            camera = parse_camera(K) if K and K.strip() else None
+            picture, hands = desk.find(path, camera or (focal if focal and focal > 0 else None))
+        except HandscopeError as error:
             raise gr.Error(str(error).replace(str(Path(path).parent) + os.sep, "")) from error
         files = desk.write(picture, hands)
         overlay = draw(picture.image, hands, min_side=LEGIBLE_PX)
@@ -262,6 +262,7 @@ def build(model: Pipeline) -> gradio.Blocks:
                 which = gr.Radio([ALL], value=ALL, label="Show in mask, mesh and table", elem_id="which")
                 with gr.Accordion("What you know of the camera", open=False):
                     focal = gr.Number(label="focal length, px (empty: 1.2 long sides)", value=None, minimum=0)
+                    K = gr.Textbox(label="or its intrinsics, FX,FY,CX,CY or FX,FY,CX,CY@WxH, px; or exif")
             with gr.Column(scale=6), gr.Tabs():
                 with gr.Tab("Joints"):
                     table = gr.Dataframe(
@@ -284,7 +285,12 @@ def build(model: Pipeline) -> gradio.Blocks:
                     files = gr.Files(show_label=False, interactive=False, elem_id="files")
         outputs = [overlay, mask, scene, table, files, said, which, known]
         gr.on(
-            [image.change, button.click], find, [image, focal], outputs, concurrency_limit=1, api_visibility="private"
+            [image.change, button.click],
+            find,
+            [image, focal, K],
+            outputs,
+            concurrency_limit=1,
+            api_visibility="private",
         )
         which.input(show, [which, known], [mask, scene, table], api_visibility="private")
     return page

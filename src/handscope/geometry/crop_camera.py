@@ -21,13 +21,21 @@ def _direction(pixel: NDArray[np.floating], K: NDArray[np.floating]) -> NDArray[
     return np.linalg.solve(np.asarray(K, np.float64), [*pixel, 1.0])
 
 
+def metric_map(crop: Crop, K: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Crop px (2, 2) of a step in the plane z = 1 of the camera `K` (3, 3): whatever the picture's pixels are like."""
+    return crop.matrix[:, :2] @ np.asarray(K, np.float64)[:2, :2]
+
+
 def full_to_crop_axes(crop: Crop, K: NDArray[np.floating]) -> NDArray[np.float64]:
     """The map (3, 3) of directions in the full picture's camera `K` (3, 3) to the crop's camera.
 
     It turns the ray through the crop's centre onto the optical axis, by the smallest rotation that does it, then turns
-    (and mirrors) in the plane. It is orthogonal: its transpose leads back.
+    (and mirrors) in the plane, as near to the crop as a rotation comes. It is orthogonal: its transpose leads back.
     """
-    return in_plane_axes(crop) @ rotation_between(_direction(crop.centre, K), [0.0, 0.0, 1.0])
+    left, _, right = np.linalg.svd(metric_map(crop, K))
+    in_plane = np.eye(3)
+    in_plane[:2, :2] = left @ right
+    return in_plane @ rotation_between(_direction(crop.centre, K), [0.0, 0.0, 1.0])
 
 
 def in_plane_axes(crop: Crop) -> NDArray[np.float64]:

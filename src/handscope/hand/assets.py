@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from handscope.errors import AssetError
 from handscope.geometry.meshes import vertex_normals
+from handscope.paths import as_path
 from handscope.skeleton import MODEL_PARENTS
 from handscope.types import HandModel, frozen_array
 from handscope.unpickle import BROKEN, ArrayUnpickler
@@ -104,7 +105,7 @@ def load_asset(path: str | Path | None = None) -> HandAsset:
     """
     if path is None:
         return _shipped()
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise AssetError(f"{path}: no such hand model; give a hand_right.npz, MANO_RIGHT.pkl or MANO_LEFT.pkl")
     return _load_npz(path) if path.suffix == ".npz" else replace(load_mano(path), origin=str(path.resolve()))
@@ -207,7 +208,7 @@ def _not_mano(path: Path, problem: Exception) -> AssetError:
 
 def load_mano_mean_pose(path: str | Path) -> NDArray[np.float32]:
     """The mean pose (15, 3) axis-angle of a MANO file: what `flat_hand_mean=False` adds to a pose."""
-    path = Path(path)
+    path = as_path(path)
     try:
         return _array(_mano_content(path)["hands_mean"]).astype(np.float32).reshape(15, 3)
     except BROKEN as problem:

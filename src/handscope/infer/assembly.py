@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.boxes import tight_box
-from handscope.geometry.camera import project_centred
+from handscope.geometry.camera import Camera, project_centred
 from handscope.geometry.crops import Crop
 from handscope.geometry.masks import CroppedMask
 from handscope.hand.assets import HandAsset
@@ -46,8 +46,10 @@ class Assembler:
         """The hand model whose mesh and parameters hands come in."""
         return self.target or self.asset
 
-    def __call__(self, estimate: Estimate, score: float, K: NDArray[np.floating], height: int, width: int) -> FoundHand:
-        """What the network says of a crop, in the camera `K` (3, 3) of a picture `height` x `width`."""
+    def __call__(self, estimate: Estimate, score: float, camera: Camera) -> FoundHand:
+        """What the network says of a crop, in the `camera` of its picture, whose size it knows."""
+        assert camera.size is not None
+        (width, height), K = camera.size, camera.K
         crop = estimate.crop
         seen = without_specks(estimate.mask)
         fitted = fit(
@@ -63,8 +65,9 @@ class Assembler:
         )
         fitted = refine_silhouette(self.asset, fitted, estimate.joints, seen, estimate.focal, crop.size)
         joints = crop.invert(blended(estimate, fitted.hand))
-        placed = crop_to_full(fitted.hand, estimate.focal, crop, K, width)
-        placed = settle(placed, joints, estimate.joint_scores, K, mirrored=crop.mirrored)
+        placed = crop_to_full(fitted.hand, estimate.focal, without_lens(crop, camera), K, width)
+        straight = camera.undistorted(joints)
+        placed = settle(placed, straight, estimate.joint_scores, K, mirrored=crop.mirrored)
         hand = FoundHand(
             handedness="left" if crop.mirrored else "right",
             score=score,
@@ -81,10 +84,22 @@ class Assembler:
             T=placed.T,
             K=K,
             joint_visibility=estimate.joint_visibility,
+            distortion=camera.distortion,
             extras={"right": 1 - estimate.right if crop.mirrored else estimate.right},
             asset=self.asset,
         )
         return hand if self.target is None else refit(hand, self.target)
+
+
+def without_lens(crop: Crop, camera: Camera) -> Crop:
+    """The crop as it would lie in the picture of a lens that does not distort: exact at its centre, with its slope."""
+    if camera.distortion is None:
+        return crop
+    centre = crop.centre
+    around = camera.undistorted(centre + np.array([[0, 0], [0.5, 0], [-0.5, 0], [0, 0.5], [0, -0.5]]))
+    slope = np.column_stack([around[1] - around[2], around[3] - around[4]])
+    linear = crop.matrix[:, :2] @ np.linalg.inv(slope)
+    return Crop(np.column_stack([linear, (crop.size - 1) / 2 - linear @ around[0]]), crop.size)
 
 
 def blended(estimate: Estimate, fitted: PosedHand) -> NDArray[np.float64]:

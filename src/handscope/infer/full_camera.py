@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.camera import project
-from handscope.geometry.crop_camera import full_to_crop_axes, viewing_ray
+from handscope.geometry.crop_camera import full_to_crop_axes, metric_map, viewing_ray
 from handscope.geometry.crops import Crop
 
 
@@ -88,12 +88,13 @@ class _View:
     def of(cls, crop: Crop, focal_crop_px: float, K: NDArray[np.floating], width: int) -> _View:
         K, linear, centre = np.asarray(K, np.float64), crop.matrix[:, :2], crop.centre
         if crop.mirrored:
-            K = K.copy()
+            K = K * [[1, -1, 1], [-1, 1, 1], [1, 1, 1]]  # x the other way round before and after
             K[0, 2] = width - 1 - K[0, 2]
             linear, centre = linear * [-1.0, 1.0], np.array([width - 1 - centre[0], centre[1]])
         shift = (crop.size - 1) / 2 - linear @ centre
-        turn = full_to_crop_axes(Crop(np.column_stack([linear, shift]), crop.size), K).T
-        focal_px = np.sqrt(K[0, 0] * K[1, 1]) * crop.scale / viewing_ray(centre, K)[2] ** 1.5
+        plain = Crop(np.column_stack([linear, shift]), crop.size)
+        turn = full_to_crop_axes(plain, K).T
+        focal_px = np.sqrt(np.linalg.det(metric_map(plain, K))) / viewing_ray(centre, K)[2] ** 1.5
         flip = np.array([-1.0 if crop.mirrored else 1.0, 1.0, 1.0])
         return cls(turn, flip, centre, linear, K, focal_crop_px, float(focal_px / focal_crop_px))
 

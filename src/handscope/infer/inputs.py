@@ -1,84 +1,114 @@
-"""What a caller gives, checked once: pictures, cameras, boxes. What is wrong with them is said in one sentence."""
+"""What a caller gives, checked once: pictures, cameras, boxes. What is wrong with them is said in one sentence.
+
+Networks know square pixels. A picture whose camera has others is stretched before it is read, and its hands are told in
+the picture as it was.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
 from handscope.errors import HandscopeError
-from handscope.geometry.camera import default_intrinsics
-from handscope.infer.images import read_picture, to_rgb_array
+from handscope.geometry.camera import Camera
+from handscope.geometry.crops import Crop
+from handscope.geometry.masks import CroppedMask
+from handscope.infer.cameras import CameraLike, camera_of
+from handscope.infer.decoding import Picture
+from handscope.infer.images import Source, take_picture
+from handscope.types import Hand
 
-Source = str | Path | Image.Image | NDArray[np.generic]
-"""A picture as callers have it: a path, a PIL image, an array."""
 Given = TypeVar("Given")
+AnyHand = TypeVar("AnyHand", bound=Hand)
 
 SMALLEST_PX = 16
 """Pictures with a shorter side than this show no hand that could be read."""
+SQUARE = 0.02
+"""Pixels that are wider than high, or higher than wide, by less than this are square."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PictureInput:
-    """A picture ready to be read: `image` RGB uint8 (H, W, 3), intrinsics `K` (3, 3) px, `boxes` (n, 4) px or None
-    where the detector shall search; `source` is the path it came from, `notes` are the reader's remarks.
+    """A picture ready to be read: `image` RGB uint8 (H, W, 3) of square pixels, its `camera`, `boxes` (n, 4) px or None
+    where the detector shall search; `given` is the camera of the picture as it was, which hands are told in by `told`.
+    `source` is the path it came from, `notes` are remarks on what was guessed.
     """
 
     image: NDArray[np.uint8]
-    K: NDArray[np.float64]
+    camera: Camera
+    given: Camera
     boxes: NDArray[np.float64] | None = None
     source: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
-    def height(self) -> int:
-        """Rows of the picture."""
-        return self.image.shape[0]
-
-    @property
-    def width(self) -> int:
-        """Columns of the picture."""
-        return self.image.shape[1]
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture as it was given, px."""
+        assert self.given.size is not None
+        return self.given.size
 
     @property
     def is_large_enough(self) -> bool:
         """Whether a hand could be read in it at all."""
-        return min(self.height, self.width) >= SMALLEST_PX
+        return min(self.size) >= SMALLEST_PX
+
+    def told(self, hand: AnyHand) -> AnyHand:
+        """A hand found in `image`, in the px of the picture as it was given."""
+        if self.camera is self.given:
+            return hand
+        width, height = self.size
+        stretch = np.array(self.image.shape[1::-1]) / (width, height)
+        back = lambda points: (points + 0.5) / stretch - 0.5  # noqa: E731
+        crop = hand.cropped_mask.crop
+        matrix = np.column_stack([crop.matrix[:, :2] * stretch, crop.apply((stretch - 1) / 2)])
+        return replace(
+            hand,
+            K=self.given.K,
+            joints_2d=back(hand.joints_2d),
+            box=back(hand.box.reshape(2, 2)).ravel(),
+            cropped_mask=CroppedMask(hand.cropped_mask.values, Crop(matrix, crop.size), height, width),
+        )
 
 
-def prepare(image: Source, K: ArrayLike | None = None, boxes: ArrayLike | None = None) -> PictureInput:
-    """A picture, the intrinsics of its camera and boxes round its hands, if known, as one `PictureInput`.
+def prepare(source: Source | Picture, K: CameraLike = None, boxes: ArrayLike | None = None) -> PictureInput:
+    """A picture, its camera and boxes round its hands, if known, as one `PictureInput`.
 
     Raises HandscopeError (ImageError for pictures) if one of them is not what it should be.
     """
-    picture, source, notes = _read(image)
-    height, width = picture.shape[:2]
-    return PictureInput(
-        image=picture,
-        K=default_intrinsics(width, height) if K is None else check_intrinsics(K),
+    picture = source if isinstance(source, Picture) else take_picture(source)
+    camera, remarks = camera_of(K, picture)
+    width, height = picture.size
+    given = PictureInput(
+        image=picture.image,
+        camera=camera,
+        given=camera,
         boxes=None if boxes is None else check_boxes(boxes, width, height),
-        source=source,
-        notes=notes,
+        source=None if picture.path is None else str(picture.path),
+        notes=picture.notes + remarks,
     )
+    return given if abs(camera.pixel_aspect - 1) < SQUARE else _squared(given)
 
 
-def _read(image: Source) -> tuple[NDArray[np.uint8], str | None, tuple[str, ...]]:
-    if isinstance(image, str | Path):
-        picture = read_picture(image)
-        return picture.image, str(image), picture.notes
-    return to_rgb_array(image), None, ()
-
-
-def one_camera_each(K: ArrayLike | Sequence[ArrayLike | None] | None, count: int) -> list[ArrayLike | None]:
-    """Intrinsics for each of `count` pictures: None and one (3, 3) are for all, a list has one for each."""
-    if K is not None and np.size(cast(Sequence[ArrayLike], K)[0]) == 3:  # rows of numbers: one camera
-        return [cast(ArrayLike, K)] * count
-    return one_each(cast(Sequence[ArrayLike | None] | None, K), count, "K")
+def _squared(given: PictureInput) -> PictureInput:
+    """The picture stretched, never shrunk, until its pixels are square."""
+    aspect, (width, height) = given.camera.pixel_aspect, given.size
+    size = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+    boxes = given.boxes
+    if boxes is not None:
+        boxes = (boxes + 0.5) * np.tile(np.divide(size, (width, height)), 2) - 0.5
+    ratio = f"{aspect:.3g} times as wide as high" if aspect > 1 else f"{1 / aspect:.3g} times as high as wide"
+    return replace(
+        given,
+        image=cv2.resize(given.image, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False),
+        camera=given.camera.resized(*size),
+        boxes=boxes,
+        notes=(*given.notes, f"by K its pixels are {ratio}: it is stretched before it is read"),
+    )
 
 
 def one_each(given: Sequence[Given | None] | None, count: int, name: str) -> list[Given | None]:
@@ -88,17 +118,6 @@ def one_each(given: Sequence[Given | None] | None, count: int, name: str) -> lis
     if len(given) != count:
         raise HandscopeError(f"{name}: {len(given)} given for {count} pictures; give one for each")
     return list(given)
-
-
-def check_intrinsics(K: ArrayLike) -> NDArray[np.float64]:
-    """`K` as float64 (3, 3), or one sentence on what is wrong with it."""
-    matrix = np.asarray(K, np.float64)
-    ok = matrix.shape == (3, 3) and np.isfinite(matrix).all() and (np.diag(matrix) > 0).all()
-    if not ok or not np.allclose(matrix[2], [0, 0, 1]) or matrix[1, 0] != 0:
-        raise HandscopeError(
-            f"K must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels with positive fx and fy; got {matrix.tolist()}"
-        )
-    return matrix
 
 
 def check_boxes(boxes: ArrayLike, width: int, height: int) -> NDArray[np.float64]:

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import cast, overload
+from typing import Any, cast, overload
 
 from numpy.typing import ArrayLike
 
+from handscope.errors import HandscopeError
 from handscope.infer import detection
+from handscope.infer.cameras import CameraLike, one_camera_each
 from handscope.infer.crop_policy import asked
 from handscope.infer.duplicates import drop_repeated
 from handscope.infer.estimator import Estimate
-from handscope.infer.inputs import PictureInput, Source, one_camera_each, one_each, prepare
+from handscope.infer.images import Source
+from handscope.infer.inputs import PictureInput, one_each, prepare
 from handscope.infer.models import Models, open_models
 from handscope.infer.refinement import refine
 from handscope.infer.results import Hands
 from handscope.infer.tracking import TrackingConfig
-from handscope.infer.video import CameraReader, VideoFrame, VideoReader, track
+from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoReader, track
 from handscope.infer.weights import Card
 
 
@@ -46,58 +49,72 @@ class Pipeline:
     def __call__(
         self,
         image: list[Source] | tuple[Source, ...],
-        K: ArrayLike | Sequence[ArrayLike | None] | None = None,
+        K: CameraLike | Sequence[CameraLike] = None,
         boxes: Sequence[ArrayLike | None] | None = None,
     ) -> list[Hands]: ...
     @overload
-    def __call__(self, image: Source, K: ArrayLike | None = None, boxes: ArrayLike | None = None) -> Hands: ...
+    def __call__(self, image: Source, K: CameraLike = None, boxes: ArrayLike | None = None) -> Hands: ...
     def __call__(
         self,
         image: Source | list[Source] | tuple[Source, ...],
-        K: ArrayLike | Sequence[ArrayLike | None] | None = None,
+        K: CameraLike | Sequence[CameraLike] = None,
         boxes: ArrayLike | Sequence[ArrayLike | None] | None = None,
     ) -> Hands | list[Hands]:
         """Hands in `image`: RGB (H, W, 3) uint8, a PIL image or a path; or a list of these, which share the
         networks' batches.
 
-        `K` (3, 3) px are the camera's intrinsics if known (for a list: one for all, or a list). `boxes` (n, 4) as x0,
-        y0, x1, y1 px, tight around a hand each, replace the detector (for a list: a list, None where it shall search).
-        Raises HandscopeError for what is not as it should be.
+        `K` is the camera if known: a `Camera`, its intrinsics (3, 3) px, a focal length in px, or "exif" (for a list:
+        one for all, or a list). A `Camera` with a size is turned as EXIF turns the picture, and scaled with it; a plain
+        K is the upright picture's. `boxes` (n, 4) as x0, y0, x1, y1 px, tight around a hand each, replace the detector
+        (for a list: a list, None where it shall search).
+        Raises HandscopeError for what is not as it should be; in a list such a picture keeps its place, and its
+        answer's `problem` says what is wrong.
         """
         if isinstance(image, list | tuple):
-            cameras = one_camera_each(K, len(image))
+            cameras = one_camera_each(cast(CameraLike, K), len(image))
             given = one_each(cast(Sequence[ArrayLike | None] | None, boxes), len(image), "boxes")
-            return self._answer([prepare(*one) for one in zip(image, cameras, given, strict=True)])
-        return self._answer([prepare(image, cast(ArrayLike | None, K), cast(ArrayLike | None, boxes))])[0]
+            return self._answer_each(list(zip(image, cameras, given, strict=True)))
+        return self.answer([prepare(image, cast(CameraLike, K), cast(ArrayLike | None, boxes))])[0]
 
     def video(
         self,
-        source: str | Path | int | VideoReader | CameraReader | Iterable[tuple[float, Source]],
+        source: str | Path | int | VideoReader | FrameFolder | CameraReader | Iterable[Any],
         *,
-        K: ArrayLike | float | None = None,
+        K: CameraLike = None,
         config: TrackingConfig | None = None,
+        fps: float | None = None,
     ) -> Iterator[VideoFrame]:
-        """Frames of `source` with tracked hands: a video's path, a camera's number, or pairs (seconds, picture).
+        """Frames of `source` with tracked hands: a video's path, a camera's number, or pairs (seconds, picture); with
+        `fps` a folder of frames, or any pictures, that are so many a second.
 
-        `K` are the camera's intrinsics (3, 3) or its focal length, px, if known; `config` is a `TrackingConfig`.
+        `K` is the camera if known, as for a picture; `config` is a `TrackingConfig`.
         Files need the extra [video].
         """
-        return track(self.models, source, K=K, config=config)
+        return track(self.models, source, K=K, config=config, fps=fps)
 
-    def _answer(self, inputs: Sequence[PictureInput]) -> list[Hands]:
+    def answer(self, inputs: Sequence[PictureInput]) -> list[Hands]:
+        """The hands of pictures that are ready to be read (`inputs.prepare`)."""
         answers = []
         for given, estimates in zip(inputs, read(self.models, inputs), strict=True):
-            hands = [self.models.assembler(e, score, given.K, given.height, given.width) for e, score in estimates]
-            answers.append(
-                Hands(
-                    drop_repeated(hands),
-                    width=given.width,
-                    height=given.height,
-                    source=given.source,
-                    notes=given.notes,
-                )
-            )
+            hands = [given.told(self.models.assembler(e, score, given.camera)) for e, score in estimates]
+            width, height = given.size
+            about = {"source": given.source, "notes": given.notes}
+            answers.append(Hands(drop_repeated(hands), width=width, height=height, **about))
         return answers
+
+    def _answer_each(self, given: Sequence[tuple[Source, CameraLike, ArrayLike | None]]) -> list[Hands]:
+        """An answer for each; one that is not as it should be leaves its place to a sentence."""
+        answers: list[Hands | None] = []
+        inputs = []
+        for source, camera, boxes in given:
+            try:
+                inputs.append(prepare(source, camera, boxes))
+                answers.append(None)
+            except HandscopeError as error:
+                name = str(source) if isinstance(source, str | Path) else None
+                answers.append(Hands(width=0, height=0, source=name, notes=(str(error),), problem=str(error)))
+        read_ones = iter(self.answer(inputs))
+        return [next(read_ones) if answer is None else answer for answer in answers]
 
 
 def read(models: Models, inputs: Sequence[PictureInput]) -> list[list[tuple[Estimate, float]]]:

@@ -16,7 +16,9 @@ from typing import SupportsIndex, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.camera import Camera
 from handscope.infer import formats
+from handscope.infer.images import Source, to_rgb_array
 from handscope.types import Hand
 from handscope.viz import draw
 
@@ -64,6 +66,12 @@ class _Written(ABC):
 class FoundHand(_Written, Hand):
     """A `Hand` with its files: meshes are for viewers (y up), all else is in the camera frame (docs/formats.md)."""
 
+    @property
+    def camera(self) -> Camera:
+        """The camera that it is told in: `K`, the picture's size and `distortion`."""
+        height, width = self.cropped_mask.shape
+        return Camera(self.K, (width, height), self.distortion)
+
     def _listed(self) -> Sequence[Hand]:
         return [self]
 
@@ -102,7 +110,8 @@ class Hands(_Written, list[FoundHand]):
     """The hands of one picture, best first: a list, with `width` and `height` of the picture in px.
 
     `source` is the path it was read from, if any; `notes` are remarks made while reading. Part of it, as a slice or by
-    `subset`, knows its picture too.
+    `subset`, knows its picture too. Of a list of pictures one that could not be read has an answer without hands and
+    size, whose `problem` says why (None of all others).
     """
 
     def __init__(
@@ -113,9 +122,10 @@ class Hands(_Written, list[FoundHand]):
         height: int,
         source: str | None = None,
         notes: Sequence[str] = (),
+        problem: str | None = None,
     ) -> None:
         super().__init__(hands)
-        self._size, self._source, self._notes = (width, height), source, tuple(notes)
+        self._size, self._source, self._notes, self._problem = (width, height), source, tuple(notes), problem
 
     @property
     def width(self) -> int:
@@ -137,6 +147,11 @@ class Hands(_Written, list[FoundHand]):
         """Remarks made while reading."""
         return self._notes
 
+    @property
+    def problem(self) -> str | None:
+        """Why the picture could not be read, in one sentence; None if it was."""
+        return self._problem
+
     def subset(self, chosen: Iterable[int]) -> Hands:
         """The hands of these numbers, in the order given, of the same picture."""
         return self._with([self[number] for number in chosen])
@@ -149,7 +164,8 @@ class Hands(_Written, list[FoundHand]):
         return self
 
     def _with(self, hands: Iterable[FoundHand]) -> Hands:
-        return Hands(hands, width=self.width, height=self.height, source=self.source, notes=self.notes)
+        about = {"source": self.source, "notes": self.notes, "problem": self.problem}
+        return Hands(hands, width=self.width, height=self.height, **about)
 
     @overload
     def __getitem__(self, which: SupportsIndex) -> FoundHand: ...
@@ -164,6 +180,8 @@ class Hands(_Written, list[FoundHand]):
         return self._with(self)
 
     def __repr__(self) -> str:
+        if self.problem is not None:
+            return f"Hands(not read: {self.problem})"
         size = f"{self.width} x {self.height} px"
         if not self:
             return f"Hands(none in {size})"
@@ -172,7 +190,7 @@ class Hands(_Written, list[FoundHand]):
 
     def draw(
         self,
-        image: NDArray[np.uint8],
+        image: Source,
         *,
         mesh: bool = True,
         outline: bool = True,
@@ -180,10 +198,12 @@ class Hands(_Written, list[FoundHand]):
         box: bool = True,
         min_side: int = 0,
     ) -> NDArray[np.uint8]:
-        """`image` RGB (H, W, 3) with the hands painted over, as `handscope.draw` does."""
-        return draw(image, self, mesh=mesh, outline=outline, skeleton=skeleton, box=box, min_side=min_side)
+        """The picture that was analysed, in any form a model takes, with the hands painted over (`handscope.draw`)."""
+        return draw(
+            to_rgb_array(image), self, mesh=mesh, outline=outline, skeleton=skeleton, box=box, min_side=min_side
+        )
 
-    def to_overlay(self, image: NDArray[np.uint8], *, min_side: int = 0) -> bytes:
+    def to_overlay(self, image: Source, *, min_side: int = 0) -> bytes:
         """`draw` as a PNG."""
         return formats.to_png(self.draw(image, min_side=min_side))
 

@@ -18,6 +18,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.camera import Camera
 from handscope.geometry.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from handscope.hand.assets import HandAsset
 from handscope.hand.model import pose_hand
@@ -144,7 +145,8 @@ class HandSmoother:
         posed = pose_hand(self.asset, beta[None], theta[None], R[None])
         side = np.array([-1.0 if hand.handedness == "left" else 1.0, 1.0, 1.0])
         joints, vertices = posed.joints[0] * side, posed.vertices[0] * side
-        wrist = place_at_depth(joints, depth, joints_2d, hand.joint_scores, hand.K)
+        straight = Camera(hand.K, distortion=hand.distortion).undistorted(joints_2d)
+        wrist = place_at_depth(joints, depth, straight, hand.joint_scores, hand.K)
         shift = np.tile((joints_2d - hand.joints_2d).mean(0), 2)
         limits = np.tile(hand.cropped_mask.shape[::-1], 2) - 1.0
         return replace(

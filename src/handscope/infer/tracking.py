@@ -11,21 +11,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from handscope.geometry.boxes import best_of_each, box_area, box_centre, box_iou, longer_side, shared_area, tight_box
-from handscope.geometry.camera import default_intrinsics
+from handscope.geometry.camera import Camera
 from handscope.geometry.crops import Crop, crop_around, upright_frame
+from handscope.infer.cameras import CameraLike
+from handscope.infer.clock import Clock, OnStepBack
 from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.crop_policy import asked, bounded, detected_crop
 from handscope.infer.detection import joint_score
 from handscope.infer.detector import Detection
 from handscope.infer.duplicates import drop_repeated, same_hand
 from handscope.infer.estimator import Estimate
-from handscope.infer.inputs import SMALLEST_PX, check_intrinsics
+from handscope.infer.inputs import PictureInput, prepare
 from handscope.infer.models import Models
 from handscope.infer.results import FoundHand
 from handscope.infer.smoothing import HandSmoother, SmoothingConfig
@@ -53,7 +55,8 @@ class TrackingConfig:
     `sure`: evidence (sum of log odds, leaking by `leak` a pass) from which one side alone is tried;
     `turnover`: evidence for the other side at which the track changes sides. `velocity_share`: by how much a hand's new
     velocity counts; `scene_change`: mean change of brightness (of 1) from frame to frame that is another scene.
-    `smoothing` None: none.
+    `smoothing` None: none. `on_step_back`: a time before the last one begins another recording ("restart") or is
+    refused ("refuse").
     """
 
     search_every_s: float = 0.5
@@ -68,10 +71,13 @@ class TrackingConfig:
     velocity_share: float = 0.5
     scene_change: float = 0.1
     smoothing: SmoothingConfig | None = field(default_factory=SmoothingConfig)
+    on_step_back: OnStepBack = "restart"
 
     def __post_init__(self) -> None:
         if self.search_every_s < 0 or self.longest_gap_s < 0 or self.most_hands < 1:
             raise ValueError(f"times must not be negative and most_hands at least 1, got {self}")
+        if self.on_step_back not in get_args(OnStepBack):
+            raise ValueError(f"on_step_back is one of {', '.join(get_args(OnStepBack))}, got {self.on_step_back!r}")
 
 
 @dataclass
@@ -136,6 +142,9 @@ class Seen(NamedTuple):
 class Tracker:
     """Call it with the frames of a video, in order, for the hands of each.
 
+    `time` is that of the last frame in seconds, by a clock that grows; `notes` are what is odd about its time. Where
+    the clock goes back or leaps another recording begins, and every hand gets a new name; `reset` does the same.
+
     A hand carries its `track`; `extras["unseen_s"]` says for how long it has not been seen: such a hand, which is told
     only if the configuration asks for it, is the last one seen, with a falling score.
     """
@@ -143,17 +152,33 @@ class Tracker:
     def __init__(self, models: Models, config: TrackingConfig | None = None) -> None:
         self.models = models
         self.config = config or TrackingConfig()
-        self.tracks: list[Track] = []
         self._numbers = count()
+        self._clock = Clock(on_step_back=self.config.on_step_back, patience_s=self.config.longest_gap_s)
+        self.time, self.notes = 0.0, ()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every hand and the clock: the next frame is the first of another recording."""
+        self._clock.reset()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.tracks: list[Track] = []
         self._searched = -np.inf
         self._last_blocks: Array | None = None
 
-    def __call__(self, image: NDArray[np.uint8], time: float, K: ArrayLike | None = None) -> list[FoundHand]:
-        """Hands in `image` RGB uint8 (H, W, 3), taken at `time` seconds with the intrinsics `K` (3, 3), by track."""
-        height, width = image.shape[:2]
-        if min(height, width) < SMALLEST_PX:
-            return []
-        intrinsics = default_intrinsics(width, height) if K is None else check_intrinsics(K)
+    def __call__(self, image: NDArray[np.uint8] | PictureInput, time: float, K: CameraLike = None) -> list[FoundHand]:
+        """Hands in `image` RGB uint8 (H, W, 3), or prepared with its camera, taken at `time` seconds with the camera
+        `K`, by track. Raises HandscopeError for a time or camera that is none.
+        """
+        given = image if isinstance(image, PictureInput) else prepare(image, K)
+        self.time, anew, self.notes = self._clock(time)
+        if anew:
+            self._forget()
+        return [given.told(hand) for hand in self._hands(given, self.time)] if given.is_large_enough else []
+
+    def _hands(self, given: PictureInput, time: float) -> list[FoundHand]:
+        image = given.image
         new_scene = self._is_new_scene(image)
         seen = self._follow(image, time)
         lost = [track for track in self.tracks if track.number not in seen]
@@ -162,7 +187,7 @@ class Tracker:
         longest = 0.0 if new_scene else self.config.longest_gap_s  # who is not in the new scene has left
         self.tracks = [t for t in self.tracks if t.number in seen or time - t.seen <= longest]
         told = [t for t in self.tracks if t.number in seen or self.config.tell_unseen]
-        hands = [self._hand(t, seen.get(t.number), time, intrinsics, image.shape[:2]) for t in told]
+        hands = [self._hand(t, seen.get(t.number), time, given.camera) for t in told]
         best = {hand.track for hand in drop_repeated(hands)}
         least = 0.0 if self.config.tell_unseen else TOLD * self.models.min_score
         return [hand for hand in hands if hand.track in best and hand.score >= least]
@@ -289,13 +314,13 @@ class Tracker:
         others = [t.estimate for t in self.tracks if t is not own and (t.seen == time or t.number in found)]
         return any(same_hand(estimate.joints_2d, other.joints_2d) for other in others)
 
-    def _hand(self, track: Track, seen: Seen | None, time: float, K: Array, shape: tuple[int, int]) -> FoundHand:
+    def _hand(self, track: Track, seen: Seen | None, time: float, camera: Camera) -> FoundHand:
         if seen is None and track.hand is not None:
             left = max(0.0, 1 - (time - track.seen) / max(self.config.longest_gap_s, 1e-9))
             return replace(
                 track.hand, score=track.score * left, extras={**track.hand.extras, "unseen_s": time - track.seen}
             )
-        hand = self.models.assembler(track.estimate, track.score, K, *shape)
+        hand = self.models.assembler(track.estimate, track.score, camera)
         if track.smoother is not None:
             hand = track.smoother(hand, time)
         track.hand = replace(hand, track=track.number, extras={**hand.extras, "unseen_s": 0.0})

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from handscope.errors import VideoError, missing_extra
 from handscope.files import NewFile
 from handscope.infer import formats
-from handscope.infer.video import VideoFrame, require_av
+from handscope.infer.frames import open_container, require_av
+from handscope.infer.video import VideoFrame
 from handscope.types import Hand
 
 CLOCK = Fraction(1, 90_000)
@@ -77,7 +78,7 @@ class OverlayWriter:
         encoder = next((name for name in ENCODERS if name in self._av.codec.codecs_available), None)
         if encoder is None:
             raise VideoError(f"this PyAV has no encoder for MP4 (one of {', '.join(ENCODERS)}); leave out --overlay")
-        container = self._av.open(str(self._file.path), "w", format="mp4", options={"movflags": "+faststart"})
+        container = open_container(self._file.path, "w", format="mp4", options={"movflags": "+faststart"})
         stream = container.add_stream(encoder, rate=self._rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.time_base = CLOCK
@@ -100,16 +101,17 @@ class OverlayWriter:
 
 
 class LinesWriter:
-    """One JSON object a line and frame: `frame`, `time` and `hands`, as in result.json with `track`."""
+    """One JSON object a line and frame: `frame`, `time`, `start` and `hands`, as in result.json with `track`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("w", encoding="utf-8")
+        self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
         """Append the frame's line; it is on disk when this returns."""
         hands = [formats.hand_to_dict(hand) for hand in frame.hands]
-        self._file.write(json.dumps({"frame": frame.index, "time": round(frame.time, 6), "hands": hands}) + "\n")
+        times = {"frame": frame.index, "time": round(frame.time, 6), "start": frame.start}
+        self._file.write(json.dumps({**times, "hands": hands}) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -129,12 +131,13 @@ class TableWriter:
         self._file = NewFile(path)
         self._pa = pyarrow
         self._schema = _schema(pyarrow)
-        self._writer = pyarrow.parquet.ParquetWriter(self._file.path, self._schema, compression="zstd")
-        self._rows: list[tuple[int, float, Hand]] = []
+        self._content = self._file.path.open("wb")  # Arrow would read a name with a colon as an address
+        self._writer = pyarrow.parquet.ParquetWriter(self._content, self._schema, compression="zstd")
+        self._rows: list[tuple[VideoFrame, Hand]] = []
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
         """Keep the frame's hands; every `ROW_GROUP` rows go to the file."""
-        self._rows += [(frame.index, frame.time, hand) for hand in frame.hands]
+        self._rows += [(frame, hand) for hand in frame.hands]
         if len(self._rows) >= ROW_GROUP:
             self._flush()
 
@@ -147,6 +150,7 @@ class TableWriter:
         """Write the rows that remain and the footer."""
         self._flush()
         self._writer.close()
+        self._content.close()
         self._file.finish()
 
 
@@ -176,7 +180,13 @@ class MeshWriter:
 
 
 def _schema(pa: Any) -> Any:
-    plain = [("frame", pa.int32()), ("time", pa.float64()), ("track", pa.int32()), ("handedness", pa.string())]
+    plain = [
+        ("frame", pa.int32()),
+        ("time", pa.float64()),
+        ("start", pa.float64()),
+        ("track", pa.int32()),
+        ("handedness", pa.string()),
+    ]
     plain += [("score", pa.float32()), ("unseen_s", pa.float32())]
     about = {
         "handscope": "one row for each hand and frame; pixels (x right, y down, centre of the top-left pixel at 0, 0), "
@@ -187,11 +197,12 @@ def _schema(pa: Any) -> Any:
     return pa.schema([*plain, *arrays], metadata=about)
 
 
-def _table(pa: Any, schema: Any, rows: Sequence[tuple[int, float, Hand]]) -> Any:
-    numbers, times, hands = zip(*rows, strict=True)
+def _table(pa: Any, schema: Any, rows: Sequence[tuple[VideoFrame, Hand]]) -> Any:
+    frames, hands = zip(*rows, strict=True)
     columns: list[Any] = [
-        pa.array(numbers, pa.int32()),
-        pa.array(times, pa.float64()),
+        pa.array([frame.index for frame in frames], pa.int32()),
+        pa.array([frame.time for frame in frames], pa.float64()),
+        pa.array([frame.start for frame in frames], pa.float64()),
         pa.array([hand.track for hand in hands], pa.int32()),
         pa.array([hand.handedness for hand in hands], pa.string()),
         pa.array([hand.score for hand in hands], pa.float32()),

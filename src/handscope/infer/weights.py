@@ -17,6 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from handscope.errors import AssetError
+from handscope.paths import as_path
 
 NAMES = ("estimator", "aligner", "detector", "presence")
 THREADS = 1
@@ -66,7 +67,7 @@ def open_network(name: str, folder: str | Path | None = None, threads: int | Non
 
     A folder that holds one of them stands for all: the others are the shipped ones.
     """
-    folder = SHIPPED if folder is None else Path(folder)
+    folder = SHIPPED if folder is None else as_path(folder)
     if not folder.is_dir() and folder != SHIPPED:
         raise AssetError(
             f"{folder}: no such folder of weights; it should hold "

@@ -24,7 +24,8 @@ from handscope.apps.service.batching import Batcher, Job
 from handscope.apps.service.metrics import Metrics
 from handscope.errors import HandscopeError, ImageError
 from handscope.infer import formats
-from handscope.infer.images import Header, NotAPictureError, TooManyPixelsError, inspect_picture
+from handscope.infer.cameras import CameraLike, parse_camera
+from handscope.infer.decoding import Header, NotAPictureError, TooManyPixelsError, inspect_picture
 from handscope.infer.outputs import FORMATS
 from handscope.infer.pipeline import Pipeline
 
@@ -93,7 +94,7 @@ def create_app(model: Pipeline, limits: Limits | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        batcher = Batcher(model, size=limits.batch, max_pixels=limits.max_pixels, told=metrics.count_batch)
+        batcher = Batcher(model.answer, size=limits.batch, max_pixels=limits.max_pixels, told=metrics.count_batch)
         app.state.batcher = batcher
         yield
         await asyncio.to_thread(batcher.close)
@@ -128,11 +129,13 @@ def _add_hands(app: FastAPI, limits: Limits) -> None:
         image: Annotated[UploadFile, File(description="JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF, ...")],
         min_score: Annotated[float, Query(ge=0, le=1, description="leave out hands with a lower score")] = 0.0,
         focal: Annotated[float | None, Query(ge=1, le=1e6, description="the camera's focal length, px")] = None,
+        K: Annotated[str | None, Query(description="its intrinsics: FX,FY,CX,CY[@WxH] in px, or exif")] = None,
+        distortion: Annotated[str | None, Query(description="of its lens: OpenCV's 4, 5 or 8 numbers")] = None,
         format: Annotated[ServedName, Query(description="what to answer; glb is one scene of all hands")] = "json",
     ) -> Response:
         data, name = await image.read(), plain_name(image.filename)
         header = await asyncio.to_thread(check_upload, data, name, image.content_type, limits)
-        job = Job(data, name, header.width * header.height, focal)
+        job = Job(data, name, header.width * header.height, requested_camera(focal, K, distortion))
         waiting = asyncio.wrap_future(request.app.state.batcher.submit(job))
         try:
             found = await asyncio.wait_for(waiting, limits.timeout_s)
@@ -141,6 +144,8 @@ def _add_hands(app: FastAPI, limits: Limits) -> None:
             raise RefusedError(503, "timeout", message) from None
         except ImageError as error:
             raise refusal(error) from error
+        except HandscopeError as error:  # the camera is not this picture's
+            raise RefusedError(422, "invalid", str(error)) from error
         hands = found.subset(number for number, hand in enumerate(found) if hand.score >= min_score)
         media_type, encode = SERVED[format]
         return Response(await asyncio.to_thread(encode, hands), media_type=media_type)
@@ -158,6 +163,18 @@ def _add_the_rest(app: FastAPI, model: Pipeline, metrics: Metrics) -> None:
     @app.get("/metrics", summary="Prometheus' text format", response_class=PlainTextResponse)
     async def tell_metrics() -> PlainTextResponse:
         return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def requested_camera(focal: float | None, K: str | None, distortion: str | None) -> CameraLike:
+    """The camera that a request tells of; RefusedError if it is none."""
+    try:
+        if K is not None and focal is not None:
+            raise HandscopeError("give either K or focal, not both")
+        if K is None and distortion is not None:
+            raise HandscopeError("distortion belongs to a camera: give K too")
+        return focal if K is None else parse_camera(K, distortion)
+    except HandscopeError as error:
+        raise RefusedError(422, "invalid", str(error)) from error
 
 
 def plain_name(filename: str | None) -> str:

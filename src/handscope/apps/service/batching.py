@@ -8,26 +8,23 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from handscope.geometry.camera import intrinsics_of_focal
-from handscope.infer.images import Picture, decode_picture
-from handscope.infer.inputs import Source
+from handscope.infer.cameras import CameraLike
+from handscope.infer.decoding import decode_picture
+from handscope.infer.inputs import PictureInput, prepare
 from handscope.infer.results import Hands
 
-Model = Callable[[list[Source], list[ArrayLike | None]], list[Hands]]
-"""Pictures and their intrinsics in, the hands of each out."""
+Model = Callable[[list[PictureInput]], list[Hands]]
+"""Pictures with their cameras in, the hands of each out."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A picture that waits, as the bytes it came in: `pixels` as its header says, `focal` in px if known."""
+    """A picture that waits, as the bytes it came in: `pixels` as its header says, `K` its camera if known."""
 
     data: bytes
     name: str
     pixels: int
-    focal: float | None = None
+    K: CameraLike = None
     answer: Future[Hands] = field(default_factory=Future)
 
 
@@ -81,12 +78,12 @@ class Batcher:
             jobs.append(job)
         return jobs, None, False
 
-    def _run(self, read: list[tuple[Job, Picture]]) -> None:
+    def _run(self, read: list[tuple[Job, PictureInput]]) -> None:
         """Answer jobs whose pictures are decoded; a picture that breaks the model does not spoil the others."""
         if not read:
             return
         try:
-            answers = self._model([p.image for _, p in read], [camera(p.image, job.focal) for job, p in read])
+            answers = self._model([given for _, given in read])
         except Exception as error:  # whatever it is, the thread lives on
             if len(read) == 1:
                 read[0][0].answer.set_exception(error)
@@ -95,24 +92,16 @@ class Batcher:
                     self._run([one])
             return
         self._told(len(read), sum(map(len, answers)))
-        for (job, picture), hands in zip(read, answers, strict=True):
-            job.answer.set_result(hands.of_source(job.name, picture.notes))
+        for (job, given), hands in zip(read, answers, strict=True):
+            job.answer.set_result(hands.of_source(job.name, given.notes))
 
 
-def _decoded(jobs: list[Job], max_pixels: int) -> list[tuple[Job, Picture]]:
-    """The jobs with their pictures; those whose picture cannot be decoded are answered with the error."""
+def _decoded(jobs: list[Job], max_pixels: int) -> list[tuple[Job, PictureInput]]:
+    """The jobs with their pictures; what cannot be decoded, or is not of this camera, is answered with the error."""
     read = []
     for job in jobs:
         try:
-            read.append((job, decode_picture(job.data, job.name, max_pixels=max_pixels)))
+            read.append((job, prepare(decode_picture(job.data, job.name, max_pixels=max_pixels), job.K)))
         except Exception as error:  # of any decoder
             job.answer.set_exception(error)
     return read
-
-
-def camera(image: NDArray[np.uint8], focal: float | None) -> NDArray[np.float64] | None:
-    """Intrinsics (3, 3) for a focal length in px, the principal point at the centre."""
-    if focal is None:
-        return None
-    height, width = image.shape[:2]
-    return intrinsics_of_focal(focal, width, height)

@@ -14,8 +14,10 @@ from typing import Any, NotRequired, TypedDict, cast
 import numpy as np
 
 from handscope.geometry.rotations import matrix_to_axis_angle
+from handscope.hand.assets import load_asset
 from handscope.hand.model import rest_joints
 from handscope.infer.formats.rig import MIRROR, require_model
+from handscope.paths import as_text
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import Hand, Handedness, JsonValue
 
@@ -44,6 +46,11 @@ ARRAYS = (
     "faces",
 )
 """What the NPZ holds of each hand, beside the side."""
+AXES = {
+    "score": (), "box": (4,), "joints_2d": (21, 2), "joint_scores": (21,), "joints_3d": (21, 3), "theta": (15, 3),
+    "beta": (10,), "R": (3, 3), "T": (3,), "K": (3, 3),
+}  # fmt: skip
+"""Of those that are alike for all hands, the axes behind the first one."""
 
 
 class HandDict(TypedDict):
@@ -61,6 +68,7 @@ class HandDict(TypedDict):
     R: list[list[float]]
     T: list[float]
     K: list[list[float]]
+    distortion: NotRequired[list[float]]
     mask_area_px: int
     extras: dict[str, float]
 
@@ -95,11 +103,12 @@ def to_dict(
     hands: Sequence[Hand], *, width: int, height: int, source: str | None = None, notes: Sequence[str] = ()
 ) -> HandsDict:
     """Everything but masks and meshes of one picture's hands, ready for JSON."""
+    told = None if source is None else as_text(source)
     return {
         "format": "handscope",
         "schema_version": SCHEMA_VERSION,
         "version": SCHEMA_VERSION,
-        "image": {"source": source, "width": width, "height": height, "notes": list(notes)},
+        "image": {"source": told, "width": width, "height": height, "notes": [as_text(note) for note in notes]},
         "units": UNITS,
         "joint_names": list(JOINT_NAMES),
         "hands": [hand_to_dict(hand) for hand in hands],
@@ -123,6 +132,8 @@ def hand_to_dict(hand: Hand) -> HandDict:
         "mask_area_px": hand.cropped_mask.area(),
         "extras": {key: _rounded(value, 4) for key, value in hand.extras.items()},
     }
+    if hand.distortion is not None:
+        content["distortion"] = _rounded(hand.distortion, 6)
     return content if hand.track is None else cast(HandDict, {"track": hand.track, **content})
 
 
@@ -143,8 +154,20 @@ def to_json(
 def to_npz(hands: Sequence[Hand]) -> bytes:
     """Every array of every hand, hands along the first axis, unrounded; read it with `numpy.load`."""
     arrays = {name: np.array([getattr(hand, name) for hand in hands]) for name in ARRAYS}
+    if not hands:
+        arrays = _of_no_hand(getattr(hands, "height", 0), getattr(hands, "width", 0))
     arrays["handedness"] = np.array([hand.handedness for hand in hands], "U5")
     return _packed(arrays)
+
+
+def _of_no_hand(height: int, width: int) -> dict[str, Any]:
+    """The arrays of a picture without hands: all axes are there, so that what works for some hands works for none."""
+    model = load_asset()
+    arrays: dict[str, Any] = {name: np.zeros((0, *axes)) for name, axes in AXES.items()}
+    arrays["mask"] = np.zeros((0, height, width), np.bool_)
+    arrays["vertices"] = np.zeros((0, *model.template.shape))
+    arrays["faces"] = np.zeros((0, *model.faces.shape), model.faces.dtype)
+    return {name: arrays[name] for name in ARRAYS}
 
 
 def to_mano_npz(hand: Hand) -> bytes:

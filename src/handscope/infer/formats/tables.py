@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from handscope.errors import HandscopeError, missing_extra
+from handscope.paths import as_text
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import Hand, Handedness
 
@@ -39,7 +40,14 @@ def to_csv(hands: Sequence[Hand], *, source: str | None = None) -> str:
         for joint, name in enumerate(JOINT_NAMES):
             place = [f"{value:.2f}" for value in hand.joints_2d[joint]]
             metres = [f"{value:.5f}" for value in hand.joints_3d[joint]]
-            first = [source or "", number, hand.handedness, f"{hand.score:.4f}", joint, name]
+            first = [
+                "" if source is None else as_text(source),
+                number,
+                hand.handedness,
+                f"{hand.score:.4f}",
+                joint,
+                name,
+            ]
             writer.writerow([*first, *place, f"{hand.joint_scores[joint]:.4f}", *metres])
     return text.getvalue()
 
@@ -50,7 +58,7 @@ def to_coco(hands: Sequence[Hand], *, width: int, height: int, source: str | Non
     Who belongs to whom is not known, so no two hands share an annotation. Keypoints are x, y, score in COCO-WholeBody's
     order of 21, which is ours; boxes are x, y, width, height. Body, feet and face are zeros.
     """
-    image = {"id": image_id, "file_name": source or "", "width": width, "height": height}
+    image = {"id": image_id, "file_name": "" if source is None else as_text(source), "width": width, "height": height}
     category = {"id": 1, "name": "person", "supercategory": "person"}
     annotations = [_annotation(hand, number, image_id) for number, hand in enumerate(hands, 1)]
     content = {"images": [image], "categories": [category], "annotations": annotations}

@@ -1,0 +1,243 @@
+"""Pictures from disk: whatever the file holds, out comes upright RGB uint8 (H, W, 3), or one clear sentence.
+
+Files are untrusted: only the formats below are decoded, decompression bombs are refused before they unfold,
+and whatever a decoder raises on a damaged file becomes an `ImageError`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from handscope.errors import ImageError
+from handscope.infer.exif import TURNS, read_exif, turned
+from handscope.infer.levels import to_levels
+from handscope.infer.tiff import BITS, alone, directories, is_tiff
+from handscope.paths import reason
+
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA", "QOI")
+"""The formats that are read, by Pillow's names."""
+RAW_SUFFIXES = (".dng",)
+"""Camera raws that are TIFFs: a picture that the camera made of them is read."""
+LEAST_PREVIEW_PX = 640
+"""Longer side of a preview that may stand for a raw that cannot be decoded."""
+
+
+def suffixes() -> frozenset[str]:
+    """Suffixes of the files that are read: what Pillow calls files of `FORMATS`."""
+    Image.init()
+    known = {suffix for suffix, name in Image.registered_extensions().items() if name in FORMATS}
+    return frozenset((*known, *RAW_SUFFIXES))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture RGB uint8 (H, W, 3), upright, and remarks the user should see.
+
+    `path` is None for what was no file; `orientation` (1 to 8) is what EXIF said of the picture as stored; `focal` the
+    focal length in px by EXIF, None if it does not tell.
+    """
+
+    path: Path | None
+    image: NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
+    orientation: int = 1
+    focal: float | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, px, upright."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself: Pillow's name of the format, and the size in px as stored (not yet turned)."""
+
+    format: str
+    width: int
+    height: int
+
+
+class NotAPictureError(ImageError):
+    """The bytes are of no format that is read."""
+
+
+class TooManyPixelsError(ImageError):
+    """The header promises more pixels than are decoded."""
+
+
+def decode_picture(data: bytes, name: str | Path, *, max_pixels: int | None = None) -> Picture:
+    """`read_picture` for the bytes of a file; `name` is what errors call it."""
+    path = Path(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata that we can read
+        if is_tiff(data):
+            return _decode_tiff(path, data, max_pixels)
+        return _decode(path, _open(path, data, max_pixels), data)
+
+
+def inspect_picture(data: bytes, name: str | Path, *, max_pixels: int | None = None) -> Header:
+    """Format and size as the file's header tells them, nothing decoded; ImageError as `decode_picture`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _open(Path(name), data, max_pixels) as image:
+            return Header(str(image.format), *image.size)
+
+
+def rgb_of(array: NDArray) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Grey (H, W), RGB (H, W, 3) or RGBA (H, W, 4) as RGB levels."""
+    levels, notes = to_levels(array if array.ndim == 2 else array[..., :3])
+    if array.ndim == 2:
+        levels = np.repeat(levels[..., None], 3, axis=2)
+    elif array.shape[2] == 4:
+        opacity, _ = to_levels(array[..., 3])  # has a range of its own
+        levels = _over_white(Image.fromarray(np.dstack([levels, opacity])))
+    return np.ascontiguousarray(levels), notes
+
+
+def _open(path: Path, data: bytes, max_pixels: int | None) -> Image.Image:
+    """The header read, the pixels not yet."""
+    if not data:
+        raise ImageError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    Image.init()
+    try:
+        image = Image.open(io.BytesIO(data), formats=[f for f in FORMATS if f in Image.OPEN])
+    except UnidentifiedImageError as error:
+        raise NotAPictureError(f"{path}: {_what_it_is(data)}") from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, 2 * (Image.MAX_IMAGE_PIXELS or 0)) from error
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        raise ImageError(damaged(path, error)) from error
+    if max_pixels is not None and image.width * image.height > max_pixels:
+        raise _too_large(path, max_pixels)
+    return image
+
+
+def _too_large(path: Path, limit: int) -> TooManyPixelsError:
+    return TooManyPixelsError(f"{path}: more than {limit / 1e6:g} million pixels; scale the picture down")
+
+
+def _decode(path: Path, image: Image.Image, data: bytes) -> Picture:
+    try:
+        frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # phones' MPO holds previews
+        image.seek(0)  # counting frames may have moved on
+        image.load()
+        orientation, focal = read_exif(image)
+        notes = (f"{image.format} with {frames} frames: the first one is used",) if frames > 1 else ()
+        deep = _sixteen_bits(image, data)
+        array, remarks = to_rgb(image) if deep is None else rgb_of(deep)
+    except Exception as error:
+        raise ImageError(damaged(path, error)) from error
+    return Picture(path, turned(array, orientation), notes + remarks, orientation, focal)
+
+
+def _decode_tiff(path: Path, data: bytes, max_pixels: int | None) -> Picture:
+    """The largest picture of the file, as viewers show it; of equal ones the first."""
+    listed = directories(data)
+    by_size = sorted(listed, key=lambda one: -one.width * one.height)
+    if not by_size:
+        return _decode(path, _open(path, data, max_pixels), data)
+    largest, problem = by_size[0], None
+    for one in by_size:
+        if problem is not None and max(one.width, one.height) < LEAST_PREVIEW_PX:
+            break
+        content = alone(data, one)
+        try:
+            picture = _decode(path, _open(path, content, max_pixels), content)
+        except TooManyPixelsError:
+            raise
+        except ImageError as error:
+            problem = problem or error
+            continue
+        notes = tuple(note for note in picture.notes if "frames" not in note)
+        if one is not largest:
+            notes += (f"of {largest.width} x {largest.height} px that cannot be decoded its preview is used",)
+        elif len(listed) > 1:
+            place = "first" if one is listed[0] else "largest"
+            notes += (f"TIFF with {len(listed)} frames: the {place} one is used",)
+        orientation = one.orientation or listed[0].orientation
+        orientation = orientation if orientation in TURNS else 1
+        return Picture(path, turned(picture.image, orientation), notes, orientation, picture.focal)
+    if isinstance(problem, NotAPictureError):
+        told = f"{path}: its picture of {largest.width} x {largest.height} px cannot be decoded (a camera raw?)"
+        raise NotAPictureError(f"{told}; export it as JPEG or PNG") from problem
+    raise problem or NotAPictureError(f"{path}: holds no picture; copy or export it again")
+
+
+def _sixteen_bits(image: Image.Image, data: bytes) -> NDArray[np.uint16] | None:
+    """Colours of 16 bits (H, W, 3 or 4), of which Pillow would drop the lower half; None for other pictures."""
+    deep = (image.format == "PNG" and data[24] == 16 and data[25] in (2, 4, 6)) or (
+        image.format == "TIFF" and image.mode in ("RGB", "RGBA", "RGBX") and max(image.tag_v2.get(BITS, (8,))) > 8  # type: ignore[attr-defined]
+    )
+    if not deep:
+        return None
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.dtype != np.uint16 or array.ndim != 3:
+        return None
+    return array[..., [2, 1, 0, 3][: array.shape[2]]].astype(np.uint16, copy=False)
+
+
+def to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """An opened picture of any mode as RGB levels, as stored (not turned), and remarks."""
+    if image.mode.startswith("I") or image.mode == "F":
+        array = np.asarray(image)
+        if image.format == "PPM" and image.mode != "F":  # its header says what white is, and Pillow heeds it
+            array = (array.clip(0, 65535) / 65535).astype(np.float32)
+        return rgb_of(array)
+    if image.mode == "CMYK":
+        return np.asarray(_cmyk_to_rgb(image)), ()
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        return _over_white(image), ()
+    return np.array(image.convert("RGB")), ()
+
+
+def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
+    """By the embedded colour profile if there is a sound one, else by the plain formula."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass
+    return image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> NDArray[np.uint8]:
+    """Transparent parts shown on white, as viewers do."""
+    rgba = image.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, "white")
+    return np.array(Image.alpha_composite(white, rgba).convert("RGB"))
+
+
+def _what_it_is(data: bytes) -> str:
+    """Why the bytes are no picture we read, guessed from how they begin."""
+    brand = data[8:12]
+    if data[4:8] == b"ftyp" and brand in (b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"heim"):
+        return "HEIC pictures cannot be read; export it as JPEG or PNG"
+    if data[4:8] == b"ftyp" or data[:4] == b"\x1aE\xdf\xa3" or data[8:12] == b"AVI ":
+        return "this looks like a video, not a picture; give it to `handscope CLIP` or to `model.video(...)`"
+    known = {
+        b"%PDF": "a PDF",
+        b"PK\x03\x04": "a ZIP archive",
+        b"<svg": "an SVG drawing",
+        b"8BPS": "Photoshop",
+    }
+    kind = next((name for start, name in known.items() if data.startswith(start)), None)
+    found = f"it is {kind}" if kind else f"it begins with {bytes(data[:8])!r}"
+    return f"not a picture Handscope can read ({found}); it reads JPEG, PNG, WebP, TIFF, GIF, BMP and AVIF"
+
+
+def damaged(path: Path, error: Exception) -> str:
+    """The sentence for a picture that a decoder gave up on."""
+    return f"{path}: the picture is damaged or cut short ({reason(error)}); copy or export it again"

@@ -23,14 +23,14 @@ def toy_frames(count: int, *, width: int = 320, height: int = 240) -> list[NDArr
 
 def write_video(
     path: Path, frames: Sequence[NDArray[np.uint8]], *, times: Sequence[float] | None = None,
-    quarter_turn: bool = False, gop: int = 12,
+    quarter_turn: bool = False, gop: int = 12, options: dict[str, str] | None = None,
 ) -> Path:  # fmt: skip
     """`frames` as H.264 in the container of `path`'s suffix, at `times` seconds (30 a second by default)."""
     height, width = frames[0].shape[:2]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": "18", "preset": "ultrafast", "g": str(gop), "bf": "0"}
+        stream.options = {"crf": "18", "preset": "ultrafast", "g": str(gop), "bf": "0"} | (options or {})
         stream.codec_context.time_base = Fraction(1, 90000)
         for i, image in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
@@ -38,16 +38,50 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     if quarter_turn:
-        _mark_as_portrait(path, height)
+        mark_as_turned(path, [[0, -1], [1, 0]])  # clockwise, as phones do
     return path
 
 
-def _mark_as_portrait(path: Path, height: int) -> None:
-    """Write a quarter turn clockwise into the MP4's track header, as phones do."""
+def mark_as_turned(path: Path, linear: Sequence[Sequence[float]]) -> None:
+    """Write into the MP4's track header where x and y of the stored picture go (2, 2) when it is shown."""
     data = bytearray(path.read_bytes())
     matrix = data.find(b"tkhd") + 4 + 40  # of version 0
-    data[matrix : matrix + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, height << 16, 0, 1 << 30)
+    (xx, xy), (yx, yy) = [[round(65536 * value) for value in row] for row in linear]
+    data[matrix : matrix + 36] = struct.pack(">9i", xx, yx, 0, xy, yy, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
+
+
+def write_streams(
+    path: Path, streams: Sequence[tuple[str, str, Sequence[NDArray[np.uint8]]]], *, late_s: float = 0.0
+) -> Path:
+    """A file of several picture streams, (codec, pixel format, frames at 25 a second) each; with `late_s` a sound that
+    begins so much earlier.
+    """
+    with av.open(str(path), "w") as container:
+        packets = []
+        if late_s:
+            sound = container.add_stream("aac", rate=48000)
+        opened = []
+        for codec, layout, frames in streams:
+            stream = container.add_stream(codec, rate=25)
+            stream.height, stream.width = frames[0].shape[:2]
+            stream.pix_fmt = layout
+            opened.append(stream)
+        if late_s:
+            for i in range(round((late_s + 1) * 48000 / 1024)):
+                samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+                samples.sample_rate, samples.pts = 48000, 1024 * i
+                packets += sound.encode(samples)
+            packets += sound.encode(None)
+        for stream, (_, _, frames) in zip(opened, streams, strict=True):
+            for i, image in enumerate(frames):
+                frame = av.VideoFrame.from_ndarray(image, format="rgba" if image.shape[2] == 4 else "rgb24")
+                frame.pts = i + round(25 * late_s)
+                packets += stream.encode(frame)
+            packets += stream.encode(None)
+        for packet in sorted(packets, key=lambda packet: float((packet.dts or 0) * packet.time_base)):
+            container.mux(packet)
+    return path
 
 
 def write_sound(path: Path) -> Path:

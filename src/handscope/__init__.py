@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from handscope.errors import HandscopeError as HandscopeError
     from handscope.errors import ImageError as ImageError
     from handscope.errors import VideoError as VideoError
+    from handscope.geometry.camera import Camera as Camera
     from handscope.infer import formats as formats
     from handscope.infer.pipeline import Pipeline as Pipeline
     from handscope.infer.pipeline import load as load
@@ -42,6 +43,7 @@ __version__ = "0.6.0"
 _MODULES = {"errors": "handscope.errors", "formats": "handscope.infer.formats", "skeleton": "handscope.skeleton"}
 _HOMES = {
     "AssetError": "handscope.errors",
+    "Camera": "handscope.geometry.camera",
     "FoundHand": "handscope.infer.results",
     "Hand": "handscope.types",
     "Hands": "handscope.infer.results",
@@ -58,6 +60,7 @@ _HOMES = {
 
 __all__ = [
     "AssetError",
+    "Camera",
     "FoundHand",
     "Hand",
     "Hands",

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+RESERVED = re.compile(r"^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$", re.IGNORECASE)
 """What Windows does not let a file or folder be called."""
 FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 LONGEST = 150
@@ -23,13 +23,11 @@ LONGEST = 150
 
 def as_path(path: str | os.PathLike[str]) -> Path:
     """`path` with `~` and `~name` at its beginning as that home folder, if there is one."""
-    path = Path(path)
-    if not path.parts or not path.parts[0].startswith("~"):
-        return path
+    name = os.fspath(path)
     try:
-        return path.expanduser()
+        return Path(name).expanduser() if name.startswith("~") else Path(name)
     except RuntimeError:  # nobody of that name, or no home: a file may be called so
-        return path
+        return Path(name)
 
 
 def as_text(path: str | os.PathLike[str]) -> str:
@@ -126,4 +124,4 @@ def safe_name(name: str) -> str:
     name = FORBIDDEN.sub("_", name).rstrip(" .") or "_"
     while len(name.encode("utf-8", "surrogatepass")) > LONGEST:
         name = name[:-1].rstrip(" .")
-    return f"{name}_" if RESERVED.fullmatch(name) else name
+    return RESERVED.sub(r"\1_\2", name)

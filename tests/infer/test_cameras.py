@@ -205,7 +205,7 @@ def test_hands_of_a_turned_a_smaller_and_a_cut_picture_are_as_far_away(model, tm
     for (hand,), turn in zip(answers, (np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]]), np.eye(3)), strict=True):
         np.testing.assert_allclose(hand.joints_3d, whole.joints_3d @ turn.T, atol=8e-3)
     (part,) = model(PICTURE[20:, 40:], K=PHONE.cropped(40, 20, 360, 280))
-    np.testing.assert_allclose(part.joints_3d, whole.joints_3d, atol=2e-3)
+    np.testing.assert_allclose(part.joints_3d, whole.joints_3d, atol=0.02)  # the crop is chosen anew
 
 
 @pytest.mark.parametrize("size", [(300, 300), (400, 200)])

@@ -197,10 +197,16 @@ def test_the_focal_length_by_exif_is_in_pixels_of_this_picture(tmp_path, ramp, k
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "YCbCr", "CMYK", "I;16", "F"])
 def test_every_mode_becomes_rgb(tmp_path, mode):
     colour = {"F": 0.5, "I;16": 30000, "P": 3}.get(mode, 0 if mode == "1" else "grey")
-    name = "a.jpg" if mode == "YCbCr" else "a.tif"  # Pillow 12 cannot read the YCbCr TIFF that it writes
+    name = "a.jpg" if mode == "YCbCr" else "a.tif"  # Pillow 12 writes odd YCbCr TIFFs that nobody reads
     path = save(tmp_path, name, Image.new(mode, (7, 5), colour))
     image = read_picture(path).image
     assert image.shape == (5, 7, 3) and image.dtype == np.uint8
+
+
+def test_a_tiff_in_ycbcr_keeps_its_colours(tmp_path, ramp):
+    ramp = ramp.repeat(16, 0).repeat(16, 1)
+    picture = read_picture(save(tmp_path, "a.tif", Image.fromarray(ramp).convert("YCbCr")))
+    assert np.abs(picture.image.astype(int) - ramp).mean() < 4
 
 
 def test_transparent_parts_are_white(tmp_path):

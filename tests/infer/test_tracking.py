@@ -7,9 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from handscope.errors import HandscopeError
 from handscope.geometry.crops import upright_frame
 from handscope.infer.detection import SURE_WITHOUT
+from handscope.hand.assets import load_asset
 from handscope.infer.detector import Detection
 from handscope.infer.estimator import Estimate
 from handscope.infer.full_camera import PosedHand
@@ -43,6 +47,7 @@ class Stage:
         self.present = 1.0
         self.ghosts = False  # whether what the estimator reads is no hand after all
         self.estimator = _Callable(self.see, size=128)
+        self.assembler = _Callable(self.assemble, told_in=load_asset())
 
     def presences(self, images, crops):
         return np.full(len(crops), 0.1 if self.ghosts else self.present)
@@ -86,7 +91,7 @@ class Stage:
             focal=1.0,
         )
 
-    def assembler(self, estimate, score, camera):
+    def assemble(self, estimate, score, camera):
         joints = estimate.joints_2d
         side = "left" if estimate.crop.mirrored else "right"
         box = np.concatenate([joints.min(0), joints.max(0)])
@@ -338,3 +343,58 @@ def test_a_hand_is_tracked_by_real_networks_code(toy_weights):
 
 def test_a_tiny_picture_has_no_hand(stage):
     assert tracker_of(stage)(np.zeros((4, 4, 3), np.uint8), 0.0) == []
+
+
+def test_where_the_clock_goes_back_hands_are_followed_anew(stage):
+    """Two clips one after the other: in the second the hand begins elsewhere and moves."""
+    tracker = tracker_of(stage)
+    stage.hands = [(joints_at(150, 200), True)]
+    for frame in range(20):
+        (first,) = tracker(IMAGE, frame / 30)
+    for frame in range(20):
+        stage.hands = [(joints_at(180 + 6 * frame, 200), True)]
+        (hand,) = tracker(IMAGE, frame / 30)
+        np.testing.assert_allclose(hand.joints_2d, stage.hands[0][0], atol=1e-6)
+        assert (tracker.notes != ()) == (frame == 0)
+    assert hand.track != first.track
+
+
+def test_a_tracker_can_be_reset_and_never_uses_a_name_twice(stage):
+    tracker = tracker_of(stage)
+    stage.hands = [(joints_at(150, 200), True)]
+    names = []
+    for _ in range(3):
+        names += [hand.track for frame in range(3) for hand in tracker(IMAGE, frame / 30)]
+        tracker.reset()
+        assert tracker.tracks == []
+    assert names == [0] * 3 + [1] * 3 + [2] * 3
+
+
+def test_a_step_back_can_be_refused(stage):
+    tracker = tracker_of(stage, on_step_back="refuse")
+    tracker(IMAGE, 1.0)
+    with pytest.raises(HandscopeError, match="must grow"):
+        tracker(IMAGE, 0.0)
+
+
+times = st.lists(
+    st.one_of(st.just(1 / 30), st.just(0.0), st.floats(-5, 5), st.sampled_from([100.0, -100.0])),
+    min_size=2,
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(times, st.lists(st.booleans(), min_size=25, max_size=25), st.booleans(), st.booleans())
+def test_no_restart_leap_or_repeat_of_the_clock_shows_a_hand_that_is_not_there(steps, there, smoothed, moving):
+    """Hands come, move and go while the clock does what it likes: what is told is in the frame, where it is told."""
+    stage = Stage()
+    tracker = Tracker(stage, TrackingConfig() if smoothed else TrackingConfig(smoothing=None))
+    now = 0.0
+    for number, (step, shown) in enumerate(zip(steps, there, strict=False)):
+        now += step
+        place = joints_at(150 + (8 * number if moving else 0), 200)
+        stage.hands = [(place, True)] if shown else []
+        for hand in tracker(IMAGE, now):
+            assert shown
+            assert np.abs(hand.joints_2d - place).max() < (60 if smoothed else 1e-6)

@@ -225,7 +225,9 @@ def _report(console: Console, results: Sequence[Result], failed: int) -> None:
         console.print(_table(results))
     for result in results:
         for note in result.notes:
-            console.print(f"[yellow]note[/] {escape(str(result.path))}: {escape(note)}", highlight=False)
+            console.print(
+                f"[yellow]note[/] {escape(str(result.path))}: {escape(note)}", highlight=False, soft_wrap=True
+            )
     empty = [result for result in results if not result.hands]
     if len(results) == 1 and empty:
         console.print(f"no hand found in {escape(str(empty[0].path))}", highlight=False)

@@ -53,7 +53,7 @@ def calibrate(options: argparse.Namespace) -> int:
     print(calibration.report(before, after))
     if options.write:
         path = models.estimator.network.path.with_suffix(".json")
-        card = json.loads(path.read_text()) if path.is_file() else {}
+        card = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         write_file(path, json.dumps(card | {"calibration": entry}, indent=1) + "\n")
         print(f"\n{path}: calibration written")
     return 0

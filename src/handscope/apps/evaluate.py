@@ -19,13 +19,14 @@ from handscope.evaluation.scoring import evaluate
 from handscope.evaluation.truth import read_truth
 from handscope.evaluation.variants import PROTOCOLS, VARIANTS
 
+ABOUT = "A file of predictions against the labels of a dataset, under the protocols of the field."
 MOST_TOLD = 5
 """Sentences about single pictures; the rest is counted."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Which predictions, what truth, which protocols, where to."""
-    out = argparse.ArgumentParser(prog="handscope eval", description=(__doc__ or "").split(": ", 1)[1])
+    out = argparse.ArgumentParser(prog="handscope eval", description=ABOUT)
     out.add_argument("predictions", type=Path, metavar="NPZ", help="what `handscope predict-dataset` wrote")
     out.add_argument(
         "--protocol",

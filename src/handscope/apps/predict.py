@@ -16,10 +16,12 @@ from handscope.evaluation.predict import predict
 from handscope.evaluation.predictions import save_freihand
 from handscope.infer.pipeline import load
 
+ABOUT = "A model's answers for every labelled hand of a dataset, in one file to score often."
+
 
 def parser() -> argparse.ArgumentParser:
     """Which dataset, which weights, where to."""
-    out = argparse.ArgumentParser(prog="handscope predict-dataset", description=(__doc__ or "").split(": ", 1)[1])
+    out = argparse.ArgumentParser(prog="handscope predict-dataset", description=ABOUT)
     out.add_argument("name", help=", ".join(DATASETS))
     out.add_argument("folder", type=Path, metavar="DIR")
     out.add_argument("--out", type=Path, required=True, metavar="NPZ", help="file of predictions to write")

@@ -114,7 +114,7 @@ def analyse_video(
     for note in dict.fromkeys([*reader.notes, *seen.notes]):
         console.print(f"[yellow]note[/] {escape(str(reader.path))}: {escape(note)}", highlight=False, soft_wrap=True)
     if reader.start > LATE_S:
-        told = f"its picture begins {reader.start:.2f} s after its sound; times count from the first picture"
+        told = f"its picture begins {reader.start:.2f} s after its sound; times are a player's, from the sound on"
         console.print(f"[yellow]note[/] {escape(str(reader.path))}: {told}", highlight=False, soft_wrap=True)
     left_out = [option_of(name) for name in asked if not FORMATS[name].of_videos]
     if left_out:

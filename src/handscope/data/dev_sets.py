@@ -27,7 +27,7 @@ class JointsDev:
         self.folder = Path(root) / "joints-dev"
         path = self.folder / "labels.json"
         try:
-            self.rows: list[dict[str, Any]] = json.loads(path.read_text())
+            self.rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise HandscopeError(f"{path}: cannot be read ({error}); give the folder that holds joints-dev") from error
 

@@ -68,7 +68,7 @@ class DexterObject:
 def read_tips(path: Path, size: int) -> NDArray[np.float64]:
     """The five fingertips (n, 5, size) of an annotation file; NaN where z is missing."""
     try:
-        lines = [line for line in path.read_text().splitlines() if line.strip()]
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         rows = [[[float(v) for v in point.split(",")] for point in line.split(";")[:5]] for line in lines]
         tips = np.array(rows, np.float64).reshape(len(lines), 5, size)
     except (OSError, ValueError) as problem:

@@ -34,7 +34,7 @@ class HO3D:
         self.mano = one_of("mano", mano, ("no", "yes")) == "yes"
         need(self.root, split, FOLDER)
         path = need(self.root, f"{split}.txt", FOLDER)
-        self.names = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        self.names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         if not self.names or any(name.count("/") != 1 for name in self.names):
             raise HandscopeError(f"{path}: expected lines of SEQUENCE/NUMBER; {AGAIN}")
 

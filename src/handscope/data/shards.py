@@ -15,8 +15,9 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -155,7 +156,8 @@ class ShardReader(Sequence[Sample]):
         self._entries: list[tuple[int, str, dict[str, tuple[int, int]]]] = []
         for number, path in enumerate(self.paths):
             self._entries += [(number, key, members) for key, members in read_index(path).items()]
-        self._files: dict[int, int] = {}
+        self._files: dict[int, BinaryIO] = {}
+        self._lock = Lock()
         self._process = os.getpid()
 
     def __len__(self) -> int:
@@ -166,20 +168,32 @@ class ShardReader(Sequence[Sample]):
         """The samples' keys in order."""
         return [key for _, key, _ in self._entries]
 
-    def _descriptor(self, shard: int) -> int:
+    def _read(self, shard: int, places: Iterable[tuple[int, int]]) -> list[bytes]:
+        """The bytes at offsets of so many bytes; one thread at a time moves the file's own place."""
         if self._process != os.getpid():
-            self._files, self._process = {}, os.getpid()
-        if shard not in self._files:
-            self._files[shard] = os.open(self.paths[shard], os.O_RDONLY)
-        return self._files[shard]
+            self._files, self._process, self._lock = {}, os.getpid(), Lock()
+        with self._lock:
+            if shard not in self._files:
+                self._files[shard] = self.paths[shard].open("rb")
+            file, parts = self._files[shard], []
+            for offset, size in places:
+                file.seek(offset)
+                parts.append(file.read(size))
+        return parts
 
     def __getitem__(self, i: int) -> Sample:  # type: ignore[override]
         shard, key, members = self._entries[i]
-        file = self._descriptor(shard)
-        return from_members(key, {name: os.pread(file, size, offset) for name, (offset, size) in members.items()})
+        return from_members(key, dict(zip(members, self._read(shard, members.values()), strict=True)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_files": {}, "_process": -1}
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"} | {
+            "_files": {},
+            "_process": -1,
+        }
+
+    def __del__(self) -> None:
+        for file in getattr(self, "_files", {}).values():
+            file.close()
 
 
 def read_index(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
@@ -191,7 +205,7 @@ def read_index(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
     stamp = [path.stat().st_size, path.stat().st_mtime_ns]
     beside = path.with_name(path.name + ".index")
     if beside.is_file():
-        stored = json.loads(beside.read_text())
+        stored = json.loads(beside.read_text(encoding="utf-8"))
         if stored["stamp"] == stamp:
             return {key: {n: (o, s) for n, (o, s) in members.items()} for key, members in stored["samples"].items()}
     samples: dict[str, dict[str, tuple[int, int]]] = {}

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from handscope.errors import ImageError
 from handscope.infer.exif import TURNS, read_exif, turned
 from handscope.infer.levels import to_levels
-from handscope.infer.tiff import BITS, alone, directories, is_tiff
+from handscope.infer.tiff import BITS, COMPRESSION, PHOTOMETRIC, alone, directories, is_tiff
 from handscope.paths import reason
 
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA", "QOI")
@@ -129,14 +129,15 @@ def _decode(path: Path, image: Image.Image, data: bytes) -> Picture:
     try:
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # phones' MPO holds previews
         image.seek(0)  # counting frames may have moved on
-        image.load()
+        array = _by_opencv(image, data)
+        if array is None:
+            image.load()
+        rgb, remarks = to_rgb(image) if array is None else rgb_of(array)
         orientation, focal = read_exif(image)
         notes = (f"{image.format} with {frames} frames: the first one is used",) if frames > 1 else ()
-        deep = _sixteen_bits(image, data)
-        array, remarks = to_rgb(image) if deep is None else rgb_of(deep)
     except Exception as error:
         raise ImageError(damaged(path, error)) from error
-    return Picture(path, turned(array, orientation), notes + remarks, orientation, focal)
+    return Picture(path, turned(rgb, orientation), notes + remarks, orientation, focal)
 
 
 def _decode_tiff(path: Path, data: bytes, max_pixels: int | None) -> Picture:
@@ -172,17 +173,19 @@ def _decode_tiff(path: Path, data: bytes, max_pixels: int | None) -> Picture:
     raise problem or NotAPictureError(f"{path}: holds no picture; copy or export it again")
 
 
-def _sixteen_bits(image: Image.Image, data: bytes) -> NDArray[np.uint16] | None:
-    """Colours of 16 bits (H, W, 3 or 4), of which Pillow would drop the lower half; None for other pictures."""
-    deep = (image.format == "PNG" and data[24] == 16 and data[25] in (2, 4, 6)) or (
-        image.format == "TIFF" and image.mode in ("RGB", "RGBA", "RGBX") and max(image.tag_v2.get(BITS, (8,))) > 8  # type: ignore[attr-defined]
-    )
-    if not deep:
+def _by_opencv(image: Image.Image, data: bytes) -> NDArray[np.integer] | None:
+    """Colours (H, W, 3 or 4) that Pillow reads badly: of 16 bits it drops the lower half, plain YCbCr in a TIFF is too
+    short for it. None for other pictures.
+    """
+    deep = image.format == "PNG" and data[24] == 16 and data[25] in (2, 4, 6)
+    if image.format == "TIFF":
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        plain_ycbcr = tags.get(PHOTOMETRIC) == 6 and tags.get(COMPRESSION, 1) == 1
+        deep = plain_ycbcr or (image.mode in ("RGB", "RGBA", "RGBX") and max(tags.get(BITS, (8,))) > 8)
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if deep else None
+    if array is None or array.ndim != 3 or array.dtype not in (np.uint8, np.uint16):
         return None
-    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if array is None or array.dtype != np.uint16 or array.ndim != 3:
-        return None
-    return array[..., [2, 1, 0, 3][: array.shape[2]]].astype(np.uint16, copy=False)
+    return array[..., [2, 1, 0, 3][: array.shape[2]]]  # type: ignore[return-value]
 
 
 def to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:

@@ -8,6 +8,7 @@ and counted, and the numbers of those behind them stay. Sound is ignored. Camera
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -119,8 +120,15 @@ def open_container(path: Path, mode: str = "r", **options: Any) -> Any:
         name.encode()
     except UnicodeEncodeError:  # bytes that are no UTF-8: PyAV cannot say them, but Python can open them
         options.pop("options", None)  # (FFmpeg opens a file a second time to put its index in front)
-        return require_av().open(path.open(f"{mode}b", buffering=0), mode, **options)
+        return require_av().open(_File(path, mode), mode, **options)
     return require_av().open(name, mode, **options)
+
+
+class _File(io.FileIO):
+    """A file that is closed when nobody uses it any more: PyAV does not close what it is given."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _films(container: Any) -> list[Any]:
@@ -132,12 +140,12 @@ def _films(container: Any) -> list[Any]:
 
 
 class VideoReader:
-    """The frames of a video file: iterate over it once for (index, seconds since the first frame, RGB picture).
+    """The frames of a video file: iterate over it once for (index, seconds, RGB picture), seconds by a player's clock.
 
     `rate` is the mean frame rate, `count` how many frames there should be (0 if the file does not say), `broken`
-    how many had to be left out so far; their numbers are left out too. `start` is when a player shows the first frame,
-    in seconds of its own clock (sound may begin earlier; 0 before the first frame was read); `pixel_aspect` how many
-    times as wide as high the pixels are; `notes` say what was chosen or guessed.
+    how many had to be left out so far; their numbers are left out too. `start` is the time of the first frame, once it
+    was read: 0, or later if the sound begins earlier. `pixel_aspect` is how many times as wide as high the pixels are;
+    `notes` say what was chosen.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
@@ -166,14 +174,9 @@ class VideoReader:
         self.rate = float(stream.average_rate or stream.guessed_rate or USUAL_RATE)
         self.count = int(stream.frames or self._length() * self.rate)
         self.pixel_aspect = float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
-        self.notes = self._remarks(len(self._container.streams.video))
-
-    def _remarks(self, streams: int) -> tuple[str, ...]:
-        size = f"{self._stream.codec_context.width} x {self._stream.codec_context.height} px"
-        chosen = (f"{streams} picture streams: the one of {size} is read",) if streams > 1 else ()
-        if self.pixel_aspect == 1:
-            return chosen
-        return (*chosen, f"its pixels are {self.pixel_aspect:.3g} times as wide as high")
+        size, streams = (stream.codec_context.width, stream.codec_context.height), len(self._container.streams.video)
+        chosen = "{} picture streams: the one of {} x {} px is read".format(streams, *size)
+        self.notes = (chosen,) if streams > 1 else ()
 
     def _length(self) -> float:
         """Seconds, 0 if unknown."""
@@ -197,7 +200,7 @@ class VideoReader:
                 first, lost = time, 0
                 self.start = round(max(time - (self._container.start_time or 0) / 1e6, 0.0), 6)
             index, last = index + 1 + lost, time
-            yield index, time - first, _upright(frame)
+            yield index, self.start + time - first, _upright(frame)
         if index < 0:
             broken = f" ({self.broken} could not be decoded)" if self.broken else ""
             raise VideoError(f"{self.path}: no frame of this video could be read{broken}; copy or export it again")
@@ -389,7 +392,7 @@ class CameraReader:
             raise VideoError(f"camera {device}: cannot be opened; is one plugged in, and free? choose with --device N")
         self.capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # rather the newest picture than every one
 
-    start, pixel_aspect = 0.0, 1.0
+    pixel_aspect = 1.0
 
     def pictures(self) -> Iterator[tuple[int, float, Picture]]:
         """As iterating, the pictures as readers of files give them."""
@@ -415,7 +418,7 @@ class CameraReader:
 class Pictures:
     """Pictures at hand as frames: pairs (seconds, picture), or at `fps` a second pictures alone."""
 
-    start, pixel_aspect = 0.0, 1.0
+    pixel_aspect = 1.0
 
     def __init__(self, source: Iterable[Any], fps: float | None) -> None:
         self._rate = None if fps is None else check_rate(fps)

@@ -91,6 +91,8 @@ def prepare(source: Source | Picture, K: CameraLike = None, boxes: ArrayLike | N
         source=None if picture.path is None else str(picture.path),
         notes=picture.notes + remarks,
     )
+    if abs(camera.K[0, 1]) > SQUARE * camera.K[1, 1]:
+        given = replace(given, notes=(*given.notes, "K has a skew: it counts in 3D, the picture is read as it is"))
     return given if abs(camera.pixel_aspect - 1) < SQUARE else _squared(given)
 
 
@@ -107,7 +109,7 @@ def _squared(given: PictureInput) -> PictureInput:
         image=cv2.resize(given.image, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False),
         camera=given.camera.resized(*size),
         boxes=boxes,
-        notes=(*given.notes, f"by K its pixels are {ratio}: it is stretched before it is read"),
+        notes=(*given.notes, f"its pixels are {ratio}: it is stretched before it is read"),
     )
 
 

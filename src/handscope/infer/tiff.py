@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, BITS, ORIENTATION, SAMPLES, SUB = 256, 257, 258, 274, 277, 330
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SUB = 256, 257, 258, 259, 262, 274, 330
 NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """Types of whole numbers, as `struct` names them."""
 MOST = 64
@@ -18,7 +18,7 @@ MOST = 64
 @dataclass(frozen=True)
 class Directory:
     """A picture in the file: where its directory stands, its size in px as stored, EXIF orientation (0: not said) and
-    where that stands, the bits of a sample and the samples of a pixel.
+    where that stands.
     """
 
     offset: int
@@ -26,8 +26,6 @@ class Directory:
     height: int
     orientation: int
     orientation_at: int
-    bits: int
-    samples: int
 
 
 class _Layout:
@@ -66,8 +64,8 @@ def directories(data: bytes) -> list[Directory]:
         waiting = [*tags.get(SUB, ()), after, *waiting]
         width, height = tags.get(WIDTH, (0,))[0], tags.get(HEIGHT, (0,))[0]
         if width and height:
-            orientation, bits, samples = (tags.get(tag, (0,))[0] for tag in (ORIENTATION, BITS, SAMPLES))
-            found.append(Directory(offset, width, height, orientation, places.get(ORIENTATION, 0), bits, samples))
+            orientation = tags.get(ORIENTATION, (0,))[0]
+            found.append(Directory(offset, width, height, orientation, places.get(ORIENTATION, 0)))
     return found
 
 
@@ -80,7 +78,7 @@ def _read(data: bytes, layout: _Layout, offset: int) -> tuple[dict[int, tuple[in
     count = layout.number(data, layout.count, offset)
     for at in range(first, first + layout.entry * count, layout.entry):
         tag, kind = struct.unpack_from(layout.order + "HH", data, at)
-        if tag not in (WIDTH, HEIGHT, BITS, ORIENTATION, SAMPLES, SUB) or kind not in NUMBERS:
+        if tag not in (WIDTH, HEIGHT, ORIENTATION, SUB) or kind not in NUMBERS:
             continue
         length = min(layout.number(data, layout.word, at + 4), MOST)
         form = f"{layout.order}{length}{NUMBERS[kind]}"

@@ -29,15 +29,14 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """One frame: its number in the file, seconds since the first one, RGB picture (H, W, 3), tracked hands; `start` is
-    when a player shows the first one, in seconds of the file's clock (sound may begin earlier).
+    """One frame: its number in the file, its time in seconds (of a file by a player's clock: 0 for the first one, later
+    if sound begins earlier), RGB picture (H, W, 3), tracked hands.
     """
 
     index: int
     time: float
     image: Image
     hands: Hands
-    start: float = 0.0
 
 
 def track(
@@ -61,7 +60,7 @@ def track(
             hands = tracker(given, time)
             width, height = given.size
             told = Hands(hands, width=width, height=height, notes=given.notes + tracker.notes)
-            yield VideoFrame(index, tracker.time, picture.image, told, frames.start)
+            yield VideoFrame(index, tracker.time, picture.image, told)
 
 
 def _of_pixels(K: CameraLike, aspect: float, picture: Picture) -> CameraLike:

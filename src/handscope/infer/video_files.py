@@ -101,7 +101,7 @@ class OverlayWriter:
 
 
 class LinesWriter:
-    """One JSON object a line and frame: `frame`, `time`, `start` and `hands`, as in result.json with `track`."""
+    """One JSON object a line and frame: `frame`, `time` and `hands`, as in result.json with `track`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -110,8 +110,7 @@ class LinesWriter:
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
         """Append the frame's line; it is on disk when this returns."""
         hands = [formats.hand_to_dict(hand) for hand in frame.hands]
-        times = {"frame": frame.index, "time": round(frame.time, 6), "start": frame.start}
-        self._file.write(json.dumps({**times, "hands": hands}) + "\n")
+        self._file.write(json.dumps({"frame": frame.index, "time": round(frame.time, 6), "hands": hands}) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -183,7 +182,6 @@ def _schema(pa: Any) -> Any:
     plain = [
         ("frame", pa.int32()),
         ("time", pa.float64()),
-        ("start", pa.float64()),
         ("track", pa.int32()),
         ("handedness", pa.string()),
     ]
@@ -202,7 +200,6 @@ def _table(pa: Any, schema: Any, rows: Sequence[tuple[VideoFrame, Hand]]) -> Any
     columns: list[Any] = [
         pa.array([frame.index for frame in frames], pa.int32()),
         pa.array([frame.time for frame in frames], pa.float64()),
-        pa.array([frame.start for frame in frames], pa.float64()),
         pa.array([hand.track for hand in hands], pa.int32()),
         pa.array([hand.handedness for hand in hands], pa.string()),
         pa.array([hand.score for hand in hands], pa.float32()),

@@ -52,7 +52,7 @@ def find_sources(folders: tuple[str, ...] = (), index: str | None = None) -> lis
             raise HandscopeError(
                 f"{index}: no such index; expected JSON lines with `file`, `boxes`, `width` and `height`"
             )
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             boxes = tuple(tuple(float(v) for v in box) for box in entry["boxes"])
             taken = sum((b[2] - b[0]) * (b[3] - b[1]) for b in boxes)

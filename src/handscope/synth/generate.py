@@ -79,7 +79,7 @@ def _claim(folder: Path, split: str, config: SynthConfig, seed: int, per_shard: 
     card = {"config": dataclasses.asdict(config), "seed": seed, "per_shard": per_shard}
     text = json.dumps(card, indent=1, sort_keys=True)
     path = folder / f"{split}.json"
-    if path.is_file() and path.read_text() != text:
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
         raise HandscopeError(f"{path}: this folder holds another set (other seed or settings); choose another --out")
     write_file(path, text)
 

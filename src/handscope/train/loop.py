@@ -299,7 +299,7 @@ class _Run:
         """To tensorboard and to log.jsonl."""
         for name, value in figures.items():
             self.board.add_scalar(name, value, step)  # type: ignore[union-attr]
-        with open(self.out / "log.jsonl", "a") as file:
+        with open(self.out / "log.jsonl", "a", encoding="utf-8") as file:
             row = {"step": step, **{k: float(f"{v:.5g}") for k, v in figures.items()}}
             file.write(json.dumps(row) + "\n")
 

@@ -61,7 +61,7 @@ class Metrics:
 def resident_bytes(process: int | str = "self") -> int | None:
     """Memory that a process really holds; None where /proc does not tell."""
     try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="utf-8").split()[1])
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -4,8 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from handscope import viz
+from handscope.errors import ImageError
 from handscope.geometry.camera import project
 from handscope.geometry.masks import CroppedMask
 from posed_hands import posed_hand
@@ -91,3 +93,32 @@ def test_tiny_pictures(size):
     hand = posed_hand(size[1], size[0])
     clipped = dataclasses.replace(hand, box=hand.box.clip(0, max(size) - 1))
     assert viz.draw(np.zeros((*size, 3), np.uint8), [clipped]).shape == (*size, 3)
+
+
+def test_a_picture_of_another_size_or_turn_is_refused(grey, hand):
+    for other, words in ((grey[:-1], "analysed"), (np.rot90(grey), "turned")):
+        with pytest.raises(ImageError, match=words) as caught:
+            viz.draw(np.ascontiguousarray(other), [hand])
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ImageError, match="uint8"):
+        viz.draw(grey / 255.0, [hand])
+
+
+def test_grey_transparent_and_pil_pictures_are_painted_as_rgb_ones(grey, hand):
+    wanted = viz.draw(grey, [hand])
+    flat = grey[..., 0]
+    opaque = np.dstack([grey, np.full(flat.shape, 255, np.uint8)])
+    turned = Image.fromarray(np.ascontiguousarray(np.rot90(grey)))
+    turned.getexif()[0x0112] = 6
+    for same in (
+        flat,
+        flat[..., None],
+        opaque,
+        Image.fromarray(grey),
+        Image.fromarray(flat),
+        Image.fromarray(opaque),
+        turned,
+    ):
+        np.testing.assert_array_equal(viz.draw(same, [hand]), wanted)
+    clear = np.dstack([grey, np.zeros(flat.shape, np.uint8)])
+    assert (viz.draw(clear, []) == 255).all()

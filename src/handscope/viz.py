@@ -41,7 +41,7 @@ _LIGHT = np.array([-0.35, -0.55, -0.76])  # towards the light, camera frame: fro
 
 
 def draw(
-    image: NDArray[np.uint8] | Image.Image,
+    image: NDArray[np.generic] | Image.Image,
     hands: Sequence[Hand],
     *,
     mesh: bool = True,
@@ -75,7 +75,7 @@ def draw(
     return canvas
 
 
-def _as_rgb(image: NDArray[np.uint8] | Image.Image) -> NDArray[np.uint8]:
+def _as_rgb(image: NDArray[np.generic] | Image.Image) -> NDArray[np.uint8]:
     """RGB uint8 (H, W, 3) of what `draw` takes; transparent parts are white."""
     if isinstance(image, Image.Image):
         upright = ImageOps.exif_transpose(image)

@@ -1,6 +1,8 @@
 """The command line, end to end around stand-in networks: every kind of file a user may name."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clips import write_video
 from handscope.apps.analyse import output_names
 from handscope.apps.cli import COMMANDS, main
 from toy_networks import blobs, paint, toy_joints
@@ -201,6 +204,12 @@ BAD_USE = {
         "cannot write into this folder",
     ),
     "K and focal": (lambda _: ["photo.png", "--K", "9,9,1,1", "--focal", "9"], "either --K or --focal"),
+    "K that is none": (lambda _: ["photo.png", "--K", "fisheye"], "a camera is"),
+    "lens without K": (lambda _: ["photo.png", "--distortion", "-0.1,0,0,0"], "give --K too"),
+    "frames without rate": (lambda _: ["--frames", "."], "--fps"),
+    "rate without frames": (lambda _: ["photo.png", "--fps", "30"], "--frames"),
+    "frames in a file": (lambda _: ["--frames", "photo.png", "--fps", "30"], "a folder of pictures"),
+    "a name too long": (lambda _: ["x" * 300 + ".png"], "cannot look at"),
     "impossible K": (lambda _: ["photo.png", "--K", "-9,9,1,1"], "K must be"),
     "box left of the picture": (lambda _: ["photo.png", "--box", "-90,-90,-5,-5"], "outside the picture"),
     "box outside": (lambda _: ["photo.png", "--box", "900,900,950,950"], "outside the picture"),
@@ -242,6 +251,90 @@ def test_box_and_focal_of_the_user(run, tmp_path, toy_picture):
     (hand,) = json.loads((tmp_path / "out/photo/result.json").read_text())["hands"]
     np.testing.assert_allclose(hand["joints_2d"], joints, atol=1.0)
     assert hand["K"] == [[500, 0, 159.5], [0, 500, 119.5], [0, 0, 1]]
+
+
+PHONE = "520,520,190,110"
+
+
+def test_one_camera_fits_pictures_held_either_way_and_smaller_copies(run, tmp_path, toy_picture):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(toy_picture).save("in/a.png")
+    turned(toy_picture, "in/b.jpg")
+    Image.fromarray(toy_picture).resize((160, 120)).save("in/c.png")
+    code, _, err = run("in", "--json", "--K", f"{PHONE}@320x240")
+    assert (code, err) == (0, "")
+    a, b, c = (json.loads((tmp_path / f"out/{name}/result.json").read_text())["hands"][0] for name in "abc")
+    assert a["K"][0] == [520, 0, 190] and c["K"][0][0] == 260
+    assert b["K"][0][2] == 190 and b["K"][1][2] == 110  # stored on its side: EXIF turns picture and camera back
+    for other in (b, c):
+        np.testing.assert_allclose(other["joints_3d"], a["joints_3d"], atol=0.03)
+
+
+def test_a_camera_that_cannot_be_a_pictures_loses_that_picture_alone(run, tmp_path, toy_picture):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(toy_picture).save("in/a.png")
+    Image.fromarray(toy_picture[:100, :100]).save("in/b.png")
+    code, out, err = run("in", "--json", "--K", PHONE)
+    assert code == 1 and one_sentence(err) and "in/b.png" in err and "outside" in err
+    assert files(tmp_path / "out") == ["a/result.json"] and "1 could not be read" in out
+    code, _, err = run("in/b.png", "--json", "--K", PHONE)
+    assert code == 2 and one_sentence(err)
+    code, out, _ = run("in/a.png", "--json", "--K", "exif")
+    assert code == 0 and "EXIF tells no focal length" in out
+
+
+def test_everything_in_a_folder_is_read_or_counted(run, tmp_path, toy_picture):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(toy_picture).save(folder / "a.png")
+    Image.fromarray(toy_picture).save(folder / "noname", format="PNG")
+    write_video(folder / "clip 1:2.mp4", [toy_picture] * 3)
+    (folder / "notes.txt").write_text("x")
+    (folder / "data.csv").write_text("x")
+    (folder / "sub").mkdir()
+    (folder / "gone.png").symlink_to(folder / "none")
+    code, out, err = run("in", "--json")
+    assert code == 1 and one_sentence(err) and "gone.png" in err
+    assert "2 files left out" in out and "data.csv, notes.txt" in out and "1 sub-folders are not searched" in out
+    assert files(tmp_path / "out") == ["a/result.json", "clip 1_2/hands.jsonl", "noname/result.json"]
+    assert "2 hands in 2 pictures, 1 could not be read" in out and "3 frames" in out
+
+
+def test_a_folder_of_frames_is_a_video(run, tmp_path, toy_picture):
+    (tmp_path / "in").mkdir()
+    for number in (1, 2, 10):
+        Image.fromarray(toy_picture).save(f"in/f{number}.png")
+    code, out, err = run("--frames", "in", "--fps", "10", "--json")
+    assert (code, err) == (0, "") and "3 frames" in out
+    lines = [json.loads(line) for line in (tmp_path / "out/in/hands.jsonl").read_text().splitlines()]
+    assert [(line["frame"], line["time"], len(line["hands"])) for line in lines] == [
+        (0, 0, 1),
+        (1, 0.1, 1),
+        (2, 0.2, 1),
+    ]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.png", "a:b.png", "100%.png", "aux.png", "x ..png", "\N{SNOWMAN}.png"])
+def test_whatever_a_picture_is_called_it_gets_its_files(run, tmp_path, toy_picture, name):
+    name = os.fsdecode(name) if isinstance(name, bytes) else name
+    (tmp_path / "in").mkdir()
+    Image.fromarray(toy_picture).save(f"in/{name}", format="PNG")
+    Image.fromarray(toy_picture).save("in/zz.png")
+    code, _, err = run("in", "--json", "--csv", "--coco", "--out", "run:1")
+    assert (code, err) == (0, "")
+    assert len(files(tmp_path / "run:1")) == 6
+    for path in (tmp_path / "run:1").rglob("*"):
+        if path.is_file():
+            text = path.read_bytes().decode()  # valid
+            assert not re.search(r"(?<!\\)\\ud[89a-f]", text)  # nor by JSON's own escapes
+
+
+def test_the_home_folder_is_meant_by_its_sign(run, tmp_path, toy_picture, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    Image.fromarray(toy_picture).save(tmp_path / "home/photo.png")
+    code, _, err = run("~/photo.png", "--json", "--out=~/results")
+    assert (code, err) == (0, "") and files(tmp_path) == ["home/photo.png", "home/results/photo/result.json"]
 
 
 def test_no_arguments_show_the_help(capsys):

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,13 @@ def test_shards_of_old_hold_the_open_hand():
     for hand in entry["hands"]:
         del hand["hand_model"]
     assert from_members("x", members | {"json": json.dumps(entry).encode()}).hands[0].hand_model == "open"
+
+
+def test_shards_are_read_where_there_is_no_pread(tmp_path: Path, monkeypatch) -> None:
+    path = write(tmp_path / "a.tar", [sample(i) for i in range(6)])
+    monkeypatch.delattr("os.pread", raising=False)
+    reader = ShardReader([path])
+    with ThreadPoolExecutor(4) as pool:
+        keys = list(pool.map(lambda i: reader[i % 6].key, range(60)))
+    assert keys == [f"s{i % 6:04d}" for i in range(60)]
+    assert pickle.loads(pickle.dumps(reader))[3].key == "s0003"

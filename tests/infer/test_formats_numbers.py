@@ -14,6 +14,7 @@ from handscope.errors import HandscopeError
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import load_asset
 from handscope.infer import formats
+from handscope.infer.results import Hands
 from handscope.skeleton import JOINT_NAMES
 from posed_hands import posed_hand
 
@@ -53,6 +54,11 @@ def test_npz_keeps_every_array(hand):
         assert arrays["handedness"].tolist() == [hand.handedness] * 2
         np.testing.assert_array_equal(arrays["vertices"][1], hand.vertices)
         np.testing.assert_array_equal(arrays["mask"][0], hand.mask)
+    none = dict(np.load(io.BytesIO(Hands(width=32, height=24).to_npz()), allow_pickle=False))
+    one = dict(np.load(io.BytesIO(formats.to_npz([hand])), allow_pickle=False))
+    assert set(none) == set(one) and none["joints_2d"].shape == (0, 21, 2) and none["mask"].shape == (0, 24, 32)
+    for name in set(one) - {"mask"}:
+        np.testing.assert_array_equal(np.concatenate([none[name], one[name]]), one[name])
     with np.load(io.BytesIO(formats.to_npz([])), allow_pickle=False) as arrays:
         assert len(arrays["joints_3d"]) == 0
 

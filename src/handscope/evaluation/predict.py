@@ -13,10 +13,11 @@ from handscope.errors import HandscopeError
 from handscope.evaluation.predictions import PackedMasks, Predictions
 from handscope.evaluation.protocols import FOUND_IOU, best_match
 from handscope.evaluation.truth import targets
+from handscope.geometry.camera import Camera
 from handscope.types import FloatArray, Hand, HandLabel, JsonValue, Sample, SampleSource
 
-Model = Callable[[NDArray[np.uint8], FloatArray | None, FloatArray | None], Sequence[Hand]]
-"""From a picture, its intrinsics (3, 3) or None, and boxes (n, 4) or None (find the hands yourself), to hands."""
+Model = Callable[[NDArray[np.uint8], Camera | None, FloatArray | None], Sequence[Hand]]
+"""From a picture, its camera or None, and boxes (n, 4) or None (find the hands yourself), to hands."""
 
 
 @dataclass
@@ -59,7 +60,7 @@ def predict(
             if masks:
                 rows.masks.append(np.zeros((1, 1), bool))
             continue
-        hands = None if oracle_boxes else list(model(sample.image, sample.K, None))
+        hands = None if oracle_boxes else list(model(sample.image, _camera(sample), None))
         for key, label in targets(sample):
             hand = _with_box(model, sample, label) if hands is None else _answer(hands, label)
             rows.add(key, hand)
@@ -71,12 +72,18 @@ def predict(
     return _stack(rows, vertices=vertices, masks=masks, header={**(header or {}), **about})
 
 
+def _camera(sample: Sample) -> Camera | None:
+    """A data set's K belongs to its picture, wherever its principal point lies: crops of larger pictures have such."""
+    height, width = sample.image.shape[:2]
+    return None if sample.K is None else Camera(sample.K, (width, height))
+
+
 def _with_box(model: Model, sample: Sample, label: HandLabel) -> Hand | None:
     """The hand in the label's box; None if there is no box, or one outside the picture."""
     if label.box is None:
         raise HandscopeError(f"{sample.key}: its label has no box to give; leave --oracle-boxes out")
     try:
-        found = model(sample.image, sample.K, np.asarray(label.box, np.float64)[None])
+        found = model(sample.image, _camera(sample), np.asarray(label.box, np.float64)[None])
     except HandscopeError:
         return None
     return found[0] if found else None

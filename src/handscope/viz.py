@@ -80,14 +80,15 @@ def _as_rgb(image: NDArray[np.generic] | Image.Image) -> NDArray[np.uint8]:
     if isinstance(image, Image.Image):
         upright = ImageOps.exif_transpose(image)
         image = np.asarray(upright.convert("RGBA" if "A" in upright.mode or "transparency" in upright.info else "RGB"))
-    array = np.asarray(image)
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+    given = np.asarray(image)
+    if given.ndim == 3 and given.shape[2] == 1:
+        given = given[..., 0]
+    if given.dtype != np.uint8 or not (given.ndim == 2 or (given.ndim == 3 and given.shape[2] in (3, 4))):
         raise ImageError(
-            f"a picture to draw into must be uint8, (H, W), (H, W, 3) or (H, W, 4), got {array.dtype} {array.shape}; "
+            f"a picture to draw into must be uint8, (H, W), (H, W, 3) or (H, W, 4), got {given.dtype} {given.shape}; "
             "handscope.infer.images.to_rgb_array makes one of others"
         )
+    array: NDArray[np.uint8] = given.astype(np.uint8, copy=False)
     if array.ndim == 2:
         return np.repeat(array[..., None], 3, axis=2)
     if array.shape[2] == 3:

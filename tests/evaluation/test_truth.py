@@ -51,7 +51,7 @@ def test_a_label_takes_the_hand_that_overlaps_it_and_misses_are_kept(sets) -> No
     elsewhere = posed_hand(224, 224, centre=(5.0, 5.0, 0.45))
 
     def model(image, K, boxes):
-        assert boxes is None and K.shape == (3, 3)
+        assert boxes is None and K.K.shape == (3, 3)
         return [elsewhere]
 
     missed = predict(dataset, model, limit=2, masks=True, vertices=True)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from handscope.errors import HandscopeError
 from handscope.geometry.crops import upright_frame
-from handscope.infer.detection import SURE_WITHOUT
 from handscope.hand.assets import load_asset
+from handscope.infer.detection import SURE_WITHOUT
 from handscope.infer.detector import Detection
 from handscope.infer.estimator import Estimate
 from handscope.infer.full_camera import PosedHand

@@ -18,7 +18,21 @@ from numpy.typing import NDArray
 
 from handscope.geometry.camera import NEAR_M
 
-JIT = {"cache": True, "nogil": True, "fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy"}
+
+def _can_cache() -> bool:
+    """Whether numba finds a folder, beside the package or the user's own, for what it compiles."""
+    try:
+        nb.njit(cache=True)(_nothing)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _nothing() -> None:
+    pass
+
+
+JIT = {"cache": _can_cache(), "nogil": True, "fastmath": {"nsz", "arcp", "contract", "afn"}, "error_model": "numpy"}
 
 Float32 = NDArray[np.float32]
 

@@ -61,14 +61,10 @@ class PeopleDataset:
 
     def __getitem__(self, i: int) -> Sample:
         file, source, hands, ignored, complete = self.pictures[i]
-        path = self.folder / file
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise ImageError(f"{path}: missing or not a picture; copy the data again")
         return Sample(
             key=file.rsplit(".", 1)[0],
             source=f"people/{source}",
-            image=np.ascontiguousarray(pixels[..., ::-1], np.uint8),
+            image=read_photograph(self.folder / file),
             hands=hands,
             complete=complete,
             ignored=ignored,
@@ -102,6 +98,14 @@ def _joints(answer: Mapping[str, Any]) -> NDArray[np.float32]:
 def _label(side: Any, box: NDArray[np.float32] | None, joints: NDArray[np.float32] | None) -> HandLabel:
     known = None if joints is None else np.ones(len(joints), bool)
     return HandLabel(handedness=side, box=box, joints_2d=joints, joints_2d_known=known)
+
+
+def read_photograph(path: Path) -> NDArray[np.uint8]:
+    """A picture RGB uint8 (H, W, 3); ImageError if it is missing or none."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise ImageError(f"{path}: missing or not a picture; copy the data again")
+    return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.data.people import read_lines
-from handscope.errors import HandscopeError
+from handscope.data.people import read_lines, read_photograph
 from handscope.geometry.boxes import box_area
 
 
@@ -67,11 +65,7 @@ class People:
 
     def __getitem__(self, i: int) -> tuple[Scene, NDArray[np.uint8]]:
         scene = self.scenes[i]
-        path = self.folder / scene.name
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise HandscopeError(f"{path}: missing or not a picture; copy the data again")
-        return scene, np.ascontiguousarray(pixels[..., ::-1], np.uint8)
+        return scene, read_photograph(self.folder / scene.name)
 
     def __iter__(self) -> Iterator[tuple[Scene, NDArray[np.uint8]]]:
         return (self[i] for i in range(len(self)))

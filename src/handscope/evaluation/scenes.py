@@ -161,17 +161,7 @@ def touch(sample: Sample) -> bool:
 def rendered_figures(scenes: Sequence[RenderedScene]) -> Figures:
     """As the model answers: by size, by kind, and of touching pairs both."""
     all_matched = [scene.matched for scene in scenes]
-    counts = count(all_matched, RENDERED_EDGES)
-    empty = int(counts.empty.sum())
-    figures = {
-        "pictures": Figure(len(scenes), "{:.0f}"),
-        "labelled hands": Figure(int(counts.hands.sum()), "{:.0f}"),
-        "found, of 24 px and more": _share(counts, lambda c: c.recall(LARGER)),
-        "found, of all": _share(counts, Counts.recall),
-        "precision": _share(counts, lambda c: c.precision),
-        f"false hands on {empty} pictures without any": Figure(counts.false_on_empty, "{:.0f}"),
-        "left or right": Figure(sides_right(all_matched)),
-    }
+    figures = picture_figures(all_matched, RENDERED_EDGES)
     for kind in dict.fromkeys(scene.kind for scene in scenes):
         of_kind = count([scene.matched for scene in scenes if scene.kind == kind], RENDERED_EDGES)
         if of_kind.hands[:, LARGER].any():
@@ -185,19 +175,25 @@ def rendered_figures(scenes: Sequence[RenderedScene]) -> Figures:
     return figures | {f"both found, of {len(pairs)} touching pairs": Figure(both)}
 
 
-def people_figures(matched: Sequence[Matched]) -> Figures:
-    """As the model answers, by size, and at the least score that gives `PRECISION`."""
-    counts = count(matched, EDGES)
+def picture_figures(matched: Sequence[Matched], edges: Sequence[float]) -> Figures:
+    """What is told of pictures of every kind; `edges` part the sizes, all but the first part are the larger ones."""
+    counts = count(matched, edges)
     empty = int(counts.empty.sum())
-    figures = {
+    return {
         "pictures": Figure(len(matched), "{:.0f}"),
         "labelled hands": Figure(int(counts.hands.sum()), "{:.0f}"),
-        "found, of 32 px and more": _share(counts, lambda c: c.recall(LARGER)),
+        f"found, of {edges[1]:.0f} px and more": _share(counts, lambda c: c.recall(LARGER)),
         "found, of all": _share(counts, Counts.recall),
         "precision": _share(counts, lambda c: c.precision),
         f"false hands on {empty} pictures without any": Figure(counts.false_on_empty, "{:.0f}"),
         "left or right": Figure(sides_right(matched)),
     }
+
+
+def people_figures(matched: Sequence[Matched]) -> Figures:
+    """As the model answers, by size, and at the least score that gives `PRECISION`."""
+    counts = count(matched, EDGES)
+    figures = picture_figures(matched, EDGES)
     for i, name in enumerate(NAMES):
         hands = int(counts.hands[:, i].sum())
         figures[f"found, {name} ({hands})"] = Figure(counts.recall(slice(i, i + 1)), "{:.0f} %")

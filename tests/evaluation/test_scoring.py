@@ -1,5 +1,7 @@
 """Named variants on hands whose errors are known, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,9 @@ from handscope.errors import HandscopeError
 from handscope.evaluation import comparison
 from handscope.evaluation.curves import areas
 from handscope.evaluation.predictions import PackedMasks, Predictions
-from handscope.evaluation.scoring import evaluate, hand3d_crop_side, match, score_joints_3d
-from handscope.evaluation.truth import Truth
+from handscope.evaluation.scoring import evaluate, match, score_joints_3d
+from handscope.evaluation.truth import Dominance, Truth
+from handscope.evaluation.units import hand3d_crop_side
 from handscope.evaluation.variants import PROTOCOLS, VARIANTS
 from handscope.skeleton import TIPS
 
@@ -20,16 +23,19 @@ def truth() -> Truth:
     rng = np.random.default_rng(5)
     joints = rng.normal((0, 0, 0.6), 0.04, (COUNT, 21, 3))
     known = np.ones((COUNT, 21), bool)
+    flat = 500 * joints[..., :2] / joints[..., 2:] + 128
     return Truth(
         keys=np.array([f"h{n}#0" for n in range(COUNT)]),
-        joints_2d=500 * joints[..., :2] / joints[..., 2:] + 128,
+        joints_2d=flat,
         known_2d=known,
         joints_3d=joints,
         known_3d=known,
         visible=known,
         head=np.array([50.0] * 5 + [np.nan]),
+        box=np.concatenate([flat.min(1), flat.max(1)], 1),
         size=np.full((COUNT, 2), 256.0),
-        dominant=np.ones(COUNT, bool),
+        dominant=np.full(COUNT, Dominance.YES, np.int8),
+        most_visible=np.ones(COUNT, bool),
         vertices=rng.normal((0, 0, 0.6), 0.04, (COUNT, 778, 3)),
         masks=PackedMasks.pack([rng.random((7, 5)) < 0.5 for _ in range(COUNT)]),
     )
@@ -52,6 +58,9 @@ def test_the_truth_is_without_error_under_every_variant(truth) -> None:
     assert not refused and set(results) == set(VARIANTS)
     for name, result in results.items():
         best = 1.0 if result.variant.unit == "share" else 0.0
+        if result.variant.whole_px:  # a label cut to whole pixels is up to 2 ** 0.5 px from itself
+            assert result.figures["mean"] < 2**0.5
+            continue
         assert result.figures["mean"] == pytest.approx(best, abs=1e-5), name
         strict = result.variant.at is not None and not result.variant.at.inclusive  # nothing is below threshold 0
         assert result.figures.get("auc", 1) >= (0.66 if strict else 0.97), name
@@ -87,14 +96,14 @@ def test_dexter_object_scores_known_fingertips_only(truth) -> None:
 
 def test_cmu_units_by_hand(truth) -> None:
     shifted = predicted(truth, joints_2d=truth.joints_2d + np.array([7.0, 0]))
-    results, _ = evaluate([VARIANTS[n] for n in PROTOCOLS["cmu"]], shifted, truth)
-    assert results["cmu_px"].figures["mean"] == pytest.approx(7)
+    results, _ = evaluate([VARIANTS[n] for n in (*PROTOCOLS["cmu"], "cmu_px_v0")], shifted, truth)
+    assert results["cmu_px_v0"].figures["mean"] == pytest.approx(7)
     assert results["cmu_pckh"].figures["mean"] == pytest.approx(0.2) and results["cmu_pckh"].figures["hands"] == 5
     sides = np.ptp(truth.joints_2d, axis=1).max(1)
     assert results["cmu_nsrm"].figures["mean"] == pytest.approx((7 / sides).mean())
-    assert results["cmu_hint"].figures["pck@0.05"] == pytest.approx((7 / sides < 0.05).mean())
+    assert results["cmu_hint"].figures["pck@0.05"] == pytest.approx((7 / sides <= 0.05).mean())
     assert results["cmu_nsrm"].figures["auc"] == pytest.approx(
-        np.mean([(7 / sides <= t).mean() for t in (0.04, 0.06, 0.08, 0.10, 0.12)])
+        np.mean([(7 / sides < t).mean() for t in (0.04, 0.06, 0.08, 0.10, 0.12)])
     )
     assert results["cmu_mmpose_auc"].figures["auc"] == pytest.approx(np.mean([i / 20 > 7 / 30 for i in range(20)]))
 
@@ -134,8 +143,24 @@ def test_rows_are_matched_by_key(truth) -> None:
 def test_packed_masks_come_back() -> None:
     rng = np.random.default_rng(0)
     masks = [rng.random(shape) < 0.5 for shape in ((3, 3), (16, 5), (1, 1))]
-    packed = PackedMasks.pack(masks)
-    assert len(packed) == 3 and all(np.array_equal(packed[i], mask) for i, mask in enumerate(masks))
+    packed = PackedMasks.pack([masks[0], None, *masks[1:]])
+    assert packed.known.tolist() == [True, False, True, True] and packed[1].shape == (0, 0)
+    assert all(np.array_equal(packed[i], mask) for i, mask in zip((0, 2, 3), masks, strict=True))
+
+
+def test_masks_are_scored_where_the_truth_has_them(truth) -> None:
+    rows = np.array([4, 1])  # as after a prediction of some rows only
+    lacking = [None if n in (1, 3) else truth.masks[n] for n in range(COUNT)]
+    patchy = replace(truth, masks=PackedMasks.pack(lacking))
+    results, _ = evaluate([VARIANTS["mask_iou"]], predicted(truth), patchy)
+    result = results["mask_iou"]
+    assert np.isnan(result.values[:, 0]).tolist() == [n in (1, 3) for n in range(COUNT)]
+    assert (result.figures["hands"], result.figures["mean"]) == (4, 1)
+    assert result.notes == ("2 of 6 hands have no mask in the truth and are left out",)
+    assert patchy.rows(rows).masks.known.tolist() == [True, False]
+    assert np.array_equal(patchy.rows(rows).masks[0], truth.masks[4])
+    _, refused = evaluate([VARIANTS["mask_iou"]], predicted(truth), replace(truth, masks=PackedMasks.pack([None] * 6)))
+    assert refused["mask_iou"] == "the truth has no masks"
 
 
 def test_bootstrap_is_that_of_drawing_hands(truth) -> None:

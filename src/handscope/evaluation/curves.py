@@ -37,8 +37,8 @@ class Thresholds:
 
     @property
     def values(self) -> Floats:
-        """The thresholds (t,), ascending."""
-        return np.linspace(self.low, self.high, self.steps)[self.skip :]
+        """The thresholds (t,), ascending; what is 0.1 on paper is 0.1 here, to the last bit."""
+        return np.round(np.linspace(self.low, self.high, self.steps), 12)[self.skip :]
 
     @property
     def weights(self) -> Floats:

@@ -28,27 +28,34 @@ SHAPES = {"joints_2d": (21, 2), "joints_3d": (21, 3), "found": (), "keys": ()}
 
 @dataclass(frozen=True)
 class PackedMasks:
-    """Masks of any sizes, eight pixels a byte."""
+    """Masks of any sizes, eight pixels a byte; a row may have none (its shape is 0 x 0)."""
 
     bits: NDArray[np.uint8]
     offsets: NDArray[np.int64]
     shapes: NDArray[np.int64]
 
     @classmethod
-    def pack(cls, masks: Sequence[NDArray[np.bool_]]) -> PackedMasks:
-        """Masks (H, W) each."""
-        parts = [np.packbits(mask) for mask in masks]
+    def pack(cls, masks: Sequence[NDArray[np.bool_] | None]) -> PackedMasks:
+        """Masks (H, W) each, or None for a row that has none."""
+        whole = [np.zeros((0, 0), np.bool_) if mask is None else mask for mask in masks]
+        parts = [np.packbits(mask) for mask in whole]
         offsets = np.cumsum([0, *(len(part) for part in parts)])
         return cls(
             np.concatenate([np.zeros(0, np.uint8), *parts]),
             offsets.astype(np.int64),
-            np.array([mask.shape for mask in masks], np.int64).reshape(-1, 2),
+            np.array([mask.shape for mask in whole], np.int64).reshape(-1, 2),
         )
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which rows (n,) have a mask."""
+        return (self.shapes[:, 0] > 0) & (self.shapes[:, 1] > 0)
 
     def __len__(self) -> int:
         return len(self.shapes)
 
     def __getitem__(self, i: int) -> NDArray[np.bool_]:
+        """Mask (H, W) of row i; (0, 0) if it has none."""
         height, width = self.shapes[i]
         part = self.bits[self.offsets[i] : self.offsets[i + 1]]
         return np.unpackbits(part, count=height * width).reshape(height, width).astype(bool)

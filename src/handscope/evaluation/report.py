@@ -84,6 +84,7 @@ def _describe(v: Variant) -> dict[str, JsonValue]:
         "joint_0": v.zeroth,
         "joints": list(v.joints),
         "visible_only": v.visible_only,
+        "hands": v.hands,
         "thresholds": None if v.at is None else str(v.at),
         "origin": v.origin,
     }
@@ -91,13 +92,16 @@ def _describe(v: Variant) -> dict[str, JsonValue]:
 
 def _numbers(result: Result) -> dict[str, JsonValue]:
     figures = {k: value if math.isfinite(value) else None for k, value in result.figures.items()}
+    told: dict[str, JsonValue] = {"figures": figures}
+    if result.notes:
+        told["notes"] = result.notes
     if result.curve is None or result.variant.at is None:
-        return {"figures": figures}
-    return {"figures": figures, "thresholds_at": result.variant.at.values.tolist(), "curve": result.curve.tolist()}
+        return told
+    return told | {"thresholds_at": result.variant.at.values.tolist(), "curve": result.curve.tolist()}
 
 
 def as_markdown(results: Mapping[str, Result], refused: Mapping[str, str]) -> str:
-    """One row a variant, then the reasons of refusals."""
+    """One row a variant, then what has to be said of some, and the reasons of refusals."""
     lines = ["| variant | hands | found | mean | median | AUC | unit | aligned by | AUC over |", "|---|" + "---|" * 8]
     for name, result in results.items():
         v, cells = result.variant, [_cell(result.figures.get(figure)) for figure in FIGURES]
@@ -107,11 +111,15 @@ def as_markdown(results: Mapping[str, Result], refused: Mapping[str, str]) -> st
         for name, result in results.items()
         if set(result.figures) - set(FIGURES)
     ]
-    reasons = [
-        f"- not scored: {', '.join(name for name, why in refused.items() if why == reason)}: {reason}"
-        for reason in dict.fromkeys(refused.values())
-    ]
-    return "\n".join([*lines, *([""] if extras or reasons else []), *extras, *reasons]) + "\n"
+    notes = [(name, note) for name, result in results.items() for note in result.notes]
+    below = [*extras, *_by_reason("note", notes), *_by_reason("not scored", list(refused.items()))]
+    return "\n".join([*lines, *([""] if below else []), *below]) + "\n"
+
+
+def _by_reason(what: str, reasons: Sequence[tuple[str, str]]) -> list[str]:
+    """One line a reason, with all variants that share it."""
+    together = {reason: [name for name, why in reasons if why == reason] for _, reason in reasons}
+    return [f"- {what}: {', '.join(names)}: {reason}" for reason, names in together.items()]
 
 
 def _cell(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from handscope.errors import HandscopeError
 from handscope.evaluation import alignment, curves, masks, metrics
 from handscope.evaluation.predictions import Predictions
-from handscope.evaluation.truth import Truth
+from handscope.evaluation.truth import Dominance, Truth
+from handscope.evaluation.units import flat_scale
 from handscope.evaluation.variants import ZEROTH, Variant
-from handscope.skeleton import MIDDLE_MCP
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -27,12 +27,13 @@ class Refusal(Exception):
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """`values` (n, k) in the variant's unit: NaN unknown, inf not found; `figures` by name; `curve` (t,) at its
-    thresholds."""
+    thresholds; `notes` say in a sentence each which hands count otherwise than one might think."""
 
     variant: Variant
     values: Floats
     figures: dict[str, float]
     curve: Floats | None = None
+    notes: tuple[str, ...] = ()
     keys: NDArray[np.character] = field(default_factory=lambda: np.zeros(0, "U1"))
 
 
@@ -68,28 +69,50 @@ def match(predictions: Predictions, truth: Truth) -> tuple[Truth, NDArray[np.int
 def score(variant: Variant, predictions: Predictions, truth: Truth, order: NDArray[np.integer]) -> Result:
     """One variant; `order` (n,) says which prediction belongs to each row of `truth`. Refusal if it has no meaning."""
     found = predictions.found[order]
+    notes: tuple[str, ...] = ()
     if variant.quantity == "mask":
-        return _score_masks(variant, predictions, truth, order)
-    if variant.quantity == "joints_2d":
-        known = truth.known_2d & (truth.visible & truth.dominant[:, None] if variant.visible_only else True)
+        result = _score_masks(variant, predictions, truth, order)
+    elif variant.quantity == "joints_2d":
+        counted, notes = hands_that_count(variant, truth)
+        known, visible = truth.known_2d & counted[:, None], truth.visible if variant.visible_only else None
         scale = flat_scale(variant, truth)
-        result = score_joints_2d(variant, predictions.joints_2d[order], truth.joints_2d, known, scale, found)
+        pair = predictions.joints_2d[order], truth.joints_2d
+        result = score_joints_2d(variant, *pair, known, scale, found, visible)
     elif variant.quantity == "joints_3d":
-        known = truth.known_3d & (truth.visible & truth.dominant[:, None] if variant.visible_only else True)
-        result = score_joints_3d(variant, predictions.joints_3d[order], truth.joints_3d, known, found)
+        counted, notes = hands_that_count(variant, truth)
+        known, visible = truth.known_3d & counted[:, None], truth.visible if variant.visible_only else None
+        pair = predictions.joints_3d[order], truth.joints_3d
+        result = score_joints_3d(variant, *pair, known, found, visible)
     else:
         result = _score_mesh(variant, predictions, truth, order)
-    return Result(variant=variant, values=result.values, figures=result.figures, curve=result.curve, keys=truth.keys)
+    return replace(result, keys=truth.keys, notes=(*result.notes, *notes))
+
+
+def hands_that_count(variant: Variant, truth: Truth) -> tuple[Flags, tuple[str, ...]]:
+    """Which hands (n,) a variant scores, and what has to be said of that."""
+    unknown = truth.dominant == Dominance.UNKNOWN
+    if variant.hands == "dominant":
+        told = f"{unknown.sum()} hands share a picture with others and lack masks to tell the dominant one; all count"
+        return truth.dominant != Dominance.NO, (told,) if unknown.any() else ()
+    if variant.hands == "dominant_v0":
+        first = np.array([str(key).endswith("#0") for key in truth.keys])
+        return (truth.dominant == Dominance.YES) | (unknown & first), ()
+    if variant.hands == "most visible":
+        return truth.most_visible, ()
+    return np.ones(len(truth), np.bool_), ()
 
 
 def score_joints_3d(
-    variant: Variant, predicted: Floats, true: Floats, known: Flags, found: Flags | None = None
+    variant: Variant,
+    predicted: Floats,
+    true: Floats,
+    known: Flags,
+    found: Flags | None = None,
+    visible: Flags | None = None,
 ) -> Result:
-    """3D joints (n, 21, 3) m, errors in mm."""
+    """3D joints (n, 21, 3) m, errors in mm, of those `known` and, if given, `visible` (n, 21)."""
     _need(known, "3D joints")
-    if (half_way := ZEROTH[variant.zeroth]) is not None:
-        predicted, true = (_with_palm(x, half_way) for x in (predicted, true))
-        known = np.concatenate([known[:, :1] & known[:, half_way, None], known[:, 1:]], 1)
+    predicted, true, known = with_joint_0(variant, predicted, true, known, visible)
     chosen = list(variant.joints)
     steering = known[:, chosen]
     enough = steering.sum(1) >= variant.least_known
@@ -99,12 +122,37 @@ def score_joints_3d(
 
 
 def score_joints_2d(
-    variant: Variant, predicted: Floats, true: Floats, known: Flags, scale: Floats, found: Flags | None = None
+    variant: Variant,
+    predicted: Floats,
+    true: Floats,
+    known: Flags,
+    scale: Floats,
+    found: Flags | None = None,
+    visible: Flags | None = None,
 ) -> Result:
-    """2D joints (n, 21, 2) px; errors are multiplied by `scale` (n,)."""
-    _need(known & np.isfinite(scale)[:, None], "2D joints, or the unit of this variant")
+    """2D joints (n, 21, 2) px, of those `known` and, if given, `visible`; errors are multiplied by `scale` (n,)."""
+    known = known & np.isfinite(scale)[:, None]
+    _need(known, "2D joints, or the unit of this variant")
+    true = np.trunc(true) if variant.whole_px else true
+    predicted, true, known = with_joint_0(variant, predicted, true, known, visible)
     errors = metrics.joint_errors(predicted, true) * scale[:, None]
-    return error_result(variant, errors, known & np.isfinite(scale)[:, None], found)
+    return error_result(variant, errors, known, found)
+
+
+def with_joint_0(
+    variant: Variant, predicted: Floats, true: Floats, known: Flags, visible: Flags | None
+) -> tuple[Floats, Floats, Flags]:
+    """Joints (n, 21, d) with the variant's joint 0, and which of them count (n, 21).
+
+    A palm is known if both wrist and knuckle are, and visible if either is (hand3d, data/BinaryDbReader.py).
+    """
+    half_way = ZEROTH[variant.zeroth]
+    if half_way is not None:
+        predicted, true = (_first_replaced(x, (x[:, 0] + x[:, half_way]) / 2) for x in (predicted, true))
+        known = _first_replaced(known, known[:, 0] & known[:, half_way])
+        if visible is not None:
+            visible = _first_replaced(visible, visible[:, 0] | visible[:, half_way])
+    return predicted, true, known if visible is None else known & visible
 
 
 def error_result(variant: Variant, errors: Floats, known: Flags, found: Flags | None) -> Result:
@@ -127,38 +175,9 @@ def error_result(variant: Variant, errors: Floats, known: Flags, found: Flags | 
     return Result(variant=variant, values=values, figures=figures, curve=curve)
 
 
-def flat_scale(variant: Variant, truth: Truth) -> Floats:
-    """What a pixel of the picture is in the variant's unit (n,); NaN where the truth does not tell."""
-    joints = np.where(truth.known_2d[..., None], truth.joints_2d, np.nan)
-    if variant.unit == "px":
-        return np.ones(len(truth))
-    if variant.unit == "0.7 head sizes":
-        return 1 / (0.7 * truth.head)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if variant.unit == "box sides":
-            low, high = (_quiet(f, joints) for f in (np.fmin, np.fmax))
-            return 1 / (high - low).max(-1)
-        return 256 / hand3d_crop_side(joints, truth.visible, truth.size)
-
-
-def hand3d_crop_side(joints: Floats, visible: Flags, size: Floats) -> Floats:
-    """Side (n,) px of hand3d's crop: twice the farthest reach from the middle knuckle of the visible joints inside the
-    picture of `size` (n, 2), between 50 and 500; 200 if none is visible (data/BinaryDbReader.py)."""
-    centre = joints[:, MIDDLE_MCP]
-    inside = np.clip(np.where(visible[..., None], joints, np.nan), 0, size[:, None])
-    low, high = (_quiet(f, inside) for f in (np.fmin, np.fmax))
-    reach = 2 * np.maximum(high - centre, centre - low).max(-1)
-    return np.where(np.isfinite(reach), np.clip(reach, 50, 500), 200.0)
-
-
-def _quiet(take: np.ufunc, joints: Floats) -> Floats:
-    """`take` (fmin or fmax, which pass over NaN) along the joints (n, j, 2)."""
-    return take.reduce(joints, axis=1)
-
-
-def _with_palm(joints: Floats, half_way: int) -> Floats:
-    palm = (joints[:, :1] + joints[:, half_way, None]) / 2
-    return np.concatenate([palm, joints[:, 1:]], 1)
+def _first_replaced(values: NDArray[Any], first: NDArray[Any]) -> NDArray[Any]:
+    """Values (n, 21, ...) with `first` (n, ...) in place of those of joint 0."""
+    return np.concatenate([first[:, None], values[:, 1:]], 1)
 
 
 def _need(known: Flags, what: str) -> None:
@@ -208,29 +227,33 @@ def _mean_result(variant: Variant, values: Floats, found: Flags) -> Result:
 
 
 def _score_masks(variant: Variant, predictions: Predictions, truth: Truth, order: NDArray[np.integer]) -> Result:
-    if truth.masks is None:
+    known = truth.masks.known
+    if not known.any():
         raise Refusal("the truth has no masks")
     if predictions.masks is None:
         raise Refusal("the predictions have no masks; make them with `handscope predict-dataset --masks`")
     assert variant.at is not None
-    ious, parts = [], []
-    for row, i in enumerate(order):
-        true, predicted = truth.masks[row], predictions.masks[int(i)]
+    found, ious, parts = predictions.found[order] & predictions.masks.known[order], np.full(len(truth), np.nan), []
+    for row in np.flatnonzero(known):
+        true, key = truth.masks[int(row)], truth.keys[row]
+        predicted = predictions.masks[int(order[row])] if found[row] else np.zeros_like(true)
         if predicted.shape != true.shape:
             raise HandscopeError(
-                f"{truth.keys[row]}: the predicted mask is {predicted.shape}, the true one {true.shape}; "
+                f"{key}: the predicted mask is {predicted.shape}, the true one {true.shape}; "
                 "give the same dataset and options to `handscope predict-dataset`"
             )
-        ious.append(metrics.mask_iou(predicted, true))
+        ious[row] = metrics.mask_iou(predicted, true)
         parts.append(masks.confusion(predicted, true))
-    whole = masks.total(parts)
+    whole, scored = masks.total(parts), ious[known]
     figures: dict[str, Any] = {
-        "hands": float(len(ious)),
-        "found": float(predictions.found[order].mean()),
-        "mean": float(np.mean(ious)),
-        "auc": masks.iou_pck_area(ious),
+        "hands": float(known.sum()),
+        "found": float(found[known].mean()),
+        "mean": float(scored.mean()),
+        "auc": masks.iou_pck_area(scored),
         "miou_hand": whole.hand_iou,
         "miou_hand_and_background": whole.mean_iou,
     }
-    curve = masks.iou_pck(ious, variant.at.values)
-    return Result(variant=variant, values=np.array(ious)[:, None], figures=figures, curve=curve, keys=truth.keys)
+    lacking = len(known) - int(known.sum())
+    notes = (f"{lacking} of {len(known)} hands have no mask in the truth and are left out",) if lacking else ()
+    curve = masks.iou_pck(scored, variant.at.values)
+    return Result(variant=variant, values=ious[:, None], figures=figures, curve=curve, notes=notes)

@@ -5,8 +5,9 @@ A row's key is "sample key#number of the hand in the picture"; `targets` numbers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,26 @@ from handscope.evaluation.predictions import PackedMasks
 from handscope.types import HandLabel, Sample, SampleSource
 
 Floats = NDArray[np.float64]
+MASK_LEVEL = 127
+"""A pixel of a label's mask belongs to the hand if its coverage is above."""
+
+
+class Dominance(IntEnum):
+    """Whether a hand is the dominant one of its picture; hands without a mask beside others cannot tell."""
+
+    NO = 0
+    YES = 1
+    UNKNOWN = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
     """Labels of n hands: joints in px and metres with what is known and visible, and what scores need besides.
 
-    `head` (n,) px is NaN where nobody gives it; `size` (n, 2) the pictures' width and height; `dominant` (n,) is true
-    for the hand with the largest mask in its picture; `vertices` (n, V, 3) and `masks` are None if there are none.
-    `unreadable` says, in a sentence each, which pictures have no rows since they could not be read.
+    `head` (n,) px and `box` (n, 4) px, as the label gives it, are NaN where nobody does; `size` (n, 2) is the pictures'
+    width and height. `dominant` (n,) holds `Dominance`; `most_visible` (n,) is true for the hand of its picture with
+    the most visible joints. `masks` has a row for every hand, some perhaps without a mask; `vertices` (n, V, 3) is None
+    if there are none. `unreadable` says, in a sentence each, which pictures have no rows since they could not be read.
     """
 
     keys: NDArray[np.character]
@@ -37,10 +49,12 @@ class Truth:
     known_3d: NDArray[np.bool_]
     visible: NDArray[np.bool_]
     head: Floats
+    box: Floats
     size: Floats
-    dominant: NDArray[np.bool_]
+    dominant: NDArray[np.int8]
+    most_visible: NDArray[np.bool_]
+    masks: PackedMasks
     vertices: Floats | None = None
-    masks: PackedMasks | None = None
     unreadable: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -51,9 +65,8 @@ class Truth:
         values: dict[str, Any] = {}
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, PackedMasks):
-                value = PackedMasks.pack([value[int(i)] for i in chosen])
             values[item.name] = value[chosen] if isinstance(value, np.ndarray) else value
+        values["masks"] = PackedMasks.pack([self.masks[int(i)] for i in chosen])
         return Truth(**values)
 
 
@@ -79,34 +92,56 @@ def read_truth(
             unreadable.append(str(error))
             continue
         head = dataset.labelled(i).head_size if isinstance(dataset, CMUHands) else None
-        largest = largest_mask(sample)
+        dominant, most_visible = dominance(sample.hands), most_visible_hand(sample.hands)
         for number, (key, hand) in enumerate(targets(sample)):
-            rows.append(_row(key, hand, sample, head, number == largest))
-            masks.append(None if hand.mask is None else hand.mask > 127)
+            whose = {"dominant": dominant[number], "most_visible": number == most_visible}
+            rows.append(_row(key, hand, sample, head) | whose)
+            masks.append(None if hand.mask is None else hand.mask > MASK_LEVEL)
             origin.append(i)
         if progress is not None:
             progress(i + 1, total)
     if not rows:
         raise HandscopeError("the dataset holds no labelled hand that could be read; see `handscope data check`")
     columns: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    whole = [mask for mask in masks if mask is not None]
-    columns["masks"] = PackedMasks.pack(whole) if len(whole) == len(rows) else None
-    return Truth(vertices=_vertices(dataset, np.array(origin)), unreadable=tuple(unreadable), **columns)
+    return Truth(
+        masks=PackedMasks.pack(masks),
+        vertices=_vertices(dataset, np.array(origin)),
+        unreadable=tuple(unreadable),
+        **columns,
+    )
 
 
-def largest_mask(sample: Sample) -> int:
-    """The number of the hand that shows most (RHD's dominant hand); 0 without masks."""
-    areas = [0 if hand.mask is None else int((hand.mask > 127).sum()) for hand in sample.hands]
-    return int(np.argmax(areas)) if areas else 0
+def dominance(hands: Sequence[HandLabel]) -> NDArray[np.int8]:
+    """`Dominance` (n,) of the hands of one picture: the one whose mask has most pixels, the right one of two equals
+    (hand3d, data/BinaryDbReader.py). A single hand is dominant without a mask; of several, all need one."""
+    if len(hands) > 1 and any(hand.mask is None for hand in hands):
+        return np.full(len(hands), Dominance.UNKNOWN, np.int8)
+    areas = [0 if hand.mask is None else int((hand.mask > MASK_LEVEL).sum()) for hand in hands]
+    found = np.full(len(hands), Dominance.NO, np.int8)
+    if hands:
+        found[_largest(hands, areas)] = Dominance.YES
+    return found
 
 
-def _row(key: str, hand: HandLabel, sample: Sample, head: float | None, dominant: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {"keys": key, "head": np.nan if head is None else head, "dominant": dominant}
+def most_visible_hand(hands: Sequence[HandLabel]) -> int:
+    """The number of the hand with the most visible joints, the right one of two equals (Minimal-Hand-pytorch,
+    datasets/rhd.py); 0 without hands. A hand of which nothing is said counts as visible."""
+    return _largest(hands, [21 if hand.visible is None else int(hand.visible.sum()) for hand in hands])
+
+
+def _largest(hands: Sequence[HandLabel], values: Sequence[int]) -> int:
+    ranks = [(value, hand.handedness == "right") for value, hand in zip(values, hands, strict=True)]
+    return max(range(len(hands)), key=lambda n: ranks[n], default=0)
+
+
+def _row(key: str, hand: HandLabel, sample: Sample, head: float | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"keys": key, "head": np.nan if head is None else head}
     for name, width in (("2d", 2), ("3d", 3)):
         joints, known = getattr(hand, f"joints_{name}"), getattr(hand, f"joints_{name}_known")
         row[f"joints_{name}"] = np.zeros((21, width)) if joints is None else np.asarray(joints, np.float64)
         row[f"known_{name}"] = np.full(21, joints is not None) if known is None else known
     row["visible"] = np.ones(21, bool) if hand.visible is None else hand.visible
+    row["box"] = np.full(4, np.nan) if hand.box is None else np.asarray(hand.box, np.float64)
     row["size"] = np.array(sample.image.shape[1::-1], np.float64)
     return row
 

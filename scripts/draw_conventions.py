@@ -1,6 +1,7 @@
-"""The pictures of docs/conventions.md, from the shipped hand model: numbered joints, and the frames' axes.
+"""The pictures of docs/conventions.md and docs/joints.md, from the shipped hand model: numbered joints, the frames'
+axes, and where each convention puts its joints.
 
-python scripts/draw_conventions.py        # writes docs/images/joints.png and frames.png
+python scripts/draw_conventions.py        # writes docs/images/joints.png, frames.png and joint_conventions.png
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from handscope.geometry.camera import intrinsics_of_focal, project
 from handscope.geometry.masks import CroppedMask
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import load_asset
+from handscope.hand.conventions import CONVENTIONS
 from handscope.hand.model import pose_hand
+from handscope.infer.joint_conventions import in_convention
 from handscope.skeleton import finger_of
+from handscope.synth.poses import ANCHORS, to_theta
 from handscope.types import Hand
 from handscope.viz import FINGER_COLOURS, draw_mesh, draw_skeleton
 
@@ -27,9 +31,11 @@ FACING = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])  # palm to the camera, fi
 AXES = {"x": (214, 48, 49), "y": (39, 155, 72), "z": (36, 104, 214)}
 
 
-def hand_before_camera(size: int, turn: NDArray[np.floating], place: tuple[float, float, float]) -> Hand:
+def hand_before_camera(
+    size: int, turn: NDArray[np.floating], place: tuple[float, float, float], theta: NDArray[np.floating] | None = None
+) -> Hand:
     asset = load_asset()
-    theta = np.zeros((1, 15, 3))
+    theta = np.zeros((1, 15, 3)) if theta is None else theta[None]
     R, T = turn @ FACING, np.array(place)
     posed = pose_hand(asset, np.zeros((1, 10)), theta, R[None], T[None])
     K = intrinsics_of_focal(1.6 * size, size, size)
@@ -85,9 +91,41 @@ def frames(size: int = 620) -> NDArray[np.uint8]:
     return np.concatenate([right, left], 1)
 
 
+def joint_conventions(size: int = 300) -> NDArray[np.uint8]:
+    """A column for each convention: the open hand from its palm, and a bent one from the thumb's side."""
+    asset = load_asset()
+    assert asset.axes is not None
+    bent = to_theta(ANCHORS["loose_fist"], asset.axes.astype(np.float64))
+    side = axis_angle_to_matrix([0.0, 1.35, 0.0])
+    views = [
+        (axis_angle_to_matrix([0.0, 0.15, 0.0]), (0.0, 0.085, 0.36), None),
+        (side, (0.0, 0.06, 0.3), bent),
+    ]
+    columns = []
+    for name in CONVENTIONS:
+        if name in ("anatomical", "mano"):
+            continue
+        panels = []
+        for turn, place, theta in views:
+            canvas = np.full((2 * size, 2 * size, 3), PAPER, np.uint8)
+            hand = hand_before_camera(2 * size, turn, place, theta)
+            draw_mesh(canvas, hand, opacity=0.35)
+            draw_skeleton(canvas, in_convention(hand, name), 3)
+            for x, y in np.round(hand.joints_2d).astype(int).tolist():
+                cv2.circle(canvas, (x, y), 8, INK, 2, cv2.LINE_AA)
+            panels.append(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.uint8))
+        text(panels[0], "freihand, mano" if name == "freihand" else name, np.array([12, 24]))
+        columns.append(np.concatenate(panels))
+    return np.concatenate(columns, 1)
+
+
 def main() -> None:
     folder = Path(__file__).parents[1] / "docs/images"
-    for name, image in {"joints": numbered_joints(), "frames": frames()}.items():
+    for name, image in {
+        "joints": numbered_joints(),
+        "frames": frames(),
+        "joint_conventions": joint_conventions(),
+    }.items():
         cv2.imwrite(str(folder / f"{name}.png"), image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 

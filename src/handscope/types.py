@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Handedness = Literal["left", "right"]
 HandModel = Literal["open", "MANO"]
 """Whose parameters theta, beta and R are, by `HandAsset.name`."""
+JointConvention = Literal["anatomical", "freihand", "rhd", "stb", "interhand", "mediapipe", "mano"]
+"""Whose joints 21 joints are: the same names, at other places (docs/joints.md)."""
 FloatArray = NDArray[np.floating]
 Number = TypeVar("Number", bound=np.generic)
 JsonValue = None | bool | int | float | str | Sequence[object] | Mapping[str, object]
@@ -49,14 +51,13 @@ class HandFrame:
 class HandLabel:
     """What is known of one hand in one picture; None where nothing is known.
 
-    `joints_2d` (21, 2) px and `joints_3d` (21, 3) m in the camera frame carry `joints_2d_known` and
-    `joints_3d_known` (21,) bool; `visible` (21,) bool is true where the joint is neither behind the hand itself
-    nor behind an object, and inside the picture. `mask` (H, W) uint8 is coverage of the visible hand (no
-    forearm), 0-255. `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and `T` (3,) place the RIGHT hand of
+    `joints_2d` (21, 2) px and `joints_3d` (21, 3) m in the camera frame carry `joints_2d_known` and `joints_3d_known`
+    (21,) bool; `visible` (21,) bool is true where the joint is neither behind the hand itself nor behind an object, and
+    inside the picture; they are the joints of `joint_convention`. `mask` (H, W) uint8 is coverage of the visible hand
+    (no forearm), 0-255. `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and `T` (3,) place the RIGHT hand of
     `hand_model`; for a left hand they are those of the picture mirrored left to right. `box` is (x0, y0, x1, y1) px.
-    `tone` is the skin's, 0 (lightest) to 10 (darkest), known of rendered hands. `frame` is for pictures whose labels
-    do not say where the hand is. Parameters that do not say whose they
-    are raise ValueError.
+    `tone` is the skin's, 0 (lightest) to 10 (darkest), known of rendered hands. `frame` is for pictures whose labels do
+    not say where the hand is. Parameters that do not say whose they are raise ValueError.
     """
 
     handedness: Handedness | None = None
@@ -72,6 +73,7 @@ class HandLabel:
     R: FloatArray | None = None
     T: FloatArray | None = None
     hand_model: HandModel | None = None
+    joint_convention: JointConvention = "anatomical"
     tone: float | None = None
     frame: HandFrame | None = None
 
@@ -143,6 +145,8 @@ class Hand:
     """The hand model that `vertices`, `theta` and `beta` belong to; None is the shipped one."""
     distortion: FloatArray | None = None
     """The lens before `K`: OpenCV's k1, k2, p1, p2, k3, k4, k5, k6; None is a lens that does not distort."""
+    joint_convention: JointConvention = "anatomical"
+    """Whose joints `joints_2d` and `joints_3d` are (docs/joints.md)."""
 
     def __post_init__(self) -> None:
         for name in HAND_ARRAYS:
@@ -214,8 +218,9 @@ class Batch:
     (b,) in crop widths with `focal_known` (b,); `right` (b,) 1 where the crop shows a right hand, with `right_known`
     (b,). `as_right` (b,) is true where it does by its label or by the guess that it was cropped by: only there may the
     hand model, a right one, learn. Where the crop shows a left hand (a wrong mirroring, on purpose), or perhaps does,
-    nothing in 3D is known. `labels` has what else a crop's example holds, by its names: labels of heads that few
-    networks have.
+    nothing in 3D is known. `regressor` (b, 21, 21) makes the joints of the label's convention of those of the network's
+    hand model; None where all are the model's own. `labels` has what else a crop's example holds, by its names: labels
+    of heads that few networks have.
     """
 
     image: Tensor
@@ -234,11 +239,13 @@ class Batch:
     right: Tensor
     right_known: Tensor
     as_right: Tensor
+    regressor: Tensor | None = None
     labels: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "labels"}
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "labels"}
+        moved = {name: value.to(device) for name, value in given.items() if value is not None}
         return Batch(**moved, labels={name: value.to(device) for name, value in self.labels.items()})
 
 

@@ -47,7 +47,7 @@ class Stage:
         self.present = 1.0
         self.ghosts = False  # whether what the estimator reads is no hand after all
         self.estimator = _Callable(self.see, size=128)
-        self.assembler = _Callable(self.assemble, told_in=load_asset())
+        self.assembler = _Callable(self.assemble, asset=load_asset(), told=lambda hand: hand)
 
     def presences(self, images, crops):
         return np.full(len(crops), 0.1 if self.ghosts else self.present)

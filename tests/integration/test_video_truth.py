@@ -19,7 +19,7 @@ def test_smoothing_halves_the_jitter_at_under_two_frames_of_lag():
     """benchmarks/video_jitter.py measures the same at length."""
     model = handscope.load(threads=1)
     tracker = Tracker(model.models, TrackingConfig(smoothing=None, most_hands=1))
-    smooth = HandSmoother(model.models.assembler.told_in, SmoothingConfig())
+    smooth = HandSmoother(model.models.assembler.asset, SmoothingConfig())
     raw, kept, true = [], [], []
     for i, sample in enumerate(render_clip(21, frames=50, size=240)):
         (hand,) = tracker(sample.image, i / 30, sample.K)

@@ -67,7 +67,14 @@ def analyse(options: argparse.Namespace) -> int:
     if options.box and (found.count > 1 or not found.pictures):
         raise HandscopeError(f"--box belongs to one picture, but {found.count} files were given")
     out = writable_folder(options.out)
-    model = load(options.weights, options.hand_model, options.threads, min_score=options.min_score, tiles=options.tiles)
+    model = load(
+        options.weights,
+        options.hand_model,
+        options.threads,
+        min_score=options.min_score,
+        tiles=options.tiles,
+        joint_convention=options.joint_convention,
+    )
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -110,6 +110,11 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters"
     )
+    how.add_argument(
+        "--joint-convention",
+        metavar="NAME",
+        help="whose joints: anatomical (default), freihand, rhd, stb, interhand, mediapipe; mano with --hand-model",
+    )
     how.add_argument("--min-score", type=_share, metavar="P", help="least score of a hand, 0 to 1 (default: 0.6)")
     how.add_argument(
         "--tiles", type=_positive(int), default=1, metavar="N", help="also search at N times the size (small hands)"

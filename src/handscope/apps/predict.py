@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--limit", type=int, help="only the first so many pictures")
     out.add_argument("--freihand", type=Path, metavar="ZIP", help="also FreiHAND's pred.json, or a .zip of it")
     out.add_argument("--weights", help="folder with estimator.onnx and the like")
+    out.add_argument("--joint-convention", metavar="NAME", help="whose joints (default: anatomical; docs/joints.md)")
     out.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     return out
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     settings = read_options(options.set)
     dataset = open_dataset(options.name, options.folder, settings)
-    model = load(options.weights, threads=options.threads)
+    model = load(options.weights, threads=options.threads, joint_convention=options.joint_convention)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("predicting", total=len(dataset))
@@ -52,7 +53,12 @@ def main(arguments: Sequence[str]) -> int:
             vertices=options.vertices or options.freihand is not None,
             masks=options.masks,
             limit=options.limit,
-            header={"dataset": options.name, "options": settings, "weights": model.cards},
+            header={
+                "dataset": options.name,
+                "options": settings,
+                "weights": model.cards,
+                "joint_convention": options.joint_convention or "anatomical",
+            },
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
     predictions.save(options.out)

@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """`handscope camera`: look through a camera until Ctrl-C, with a preview in the browser."""
     options = camera_parser().parse_args(arguments)
     camera = CameraReader(int(options.device) if options.device.isdigit() else options.device)
-    model = load(options.weights, threads=options.threads)
+    model = load(options.weights, threads=options.threads, joint_convention=options.joint_convention)
     return watch(camera, model, options)
 
 
@@ -210,6 +210,7 @@ def camera_parser() -> argparse.ArgumentParser:
     add("--focal", type=float, metavar="PX", help="the camera's focal length in pixels, if known")
     add("--no-smoothing", action="store_true", help="every frame's own answer")
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
+    add("--joint-convention", metavar="NAME", help="whose joints, as of `handscope` (default: anatomical)")
     add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")
     return result
 

@@ -73,6 +73,7 @@ class FreiHAND:
             mask=mask,
             model=self.model(hand),
             hand_model="MANO",
+            joint_convention="freihand",
         )
         return Sample(
             key=f"{self.split}/{number:08d}",

@@ -68,6 +68,7 @@ class HO3D:
             box=meta.get("handBoundingBox"),
             model=self._model(meta, joints),
             hand_model="MANO",
+            joint_convention="mano",
         )
 
     def _model(self, meta: dict[str, Any], joints: NDArray[np.float64] | None) -> dict[str, FloatArray] | None:

@@ -93,7 +93,8 @@ def _hand(n: int, row: Row, K: NDArray[np.float64], joints: NDArray[np.float64])
     valid = row.valid[order]
     if not valid.any():
         return None
-    return hand_label(handedness="left" if n else "right", joints_3d=joints[order], known_3d=valid, K=K)
+    side = "left" if n else "right"
+    return hand_label(handedness=side, joints_3d=joints[order], known_3d=valid, K=K, joint_convention="interhand")
 
 
 def _row(label: dict[str, Any], picture: dict[str, Any]) -> Row:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import project
-from handscope.types import FloatArray, Handedness, HandLabel, HandModel
+from handscope.types import FloatArray, Handedness, HandLabel, HandModel, JointConvention
 
 
 def hand_label(
@@ -23,11 +23,13 @@ def hand_label(
     box: ArrayLike | None = None,
     model: dict[str, FloatArray] | None = None,
     hand_model: HandModel | None = None,
+    joint_convention: JointConvention = "anatomical",
 ) -> HandLabel:
     """A label of `joints_2d` (21, 2) px and `joints_3d` (21, 3) m in the camera frame.
 
     Without `joints_2d`, those in 3D are projected by `K` (3, 3). Without `box`, it is that of the known joints. What is
     given without `known_*` is known wherever it is finite. `model` holds theta, beta, R and T of `hand_model`.
+    `joint_convention` is whose joints they are.
     """
     model = model or {}
     spatial, spatial_known = _known(joints_3d, known_3d)
@@ -53,6 +55,7 @@ def hand_label(
         R=model.get("R"),
         T=model.get("T"),
         hand_model=hand_model if model else None,
+        joint_convention=joint_convention,
     )
 
 

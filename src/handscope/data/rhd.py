@@ -89,6 +89,7 @@ class RHD:
             joints_3d=joints,
             visible=visible,
             mask=np.where(seen, 255, 0).astype(np.uint8),
+            joint_convention="rhd",
         )
 
 

@@ -53,6 +53,7 @@ def to_members(sample: Sample) -> list[tuple[str, bytes]]:
             entry[name] = None if flags is None else np.asarray(flags, int).tolist()
         entry["mask"] = hand.mask is not None
         entry["hand_model"] = hand.hand_model
+        entry["joint_convention"] = hand.joint_convention
         entry["tone"] = None if hand.tone is None else round(hand.tone, 3)
         hands.append(entry)
     label = {"K": _rounded(sample.K), "hands": hands, "source": sample.source, "complete": sample.complete}
@@ -91,6 +92,7 @@ def from_members(key: str, members: dict[str, bytes]) -> Sample:
                 handedness=entry["handedness"],
                 mask=mask,
                 hand_model=entry.get("hand_model", OLDER_SHARDS),
+                joint_convention=entry.get("joint_convention", "anatomical"),
                 tone=entry.get("tone"),
                 frame=None,
                 **arrays,

@@ -71,7 +71,7 @@ class STB:
             key=f"{path.parent.name}/{path.stem}",
             source="stb",
             image=read_picture(path),
-            hands=(hand_label(handedness="left", joints_3d=self.joints[i], K=self.K),),
+            hands=(hand_label(handedness="left", joints_3d=self.joints[i], K=self.K, joint_convention="stb"),),
             K=self.K,
             complete=False,
         )

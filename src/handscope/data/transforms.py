@@ -21,6 +21,7 @@ from handscope.geometry.boxes import box_centre, longer_side, tight_box
 from handscope.geometry.crop_camera import full_to_crop_axes, in_plane_axes
 from handscope.geometry.crops import FILL, Crop, crop_around, upright_frame
 from handscope.geometry.rotations import axis_angle_to_matrix
+from handscope.hand.conventions import regressor
 from handscope.skeleton import JOINT_NAMES, MIDDLE_MCP, WRIST
 from handscope.tasks.table import HEADS
 from handscope.tasks.task import Labels
@@ -141,6 +142,7 @@ def crop_example(
     for head in HEADS.values():
         example |= head.labels(hand)
     example |= mask_labels(hand, crop, config.mask_size)
+    example["regressor"] = regressor(hand.joint_convention, hand_model or "open").astype(np.float32)
     return example | spatial_labels(sample, hand, crop, hand_model, known=hand.handedness is not None and not wrong)
 
 

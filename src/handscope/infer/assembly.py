@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.errors import HandscopeError
 from handscope.geometry.boxes import tight_box
 from handscope.geometry.camera import Camera, project_centred
 from handscope.geometry.crops import Crop
 from handscope.geometry.masks import CroppedMask
 from handscope.hand.assets import HandAsset
+from handscope.hand.conventions import OWN
 from handscope.infer.calibration import Calibration
 from handscope.infer.estimator import Estimate
 from handscope.infer.fitting import fit
 from handscope.infer.full_camera import PosedHand, crop_to_full, settle
+from handscope.infer.joint_conventions import in_convention, with_joints
 from handscope.infer.mano import refit
 from handscope.infer.results import FoundHand
 from handscope.infer.silhouette_refinement import refine_silhouette
 from handscope.skeleton import TIPS
+from handscope.types import JointConvention
 
 BOX_MARGIN = 0.015
 """How much further a box reaches than what is seen of a hand, in its larger sides: as people draw them (so the mean IoU
@@ -31,20 +35,38 @@ SPECK = 0.04
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Assembler:
-    """Call it with an `Estimate` for its `FoundHand`.
+    """Call it with an `Estimate` for its `FoundHand`; `told` says that as the caller wants it.
 
     `asset` is the hand model that the estimator was trained with; `target` the one that hands are told in, if another
-    (MANO); `calibration` turns raw joint scores into probabilities.
+    (MANO); `calibration` turns raw joint scores into probabilities; `joint_convention` is whose joints are told, by
+    default those of the hand model. Raises HandscopeError if MANO's are asked for without its model.
     """
 
     asset: HandAsset
     target: HandAsset | None = None
     calibration: Calibration = Calibration()
+    joint_convention: JointConvention | None = None
 
-    @property
-    def told_in(self) -> HandAsset:
-        """The hand model whose mesh and parameters hands come in."""
-        return self.target or self.asset
+    def __post_init__(self) -> None:
+        model = self.target or self.asset
+        if self.joint_convention == "mano" and model.name != "MANO":
+            raise HandscopeError("joint_convention 'mano' needs MANO's hand model: give hand_model MANO_RIGHT.pkl too")
+
+    def told(self, hand: FoundHand) -> FoundHand:
+        """A hand of `asset` in the wanted hand model and joints."""
+        if self.target is None:
+            return hand if self.joint_convention is None else in_convention(hand, self.joint_convention)
+        fitted = refit(hand, self.target)
+        if self.joint_convention in (None, "mano"):
+            joints = with_joints(hand, fitted.joints_3d, "mano")
+        else:
+            joints = in_convention(hand, self.joint_convention)
+        return replace(
+            fitted,
+            joints_2d=joints.joints_2d,
+            joints_3d=joints.joints_3d,
+            joint_convention=joints.joint_convention,
+        )
 
     def __call__(self, estimate: Estimate, score: float, camera: Camera) -> FoundHand:
         """What the network says of a crop, in the `camera` of its picture, whose size it knows."""
@@ -68,7 +90,7 @@ class Assembler:
         placed = crop_to_full(fitted.hand, estimate.focal, without_lens(crop, camera), K, width)
         straight = camera.undistorted(joints)
         placed = settle(placed, straight, estimate.joint_scores, K, mirrored=crop.mirrored)
-        hand = FoundHand(
+        return FoundHand(
             handedness="left" if crop.mirrored else "right",
             score=score,
             box=box_of(joints, seen, crop).clip(0, [width - 1, height - 1, width - 1, height - 1]),
@@ -87,8 +109,8 @@ class Assembler:
             distortion=camera.distortion,
             extras={"right": 1 - estimate.right if crop.mirrored else estimate.right},
             asset=self.asset,
+            joint_convention=OWN[self.asset.name],
         )
-        return hand if self.target is None else refit(hand, self.target)
 
 
 def without_lens(crop: Crop, camera: Camera) -> Crop:

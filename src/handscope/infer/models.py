@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from handscope.errors import HandscopeError
 from handscope.geometry.crops import Crop
 from handscope.hand.assets import HandAsset, load_asset
+from handscope.hand.conventions import check_convention
 from handscope.infer.aligner import Aligner
 from handscope.infer.assembly import Assembler
 from handscope.infer.calibration import Calibration
@@ -19,6 +20,7 @@ from handscope.infer.detector import Detector, card_threshold, sizes_for
 from handscope.infer.estimator import Estimator
 from handscope.infer.presence import Presence
 from handscope.infer.weights import Card, open_network
+from handscope.types import JointConvention
 
 MIN_SCORE = 0.6
 """Hands of a lower score are left out: a precision of 95 % on photographs of people of sources that trained nothing,
@@ -64,30 +66,34 @@ def open_models(
     *,
     min_score: float | None = None,
     tiles: int = 1,
+    joint_convention: str | None = None,
 ) -> Models:
     """The networks, checked and opened; the arguments are those of `handscope.load`."""
+    convention = None if joint_convention is None else check_convention(joint_convention)
     estimator = Estimator(open_network("estimator", weights, threads))
     detector = open_network("detector", weights, threads)
     least = MIN_SCORE if min_score is None else min_score
     return Models(
         estimator=estimator,
         detector=Detector(detector, threshold=min(card_threshold(detector), least), sizes=sizes_for(tiles)),
-        assembler=_assembler(estimator, load_asset(hand_model)),
+        assembler=_assembler(estimator, load_asset(hand_model), convention),
         aligner=Aligner(open_network("aligner", weights, threads)),
         presence=Presence(open_network("presence", weights, threads)),
         min_score=least,
     )
 
 
-def _assembler(estimator: Estimator, asset: HandAsset) -> Assembler:
-    """Tells hands in `asset`, which is the hand model of the estimator's training, or MANO."""
+def _assembler(estimator: Estimator, asset: HandAsset, convention: JointConvention | None) -> Assembler:
+    """Tells hands in `asset`, which is the hand model of the estimator's training, or MANO, and in the joints of
+    `convention`.
+    """
     calibration = Calibration.of(estimator.network.card)
     count = estimator.network.output_shapes["vertices"][1]
     if not isinstance(count, int) or count == len(asset.template):
-        return Assembler(asset=asset, calibration=calibration)
+        return Assembler(asset=asset, calibration=calibration, joint_convention=convention)
     own = load_asset()
     if asset.name == "MANO" and count == len(own.template):
-        return Assembler(asset=own, target=asset, calibration=calibration)
+        return Assembler(asset=own, target=asset, calibration=calibration, joint_convention=convention)
     raise HandscopeError(
         f"{estimator.network.path}: gives {count} vertices, but the hand model {asset.name} has "
         f"{len(asset.template)}; pass the hand model it was trained with"

@@ -96,7 +96,8 @@ class Pipeline:
         """The hands of pictures that are ready to be read (`inputs.prepare`)."""
         answers = []
         for given, estimates in zip(inputs, read(self.models, inputs), strict=True):
-            hands = [given.told(self.models.assembler(e, score, given.camera)) for e, score in estimates]
+            assembler = self.models.assembler
+            hands = [given.told(assembler.told(assembler(e, score, given.camera))) for e, score in estimates]
             width, height = given.size
             about = {"source": given.source, "notes": given.notes}
             answers.append(Hands(drop_repeated(hands), width=width, height=height, **about))
@@ -148,6 +149,7 @@ def load(
     *,
     min_score: float | None = None,
     tiles: int = 1,
+    joint_convention: str | None = None,
 ) -> Pipeline:
     """The networks, checked and opened, ready to be called with pictures.
 
@@ -155,6 +157,10 @@ def load(
     (the rest is shipped); `hand_model` is an official MANO file, in whose vertices and parameters hands are then told,
     or the hand model that `weights` were trained with, if not the shipped one; `threads` of a network (1);
     `min_score` is the least score of a hand (by default `models.MIN_SCORE`); `tiles` above 1 searches large pictures
-    for small hands too (slower). Raises AssetError for files that are missing or not what their cards say.
+    for small hands too (slower). `joint_convention` is whose joints hands have: "anatomical" by default (with a MANO
+    file MANO's), or a data set's or other tool's (docs/joints.md). Raises AssetError for files that are missing or not
+    what their cards say, HandscopeError for a convention that there is not.
     """
-    return Pipeline(open_models(weights, hand_model, threads, min_score=min_score, tiles=tiles))
+    return Pipeline(
+        open_models(weights, hand_model, threads, min_score=min_score, tiles=tiles, joint_convention=joint_convention)
+    )

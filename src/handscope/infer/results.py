@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from handscope.geometry.camera import Camera
 from handscope.infer import formats
 from handscope.infer.images import Source, to_rgb_array
+from handscope.infer.joint_conventions import in_convention
 from handscope.types import Hand
 from handscope.viz import draw
 
@@ -74,6 +75,10 @@ class FoundHand(_Written, Hand):
 
     def _listed(self) -> Sequence[Hand]:
         return [self]
+
+    def in_convention(self, name: str) -> FoundHand:
+        """The same hand with the joints of another convention, such as "freihand" (docs/joints.md)."""
+        return in_convention(self, name)
 
     def to_dict(self) -> formats.HandDict:
         """Plain numbers, ready for JSON; no mask and no mesh."""

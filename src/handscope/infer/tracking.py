@@ -264,7 +264,7 @@ class Tracker:
 
     def _begin(self, side: Side, detection: Detection, score: float, seen: Seen, time: float) -> Track:
         smoothing = self.config.smoothing
-        smoother = None if smoothing is None else HandSmoother(self.models.assembler.told_in, smoothing)
+        smoother = None if smoothing is None else HandSmoother(self.models.assembler.asset, smoothing)
         track = Track(next(self._numbers), side, smoother, detection.score, score, seen.presence, seen.estimate, time)
         self.tracks.append(track)
         return track
@@ -323,6 +323,7 @@ class Tracker:
         hand = self.models.assembler(track.estimate, track.score, camera)
         if track.smoother is not None:
             hand = track.smoother(hand, time)
+        hand = self.models.assembler.told(hand)
         track.hand = replace(hand, track=track.number, extras={**hand.extras, "unseen_s": 0.0})
         return track.hand
 

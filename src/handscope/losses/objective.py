@@ -14,6 +14,7 @@ from handscope.geometry.camera_torch import project_centred
 from handscope.geometry.heatmaps import crop_to_map
 from handscope.losses import supervised as term
 from handscope.losses.consistency import outline_consistency, projection_consistency
+from handscope.losses.conventions import as_labelled, as_modelled
 from handscope.render.silhouette import soft_silhouette
 from handscope.tasks.heatmap import heatmap_confidence, inside
 from handscope.tasks.side import side_error
@@ -113,15 +114,15 @@ def block_terms(
         MapTarget(form=config.heatmap_form, sigma_px=config.sigma_px, peak=config.heatmap_peak),
     )
     as_right = shown_as_right(block, batch)
-    maps = block.maps
-    terms = {name: MAPS[name].term(answer, batch, target) for name, answer in maps.items()}
+    maps, modelled = block.maps, as_modelled(batch)
+    terms = {name: MAPS[name].term(answer, modelled, target) for name, answer in maps.items()}
     if block.joints_2d is not None:
-        known = batch.joints_2d_known & inside(batch.joints_2d, crop)
-        terms["coordinates"] = term.joint_l1(block.joints_2d, batch.joints_2d, known, crop)
+        known = modelled.joints_2d_known & inside(modelled.joints_2d, crop)
+        terms["coordinates"] = term.joint_l1(block.joints_2d, modelled.joints_2d, known, crop)
     terms |= {name: HEADS[name].term(told, batch) for name, told in block.heads.items()}
     if block.mesh is None:
         return terms
-    terms |= mesh_terms(block.mesh, batch, as_right)
+    terms |= mesh_terms(as_labelled(block.mesh, batch), batch, as_right)
     if config.silhouette:
         outline = rendered_outline(block.mesh, faces, crop, config)
         known = batch.mask_known & as_right
@@ -132,7 +133,7 @@ def block_terms(
 
 
 def mesh_terms(mesh: MeshPrediction, batch: Batch, as_right: Bool[Tensor, " b"]) -> dict[str, Term]:
-    """What labels say of the hand model's joints, parameters and camera."""
+    """What labels say of the hand model's joints, which are those of the labels' convention, parameters and camera."""
     crop, everything = batch.image.shape[1], torch.ones_like(as_right)
     seen = batch.joints_2d_known & as_right[:, None]
     return {
@@ -158,7 +159,7 @@ def shown_as_right(block: BlockPrediction, batch: Batch) -> Bool[Tensor, " b"]:
 
 def auxiliary_terms(auxiliary: AuxiliaryPrediction, batch: Batch) -> dict[str, Term]:
     """The terms of the auxiliary head's joints and side (ours)."""
-    crop = batch.image.shape[1]
+    crop, batch = batch.image.shape[1], as_modelled(batch)
     return {
         "auxiliary": term.joint_l1(auxiliary.joints_2d, batch.joints_2d, batch.joints_2d_known, crop),
         "auxiliary_right": side_error(auxiliary.right[:, None], batch),

@@ -19,7 +19,7 @@ from handscope.hand.model import rest_joints
 from handscope.infer.formats.rig import MIRROR, require_model
 from handscope.paths import as_text
 from handscope.skeleton import JOINT_NAMES
-from handscope.types import Hand, Handedness, JsonValue
+from handscope.types import Hand, Handedness, JointConvention, JsonValue
 
 SCHEMA_VERSION = 1
 """Of the JSON; goes up when a reader of the old one would misread the new one."""
@@ -69,6 +69,7 @@ class HandDict(TypedDict):
     T: list[float]
     K: list[list[float]]
     distortion: NotRequired[list[float]]
+    joint_convention: JointConvention
     mask_area_px: int
     extras: dict[str, float]
 
@@ -129,6 +130,7 @@ def hand_to_dict(hand: Hand) -> HandDict:
         "R": _rounded(hand.R, 6),
         "T": _rounded(hand.T, 5),
         "K": _rounded(hand.K, 3),
+        "joint_convention": hand.joint_convention,
         "mask_area_px": hand.cropped_mask.area(),
         "extras": {key: _rounded(value, 4) for key, value in hand.extras.items()},
     }
@@ -157,6 +159,7 @@ def to_npz(hands: Sequence[Hand]) -> bytes:
     if not hands:
         arrays = _of_no_hand(getattr(hands, "height", 0), getattr(hands, "width", 0))
     arrays["handedness"] = np.array([hand.handedness for hand in hands], "U5")
+    arrays["joint_convention"] = np.array([hand.joint_convention for hand in hands], np.str_)
     return _packed(arrays)
 
 
@@ -176,8 +179,8 @@ def to_mano_npz(hand: Hand) -> bytes:
     `global_orient` (3,), `hand_pose` (45,) and both together as `pose` (48,), axis-angle relative to the FLAT hand
     (`flat_hand_mean=True`, no PCA); `betas` (10,); `trans` (3,) metres such that a vertex is
     Rot(global_orient) (v - J0) + J0 + trans, J0 being the wrist at rest, as in smplx; `is_right`; `vertices` (V, 3),
-    `faces` (F, 3), `joints` (21, 3) and `K` (3, 3) in the camera; `model`: "MANO" or "open". `betas` of the open model
-    mean nothing to MANO.
+    `faces` (F, 3), `joints` (21, 3) and `K` (3, 3) in the camera; `model`: "MANO" or "open", `joint_convention`: whose
+    joints. `betas` of the open model mean nothing to MANO.
     """
     model = require_model(hand)
     side = MIRROR if hand.handedness == "left" else np.ones(3)
@@ -198,6 +201,7 @@ def to_mano_npz(hand: Hand) -> bytes:
         "K": hand.K,
         "flat_hand_mean": np.array(True),
         "model": np.array(model.name),
+        "joint_convention": np.array(hand.joint_convention),
     }
     return _packed(arrays)
 

@@ -13,9 +13,9 @@ from handscope.data.transforms import CropConfig, crop_example
 from handscope.geometry.camera import project
 from handscope.geometry.camera_torch import project_centred
 from handscope.hand.conventions import regressor
-from handscope.losses.conventions import as_labelled, as_modelled
-from handscope.losses.objective import auxiliary_terms, mesh_terms
-from handscope.types import AuxiliaryPrediction, HandLabel, MeshPrediction, Sample
+from handscope.losses.conventions import as_modelled
+from handscope.losses.objective import ObjectiveConfig, auxiliary_terms, block_terms, mesh_terms
+from handscope.types import AuxiliaryPrediction, BlockPrediction, HandLabel, MeshPrediction, Sample
 from posed_hands import posed_hand
 
 OTHERS = ("freihand", "rhd", "stb", "interhand", "mediapipe", "mano")
@@ -60,8 +60,19 @@ def true_mesh(batch) -> MeshPrediction:
     )  # fmt: skip
 
 
+def terms_of(mesh: MeshPrediction, batch):
+    """Of a block that answers with this mesh, and with the heat-map joints that the labels ask for."""
+    block = BlockPrediction(mesh=mesh, joints_2d=as_modelled(batch).joints_2d)
+    return block_terms(block, batch, torch.zeros(0, 3, dtype=torch.int64), ObjectiveConfig(silhouette=0.0))
+
+
 def in_doubles(batch):
-    return replace(batch, regressor=batch.regressor.double(), joints_3d=batch.joints_3d.double())
+    return replace(
+        batch,
+        regressor=batch.regressor.double(),
+        joints_2d=batch.joints_2d.double(),
+        joints_3d=batch.joints_3d.double(),
+    )
 
 
 def test_a_true_hand_has_no_loss_in_a_batch_of_all_conventions():
@@ -69,9 +80,8 @@ def test_a_true_hand_has_no_loss_in_a_batch_of_all_conventions():
     mesh = true_mesh(batch)
     projected = project_centred(batch.regressor @ mesh.joints_3d, mesh.focal * CROP, CROP)
     batch = replace(batch, joints_2d=projected)  # labels of the picture that this mesh would give
-    read = as_labelled(mesh, batch)
-    terms = mesh_terms(read, batch, batch.as_right)
-    for name in ("bones", "joints_3d", "joints_2d"):
+    terms = terms_of(mesh, batch)
+    for name in ("bones", "joints_3d", "joints_2d", "coordinates"):
         assert terms[name].known.all() and terms[name].value.abs().max() < 2e-4, name
 
 
@@ -80,8 +90,7 @@ def test_the_same_hand_read_in_other_joints_has_a_loss(name):
     """What training did before labels said whose they are."""
     batch = in_doubles(batch_of(name))
     mesh = true_mesh(batch)
-    ignored = mesh_terms(mesh, batch, batch.as_right)
-    read = mesh_terms(as_labelled(mesh, batch), batch, batch.as_right)
+    ignored, read = mesh_terms(mesh, batch, batch.as_right), terms_of(mesh, batch)
     assert ignored["joints_3d"].value > 10 * read["joints_3d"].value + 0.005
     assert ignored["bones"].value > 10 * read["bones"].value + 1e-5
 

@@ -13,8 +13,8 @@ from handscope.data.transforms import CropConfig, crop_example
 from handscope.geometry.camera import project
 from handscope.geometry.camera_torch import project_centred
 from handscope.hand.conventions import regressor
-from handscope.losses.conventions import as_modelled
 from handscope.losses.objective import ObjectiveConfig, auxiliary_terms, block_terms, mesh_terms
+from handscope.tasks.conventions import as_modelled
 from handscope.types import AuxiliaryPrediction, BlockPrediction, HandLabel, MeshPrediction, Sample
 from posed_hands import posed_hand
 

@@ -140,3 +140,38 @@ def test_a_run_that_is_told_to_stop_keeps_its_last_step(tmp_path, kind):
     train(LineTask(), seldom, tmp_path / "whole", {})
     stopped, whole = (tensors(tmp_path / name / checkpoint.NAME) for name in ("stopped", "whole"))
     assert all(torch.equal(stopped[name], whole[name]) for name in whole)
+
+
+class Graded(LineTask):
+    """Whose validation gives the merits in turn."""
+
+    def __init__(self, merits):
+        super().__init__()
+        self.merits = iter(merits)
+
+    def validate(self, model):
+        return {"merit": next(self.merits)}
+
+
+def test_the_best_validation_is_kept_beside_the_last_step_whoever_resumes(tmp_path):
+    often = dataclasses.replace(CONFIG, steps=3, validate_minutes=0.0)
+    train(Graded([0.2, 0.7, 0.4, 0.4]), often, tmp_path, {})
+    kept = checkpoint.load(tmp_path / checkpoint.BEST)
+    assert kept.header["merit"] == 0.7 and kept.header["step"] == 1
+    assert kept.groups["average"].keys() == checkpoint.load(tmp_path / checkpoint.NAME).groups["average"].keys()
+    longer = dataclasses.replace(often, steps=5)
+    train(Graded([0.6, 0.65, 0.6]), longer, tmp_path, {})
+    assert checkpoint.load(tmp_path / checkpoint.BEST).header["merit"] == 0.7
+    train(Graded([0.1, 0.2, 0.3, 0.1]), often, tmp_path, {}, resume=False)
+    assert checkpoint.load(tmp_path / checkpoint.BEST).header["merit"] == 0.3
+
+
+def test_a_changed_configuration_is_not_gone_on_with(tmp_path):
+    described = {"network": {"stacks": 2, "heads": ("right",)}, "loop": {"lr": 0.1, "steps": 40}, "out": "a"}
+    train(LineTask(), CONFIG, tmp_path, described)
+    free = {"network": {"stacks": 2, "heads": ["right"]}, "loop": {"lr": 0.1, "steps": 80, "new": 1}, "out": "b"}
+    train(LineTask(), dataclasses.replace(CONFIG, steps=41), tmp_path, free)
+    for changed in ({"network": {"stacks": 3}}, {"network": {"heads": []}}, {"loop": {"lr": 0.2}}):
+        with pytest.raises(HandscopeError, match=r"another configuration \((network|loop)\.\w+ was .*give --restart"):
+            train(LineTask(), CONFIG, tmp_path, changed)
+    train(LineTask(), CONFIG, tmp_path, {"loop": {"lr": 0.2}}, resume=False)

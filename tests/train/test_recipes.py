@@ -75,7 +75,7 @@ def test_variants_of_the_paper_differ_in_what_they_say_alone():
         ("base: none.yaml", r"none.yaml: this recipe, the base of leaf.yaml, cannot be read"),
         ("loop: [", "not a YAML file"),
         ("- loop", "a recipe is keys with values, found list"),
-        ("kind: pilot", "kind must be one of estimator, aligner, detector, got pilot"),
+        ("kind: pilot", "kind must be one of estimator, aligner, detector, segmenter, got pilot"),
         ("{kind: aligner, sources: [], crop: {size: 64}}", "crop.size must be network.crop"),
     ],
 )

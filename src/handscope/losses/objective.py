@@ -14,8 +14,8 @@ from handscope.geometry.camera_torch import project_centred
 from handscope.geometry.heatmaps import crop_to_map
 from handscope.losses import supervised as term
 from handscope.losses.consistency import outline_consistency, projection_consistency
-from handscope.losses.conventions import as_labelled, as_modelled
 from handscope.render.silhouette import soft_silhouette
+from handscope.tasks.conventions import as_labelled, as_modelled
 from handscope.tasks.heatmap import heatmap_confidence, inside
 from handscope.tasks.side import side_error
 from handscope.tasks.table import HEADS, MAPS

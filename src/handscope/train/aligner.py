@@ -18,7 +18,7 @@ from handscope.evaluation.aligner_dev import AlignerDev
 from handscope.losses.objective import auxiliary_terms
 from handscope.nn.aligner import AlignerConfig, ExportedAligner, HandAligner
 from handscope.train.checkpoint import load
-from handscope.train.loop import LoopConfig
+from handscope.train.loop import MERIT, LoopConfig
 from handscope.train.sources import SourceConfig, open_mixture
 from handscope.train.start import StartConfig
 from handscope.types import Batch
@@ -89,4 +89,5 @@ class AlignerTask:
             return {}
         shipped = ExportedAligner(model)  # type: ignore[arg-type]
         with torch.no_grad():
-            return self.dev.score(lambda crops: tuple(value.numpy() for value in shipped(torch.from_numpy(crops))))
+            figures = self.dev.score(lambda crops: tuple(value.numpy() for value in shipped(torch.from_numpy(crops))))
+        return figures | {MERIT: -figures["photos/centre"]}

@@ -18,12 +18,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from handscope.errors import AssetError
+from handscope.errors import AssetError, HandscopeError
 from handscope.files import NewFile, remove_leftovers
 from handscope.train.renames import dotted, renamed_keys, renamed_weight
 from handscope.types import JsonValue
 
 NAME = "checkpoint.safetensors"
+BEST = "best.safetensors"
+"""The averaged weights at the best validation, to start or export from."""
+FREE = (
+    "out", "dev", "loop.steps", "loop.workers", "loop.log_every", "loop.checkpoint_minutes", "loop.validate_minutes",
+)  # fmt: skip
+"""What may change between a run and its resumption: how long, how watched, where."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,32 @@ def load(path: Path) -> Checkpoint:
             "scripts/rename_checkpoint.py saves it under the present names"
         )
     return kept
+
+
+def refuse_other_run(path: Path, header: Mapping[str, Any], described: Mapping[str, JsonValue]) -> None:
+    """HandscopeError if the checkpoint at `path` is of a run of another configuration, but for what is `FREE`. Keys
+    that one of the two does not know are those of another version, and pass.
+    """
+    before, now = (_flat(json.loads(json.dumps(config))) for config in (header.get("config", {}), dict(described)))
+    changed = [
+        f"{key} was {before[key]!r}, is {now[key]!r}"
+        for key in sorted(before.keys() & now.keys())
+        if before[key] != now[key] and not any(key == free or key.startswith(f"{free}.") for free in FREE)
+    ]
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise HandscopeError(
+            f"{path}: kept by a run of another configuration ({'; '.join(changed[:3])}{more}); give --restart to begin "
+            "anew there, another --out, or the old values"
+        )
+
+
+def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Values by dotted names; lists are values."""
+    out: dict[str, Any] = {}
+    for key, value in config.items():
+        out |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return out
 
 
 def read(path: Path) -> Checkpoint:

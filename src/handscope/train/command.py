@@ -16,11 +16,13 @@ from handscope.train.detector import DetectorTask
 from handscope.train.estimator import EstimatorTask
 from handscope.train.loop import Task, train
 from handscope.train.recipe import from_arguments
+from handscope.train.segmenter import SegmenterTask
 
 TASKS: dict[str, Callable[[Any], Task]] = {
     "estimator": EstimatorTask,
     "aligner": AlignerTask,
     "detector": DetectorTask,
+    "segmenter": SegmenterTask,
 }
 """What each kind of run does."""
 

@@ -25,7 +25,7 @@ from handscope.evaluation.detector_dev import Answer, DetectorDev
 from handscope.losses.detection import HandTable, detection_terms
 from handscope.nn.detector import STRIDE, Detections, DetectorConfig, ExportedDetector, HandDetector, cell_centres
 from handscope.train.checkpoint import load
-from handscope.train.loop import LoopConfig
+from handscope.train.loop import MERIT, LoopConfig
 from handscope.train.start import StartConfig
 from handscope.types import SampleSource
 
@@ -148,7 +148,8 @@ class DetectorTask:
             return scores, boxes, up, crops, right
 
         with torch.no_grad():
-            return self.dev.score(detect)
+            figures = self.dev.score(detect)
+        return figures | {MERIT: figures["average_precision"]}
 
 
 def resized(batch: DetectorBatch, size: int) -> tuple[Float[Tensor, "b 3 s s"], HandTable]:

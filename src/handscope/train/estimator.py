@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from handscope.data.mixture import collate
 from handscope.data.transforms import CropConfig, PhotometricConfig
 from handscope.errors import HandscopeError
+from handscope.evaluation.columns import CropSet
 from handscope.evaluation.crops_dev import CropsDev
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
@@ -26,10 +27,10 @@ from handscope.losses.objective import ObjectiveConfig, objective
 from handscope.nn.encoder import PretrainedEncoder
 from handscope.nn.network import HandNetwork, NetworkConfig
 from handscope.train.checkpoint import load
-from handscope.train.loop import LoopConfig
-from handscope.train.sources import SourceConfig, open_mixture
+from handscope.train.loop import MERIT, LoopConfig
+from handscope.train.sources import SourceConfig, open_mixture, open_source
 from handscope.train.start import StartConfig
-from handscope.types import Batch
+from handscope.types import Batch, HandModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,9 @@ class EstimatorStart(StartConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class EstimatorRun:
-    """A whole run. `dev` is the folder with joints-dev, for evaluation only. `hand_model` is a file of MANO's; without
-    it the hand is the open one. Labels with the parameters of another hand model are refused.
+    """A whole run. `dev` is the folder with joints-dev, for evaluation only, or any source, whose crops are scored by
+    the columns of the paper's tables (`evaluation.columns`). `hand_model` is a file of MANO's; without it the hand is
+    the open one. Labels with the parameters of another hand model are refused.
     """
 
     kind: Literal["estimator"] = "estimator"
@@ -58,7 +60,7 @@ class EstimatorRun:
     loop: LoopConfig = LoopConfig()
     start: EstimatorStart = EstimatorStart()
     sources: list[SourceConfig] = field(default_factory=list)
-    dev: str | None = None
+    dev: str | SourceConfig | None = None
     out: str = "runs/small"
 
     def __post_init__(self) -> None:
@@ -76,7 +78,7 @@ class EstimatorTask:
         name = load_asset(config.hand_model).name
         self.data = open_mixture(config.sources, config.crop, config.photometric, config.loop.seed, name)
         self.collate = collate
-        self.dev = CropsDev(config.dev, size=config.crop.size) if config.dev else None
+        self.dev = open_dev(config, name)
 
     def pretrained_parameters(self) -> set[nn.Parameter]:
         """The backbone's and its auxiliary head's."""
@@ -95,22 +97,45 @@ class EstimatorTask:
         return total, terms
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """joints-dev in true crops: heat-map joints, and the projected mesh's beside them."""
+        """joints-dev in true crops: heat-map joints, and the projected mesh's beside them; of other sources the columns
+        of the paper's tables. The merit is the 2D error, or the mean of the columns.
+        """
         if self.dev is None:
             return {}
+        if isinstance(self.dev, CropSet):
+            return column_figures(self.dev, model, self.model.hand)
         with torch.no_grad():
             scores = self.dev.score(lambda crops: answer(model, crops, projected=False))
             mesh = self.dev.score(lambda crops: answer(model, crops, projected=True))
-        return scores | {"mesh_error_px256": mesh["error_px256"]}
+        return scores | {"mesh_error_px256": mesh["error_px256"], MERIT: -scores["error_px256"]}
+
+
+DEV_HANDS = 500
+"""So many hands of a source, at most, are looked at while training."""
+
+
+def open_dev(config: EstimatorRun, hand_model: HandModel) -> CropsDev | CropSet | None:
+    """What validates, by the recipe's `dev`."""
+    if config.dev is None or isinstance(config.dev, str):
+        return CropsDev(config.dev, size=config.crop.size) if config.dev else None
+    return CropSet(open_source(config.dev), config.crop, hand_model=hand_model, limit=DEV_HANDS)
+
+
+def column_figures(dev: CropSet, model: nn.Module, hand: HandLayer) -> dict[str, float]:
+    """The last block's columns that are known, and their mean."""
+    device = next(model.parameters()).device
+    last = dev.score(lambda batch: model(batch.image.to(device)), hand)[-1]
+    figures = {name: float(np.nanmean(values)) for name, values in last.values.items() if not np.isnan(values).all()}
+    return figures | {MERIT: float(np.mean(list(figures.values())))}
 
 
 def answer(
     model: nn.Module, crops: NDArray[np.uint8], *, projected: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Joints (n, 21, 2) in crop px (from heat-maps, or projected) and (n, 21, 3) in metres, of crops (n, S, S, 3)."""
-    last = model(torch.from_numpy(crops)).last
+    last = model(torch.from_numpy(crops).to(next(model.parameters()).device)).last
     places = last.mesh.joints_2d if projected else last.joints_2d
-    return places.numpy(), last.mesh.joints_3d.numpy()
+    return places.cpu().numpy(), last.mesh.joints_3d.cpu().numpy()
 
 
 def mask_iou(logits: Float[Tensor, "b m m"], mask: Float[Tensor, "b n n"]) -> Float[Tensor, " b"]:

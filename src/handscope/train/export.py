@@ -134,8 +134,10 @@ def exported(run: Run) -> tuple[nn.Module, Exported]:
     if isinstance(run, AlignerRun):
         aligner = HandAligner(run.network)
         return aligner, ExportedAligner(aligner)
-    detector = HandDetector(run.network)
-    return detector, ExportedDetector(detector)
+    if isinstance(run, DetectorRun):
+        detector = HandDetector(run.network)
+        return detector, ExportedDetector(detector)
+    raise HandscopeError(f"a {run.kind} is for comparison: the runtime has no use for it")
 
 
 def load_network(kind: Kind, path: Path) -> tuple[Exported, Run, dict[str, JsonValue]]:

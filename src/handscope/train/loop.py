@@ -98,8 +98,14 @@ class Task(Protocol[Batch]):
         ...
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Figures on pictures that never train, by the averaged model; may be empty."""
+        """Figures on pictures that never train, by the averaged model; may be empty. Of checkpoints that are kept the
+        one with the greatest figure `MERIT` is the best.
+        """
         ...
+
+
+MERIT = "merit"
+"""The figure of validation that says how good a model is, as a whole."""
 
 
 def lr_at(step: int, config: LoopConfig) -> float:
@@ -116,7 +122,8 @@ def train(
     """Train to the last step; returns the checkpoint's path. `described` is the whole configuration, kept in
     the file.
 
-    With `resume`, a checkpoint in `out` is gone on with: same examples, same optimiser state.
+    With `resume`, a checkpoint in `out` is gone on with: same examples, same optimiser state; HandscopeError if it is
+    that of another configuration. The averaged weights of the best validation are kept beside it (`checkpoint.BEST`).
     """
     torch.set_num_threads(1)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
@@ -127,9 +134,11 @@ def train(
     average = copy.deepcopy(model).requires_grad_(False).eval()
     path, first = out / checkpoint.NAME, 0
     if resume and path.exists():
-        first = checkpoint.restore(checkpoint.load(path), model, average, optimiser)
+        kept = checkpoint.load(path)
+        checkpoint.refuse_other_run(path, kept.header, described)
+        first = checkpoint.restore(kept, model, average, optimiser)
     wrapped, optimiser = accelerator.prepare(model, optimiser)
-    run = _Run(task, config, out, described, accelerator)
+    run = _Run(task, config, out, described, accelerator, resumed=first > 0)
     with run.progress(first) as progress, _stop_asked() as stop:
         for step, batch in enumerate(_loader(task, config, first, accelerator), start=first):
             lr = lr_at(step, config)
@@ -246,6 +255,8 @@ class _Run:
         out: Path,
         described: Mapping[str, JsonValue],
         accelerator: Accelerator,
+        *,
+        resumed: bool,
     ) -> None:
         self.task, self.config, self.out, self.described = task, config, out, described
         self.accelerator, self.main = accelerator, accelerator.is_main_process
@@ -254,6 +265,8 @@ class _Run:
         self.sums: dict[str, float] = {}
         self.commit = checkpoint.commit()
         out.mkdir(parents=True, exist_ok=True)
+        best = out / checkpoint.BEST
+        self.best = float(checkpoint.load(best).header[MERIT]) if resumed and best.exists() else -math.inf
         self.board = SummaryWriter(out / "tensorboard") if self.main else None
 
     def progress(self, first: int) -> Progress:
@@ -308,6 +321,10 @@ class _Run:
             figures = self.task.validate(average)
             if figures:
                 self.write(step, {f"validation/{name}": value for name, value in figures.items()})
+            if figures.get(MERIT, -math.inf) > self.best:
+                self.best = figures[MERIT]
+                header = {"step": step, "config": self.described, "commit": self.commit, MERIT: self.best}
+                checkpoint.write(self.out / checkpoint.BEST, {"average": average.state_dict()}, header)
 
     def save(
         self, path: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, step: int

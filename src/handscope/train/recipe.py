@@ -21,11 +21,17 @@ from handscope.train.aligner import AlignerRun
 from handscope.train.detector import DetectorRun
 from handscope.train.estimator import EstimatorRun
 from handscope.train.renames import dotted, renamed_keys
+from handscope.train.segmenter import SegmenterRun
 
-Run: TypeAlias = EstimatorRun | AlignerRun | DetectorRun
+Run: TypeAlias = EstimatorRun | AlignerRun | DetectorRun | SegmenterRun
 Recipe: TypeAlias = dict[str, object]
 
-RUNS: dict[str, type[Run]] = {"estimator": EstimatorRun, "aligner": AlignerRun, "detector": DetectorRun}
+RUNS: dict[str, type[Run]] = {
+    "estimator": EstimatorRun,
+    "aligner": AlignerRun,
+    "detector": DetectorRun,
+    "segmenter": SegmenterRun,
+}
 """What can be trained, by the recipe's `kind`."""
 
 USUAL = "estimator"

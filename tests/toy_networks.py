@@ -72,7 +72,7 @@ class _Graph:
 
     def op(self, kind: str, *inputs: str, out: str | None = None, **attributes) -> str:
         name = out or f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
 
     def centroids(self, picture: str) -> tuple[str, str]:

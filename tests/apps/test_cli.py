@@ -314,6 +314,21 @@ def test_a_folder_of_frames_is_a_video(run, tmp_path, toy_picture):
     ]
 
 
+def test_frames_that_cannot_be_read_keep_their_line(run, tmp_path, toy_picture):
+    (tmp_path / "in").mkdir()
+    for number in range(6):
+        Image.fromarray(toy_picture).save(f"in/f{number}.png")
+    for number in (0, 3, 5):
+        (tmp_path / f"in/f{number}.png").write_bytes(b"\x89PNG no more")
+    code, out, _ = run("--frames", "in", "--fps", "10", "--json")
+    assert code == 0 and "3 could not be decoded" in out
+    lines = [json.loads(line) for line in (tmp_path / "out/in/hands.jsonl").read_text().splitlines()]
+    assert [(line["frame"], line["time"]) for line in lines] == [(i, i / 10) for i in range(6)]
+    assert [len(line["hands"]) for line in lines] == [0, 1, 1, 0, 1, 0]
+    for line in lines:
+        assert (f"f{line['frame']}.png" in line.get("problem", "")) == (line["frame"] in (0, 3, 5))
+
+
 @pytest.mark.parametrize("name", [b"caf\xe9.png", "a:b.png", "100%.png", "aux.png", "x ..png", "\N{SNOWMAN}.png"])
 def test_whatever_a_picture_is_called_it_gets_its_files(run, tmp_path, toy_picture, name):
     name = os.fsdecode(name) if isinstance(name, bytes) else name

@@ -86,7 +86,7 @@ def test_a_song_with_a_cover_is_no_video(tmp_path):
     ):
         pairs = [(song, song.streams.audio[0]), (cover, cover.streams.video[0])]
         copies = [out.add_stream_from_template(stream) for _, stream in pairs]
-        copies[1].disposition = av.stream.Disposition.attached_pic
+        copies[1].disposition = av.stream.Disposition.attached_pic.value  # PyAV 14 takes nothing else
         for (container, stream), copy in zip(pairs, copies, strict=True):
             for packet in container.demux(stream):
                 if packet.dts is not None:
@@ -117,7 +117,7 @@ def test_frames_behind_damaged_ones_keep_their_numbers(tmp_path):
     """Each frame is as bright as its number; whole packets in the middle are noise, or are not there at all."""
     frames = [np.full((96, 128, 3), 20 + 5 * i, np.uint8) for i in range(40)]
     whole = write_video(tmp_path / "whole.mkv", frames, gop=1, options={"x264-params": "repeat-headers=0"})
-    for name, lost in (("noise", range(10, 15)), ("gone", ())):
+    for name, lost in (("noise", range(10, 15)), ("begin", range(3)), ("end", range(36, 40)), ("gone", ())):
         path = tmp_path / f"{name}.mkv"
         data = bytearray(whole.read_bytes())
         with av.open(str(whole)) as container:
@@ -130,8 +130,12 @@ def test_frames_behind_damaged_ones_keep_their_numbers(tmp_path):
         path.write_bytes(data)
         read, reader = frames_of(path)
         assert (reader.broken > 0) == bool(lost) and len(read) >= 40 - len(lost) - 1
+        missing = [one.index for one in reader.lost]
+        assert sorted([index for index, _, _ in read] + missing) == list(range(40)) and (missing != []) == bool(lost)
+        for one in reader.lost:
+            assert one.time == pytest.approx(one.index / 30, abs=0.02) and path.name in one.problem
         for index, time, image in read:
-            if index not in range(9, 16):
+            if index not in range(min(lost, default=0) - 1, max(lost, default=-2) + 2):
                 assert round((image.mean() - 20) / 5) == index and time == pytest.approx(index / 30, abs=2e-3)
 
 

@@ -24,6 +24,7 @@ from handscope.apps.preview import Preview
 from handscope.errors import HandscopeError
 from handscope.files import writable_folder
 from handscope.infer.cameras import CameraLike
+from handscope.infer.frames import Lost
 from handscope.infer.outputs import FORMATS, Format, video_formats
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.tracking import TrackingConfig
@@ -109,7 +110,9 @@ def analyse_video(
         frames = model.video(reader, K=K, config=config)
         first = next(frames)  # a video without frames leaves no files
         writers = open_writers(folder, video_formats(asked), rate=reader.rate)
-        seen = run(chain([first], frames), writers, interrupt, on_frame=lambda: _advance(progress, task))
+        seen = run(
+            chain([first], frames), writers, interrupt, on_frame=lambda: _advance(progress, task), lost=reader.lost
+        )
     report(console, seen, folder, broken=reader.broken)
     for note in dict.fromkeys([*reader.notes, *seen.notes]):
         console.print(f"[yellow]note[/] {escape(str(reader.path))}: {escape(note)}", highlight=False, soft_wrap=True)
@@ -145,12 +148,18 @@ def open_writers(folder: Path, formats: Sequence[Format], *, rate: float) -> lis
 def run(
     frames: Iterator[VideoFrame], writers: Sequence[FrameWriter], interrupt: Interrupt, *,
     on_frame: Callable[[], None] = lambda: None, preview: Preview | None = None, seconds: float | None = None,
+    lost: Sequence[Lost] = (),
 ) -> Seen:  # fmt: skip
-    """Write frame after frame until they end, `seconds` have passed or someone interrupts; then close all writers."""
+    """Write frame after frame until they end, `seconds` have passed or someone interrupts; then close all writers.
+
+    `lost` grows while frames are read: those that could not be, whose place is kept in the files.
+    """
     seen = Seen()
+    skipped = 0
     painting = preview is not None or any(isinstance(writer, OverlayWriter) for writer in writers)
     try:
         for frame in frames:
+            skipped = _skip(lost, skipped, writers)
             painted = draw(frame.image, frame.hands) if painting else frame.image
             for writer in writers:
                 writer.write(frame, painted)
@@ -161,10 +170,19 @@ def run(
             if interrupt.asked or (seconds is not None and frame.time >= seconds):
                 seen.stopped = interrupt.asked
                 break
+        _skip(lost, skipped, writers)
     finally:
         for writer in writers:
             writer.close()
     return seen
+
+
+def _skip(lost: Sequence[Lost], done: int, writers: Sequence[FrameWriter]) -> int:
+    """Tell the writers of frames that were lost since the last time; how many are told now."""
+    for one in lost[done:]:
+        for writer in writers:
+            writer.skip(one)
+    return len(lost)
 
 
 def report(console: Console, seen: Seen, place: Path | None, *, broken: int = 0) -> None:

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from handscope.errors import ImageError
 from handscope.infer.exif import TURNS, read_exif, turned
 from handscope.infer.levels import to_levels
-from handscope.infer.tiff import BITS, COMPRESSION, PHOTOMETRIC, alone, directories, is_tiff
+from handscope.infer.tiff import BITS, COMPRESSION, PHOTOMETRIC, Directory, alone, directories, is_tiff
 from handscope.paths import reason
 
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA", "QOI")
@@ -152,7 +152,7 @@ def _decode_tiff(path: Path, data: bytes, max_pixels: int | None) -> Picture:
             break
         content = alone(data, one)
         try:
-            picture = _decode(path, _open(path, content, max_pixels), content)
+            picture = _decode_directory(path, one, content, max_pixels)
         except TooManyPixelsError:
             raise
         except ImageError as error:
@@ -173,19 +173,50 @@ def _decode_tiff(path: Path, data: bytes, max_pixels: int | None) -> Picture:
     raise problem or NotAPictureError(f"{path}: holds no picture; copy or export it again")
 
 
+def _decode_directory(path: Path, directory: Directory, content: bytes, max_pixels: int | None) -> Picture:
+    """The picture of one directory; colours as floats, which Pillow does not know, by OpenCV."""
+    try:
+        return _decode(path, _open(path, content, max_pixels), content)
+    except NotAPictureError:
+        if max_pixels is not None and directory.width * directory.height > max_pixels:
+            raise _too_large(path, max_pixels) from None
+        array = _colours_by_opencv(content)
+        if array is None or not np.issubdtype(array.dtype, np.floating):
+            raise
+        return Picture(path, *rgb_of(array))
+
+
 def _by_opencv(image: Image.Image, data: bytes) -> NDArray[np.integer] | None:
     """Colours (H, W, 3 or 4) that Pillow reads badly: of 16 bits it drops the lower half, plain YCbCr in a TIFF is too
     short for it. None for other pictures.
     """
     deep = image.format == "PNG" and data[24] == 16 and data[25] in (2, 4, 6)
+    if image.format == "JPEG2000" and image.mode in ("RGB", "RGBA"):
+        deep = _bits_of_jpeg_2000(data) > 8
     if image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]
         plain_ycbcr = tags.get(PHOTOMETRIC) == 6 and tags.get(COMPRESSION, 1) == 1
         deep = plain_ycbcr or (image.mode in ("RGB", "RGBA", "RGBX") and max(tags.get(BITS, (8,))) > 8)
-    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if deep else None
-    if array is None or array.ndim != 3 or array.dtype not in (np.uint8, np.uint16):
+    array = _colours_by_opencv(data) if deep else None
+    return array if array is not None and array.dtype in (np.uint8, np.uint16) else None  # type: ignore[return-value]
+
+
+def _colours_by_opencv(data: bytes) -> NDArray | None:
+    """Colours (H, W, 3 or 4) of any type, as OpenCV decodes them; None if it cannot."""
+    array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if array is None or array.ndim != 3 or array.shape[2] not in (3, 4):
         return None
-    return array[..., [2, 1, 0, 3][: array.shape[2]]]  # type: ignore[return-value]
+    return array[..., [2, 1, 0, 3][: array.shape[2]]]
+
+
+SIZ = b"\xff\x4f\xff\x51"
+"""How a JPEG 2000 codestream begins; 42 bytes later stands the depth of its first component (ISO 15444-1, A.5.1)."""
+
+
+def _bits_of_jpeg_2000(data: bytes) -> int:
+    """Bits of its levels, 8 if the file does not say."""
+    at = data.find(SIZ)
+    return (data[at + 42] & 0x7F) + 1 if 0 <= at < len(data) - 42 else 8
 
 
 def to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:

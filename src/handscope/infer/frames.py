@@ -3,7 +3,7 @@
 Files are read by PyAV (extra [video]): any container and codec FFmpeg knows. Of several picture streams the film is
 read, not its cover or preview. It is turned and mirrored as the file's display matrix says, transparent parts are shown
 on white, each frame has its own time, so that a variable frame rate is kept. Frames that cannot be decoded are left out
-and counted, and the numbers of those behind them stay. Sound is ignored. Cameras are read by OpenCV.
+and listed, and the numbers of those behind them stay. Sound is ignored. Cameras are read by OpenCV.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from time import monotonic
 from types import ModuleType, TracebackType
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -45,6 +45,14 @@ NO_FILMS = frozenset(("tty", "image2", "lrc", "srt"))
 """What FFmpeg reads as pictures and nobody would call a film: text on a terminal, single pictures."""
 USUAL_RATE = 30.0
 """Frames a second where a file does not say."""
+
+
+class Lost(NamedTuple):
+    """A frame that could not be read: its number, about when it was to be shown, seconds, and why, in one sentence."""
+
+    index: int
+    time: float
+    problem: str
 
 
 def is_video(path: str | Path) -> bool:
@@ -142,8 +150,9 @@ def _films(container: Any) -> list[Any]:
 class VideoReader:
     """The frames of a video file: iterate over it once for (index, seconds, RGB picture), seconds by a player's clock.
 
-    `rate` is the mean frame rate, `count` how many frames there should be (0 if the file does not say), `broken`
-    how many had to be left out so far; their numbers are left out too. `start` is the time of the first frame, once it
+    `rate` is the mean frame rate, `count` how many frames there should be (0 if the file does not say). `broken` is how
+    many packets could not be decoded so far, `lost` the frames that are missing for it, whose numbers nobody else
+    gets. `start` is the time of the first frame, once it
     was read: 0, or later if the sound begins earlier. `pixel_aspect` is how many times as wide as high the pixels are;
     `notes` say what was chosen.
     """
@@ -151,6 +160,7 @@ class VideoReader:
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
         self.path = as_path(path)
         self.broken = 0
+        self.lost: list[Lost] = []
         self.start = 0.0
         self._av = require_av()
         if "://" in str(path) and not self.path.exists():
@@ -191,24 +201,35 @@ class VideoReader:
     def pictures(self) -> Iterator[tuple[int, float, Picture]]:
         """As iterating, but with how each picture was turned."""
         first = last = None
-        index = -1
-        for lost, frame in self._decoded():
-            time = frame.time
+        index, told = -1, 0.0
+        numbers = _Numbers(self.rate)
+        for frame in self._decoded(numbers):
+            time, missing = frame.time, numbers.lost_before(frame)
             if time is None or (last is not None and time <= last):
                 time = 0.0 if last is None else last + 1 / self.rate
             if first is None:
-                first, lost = time, 0
+                first = time
                 self.start = round(max(time - (self._container.start_time or 0) / 1e6, 0.0), 6)
-            index, last = index + 1 + lost, time
-            yield index, self.start + time - first, _upright(frame)
+            before, told, last = told, self.start + time - first, time
+            after = before if index >= 0 else told - (missing + 1) / self.rate
+            self._lose(range(index + 1, index + 1 + missing), after, told)
+            index += 1 + missing
+            yield index, told, _upright(frame)
         if index < 0:
             broken = f" ({self.broken} could not be decoded)" if self.broken else ""
             raise VideoError(f"{self.path}: no frame of this video could be read{broken}; copy or export it again")
+        missing = numbers.lost_at_end()
+        self._lose(range(index + 1, index + 1 + missing), told, told + (missing + 1) / self.rate)
 
-    def _decoded(self) -> Iterator[tuple[int, Any]]:
-        """Sound frames, each with how many frames before it were lost. A file that ends in the middle just ends."""
+    def _lose(self, numbers: range, after: float, before: float) -> None:
+        """List frames of these numbers as lost, spread over the time between two that were read."""
+        for place, number in enumerate(numbers, 1):
+            time = max(after + (before - after) * place / (len(numbers) + 1), 0.0)
+            self.lost.append(Lost(number, time, f"frame {number} of {self.path.name} cannot be decoded"))
+
+    def _decoded(self, numbers: _Numbers) -> Iterator[Any]:
+        """Sound frames; `numbers` hears of every packet and every damage. A file that ends in the middle just ends."""
         packets = self._container.demux(self._stream)
-        numbers = _Numbers(self.rate)
         while True:
             try:
                 packet = next(packets)
@@ -224,7 +245,7 @@ class VideoReader:
                         self.broken += 1
                         numbers.damaged = True
                     else:
-                        yield numbers.lost_before(frame), frame
+                        yield frame
             except self._av.FFmpegError:
                 self.broken += 1
                 numbers.damaged = True
@@ -260,8 +281,12 @@ class _Numbers:
         """Frames lost between the last sound one and this one."""
         last, self._last = self._last, frame
         damaged, self.damaged = self.damaged, False
-        if frame.pts is None or last is None or last.pts is None:
+        if frame.pts is None or (last is not None and last.pts is None):
             return 0
+        if last is None:  # what a clip that was cut without care holds before its first key frame is not damage
+            before = sum(pts < frame.pts for pts in self._packets)
+            self._packets = deque(pts for pts in self._packets if pts > frame.pts)
+            return before if damaged else 0
         between = sum(last.pts < pts < frame.pts for pts in self._packets)
         self._packets = deque(pts for pts in self._packets if pts > frame.pts)
         steps = float((frame.pts - last.pts) * frame.time_base) * self._rate
@@ -269,6 +294,12 @@ class _Numbers:
             self._steady = self._steady and 0.5 < steps < 1.5
             return 0
         return max(between, round(steps) - 1 if self._steady else 0)
+
+    def lost_at_end(self) -> int:
+        """Frames lost behind the last sound one."""
+        if not self.damaged or self._last is None or self._last.pts is None:
+            return 0
+        return sum(pts > self._last.pts for pts in self._packets)
 
 
 def _upright(frame: Any) -> Picture:
@@ -302,12 +333,14 @@ LINEAR = {
 class FrameFolder:
     """The pictures of a folder, or those listed, as frames at `fps` a second, in natural order (frame2 before frame10).
 
-    A picture that cannot be read is left out and counted in `broken`; the frames behind it keep their numbers.
+    A picture that cannot be read is left out, counted in `broken` and listed in `lost`; the frames behind it keep their
+    numbers.
     """
 
     def __init__(self, source: str | Path | Sequence[str | Path], fps: float) -> None:
         self.rate, self.broken, self.start, self.pixel_aspect = check_rate(fps), 0, 0.0, 1.0
         self.notes: tuple[str, ...] = ()
+        self.lost: list[Lost] = []
         if isinstance(source, str | Path):
             self.path = as_path(source)
             if is_file(self.path, VideoError):
@@ -330,15 +363,14 @@ class FrameFolder:
 
     def pictures(self) -> Iterator[tuple[int, float, Picture]]:
         """As iterating, but with how each picture was turned."""
-        problem = None
         for index, file in enumerate(self.files):
             try:
                 yield index, index / self.rate, take_picture(file)
             except ImageError as error:
-                problem = problem or error
+                self.lost.append(Lost(index, index / self.rate, str(error)))
                 self.broken += 1
         if self.broken == self.count:
-            raise VideoError(f"{self.path}: none of its {self.count} frames could be read ({problem})")
+            raise VideoError(f"{self.path}: none of its {self.count} frames could be read ({self.lost[0].problem})")
 
     def close(self) -> None:
         """Nothing is open between two frames."""

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from handscope.errors import VideoError, missing_extra
 from handscope.files import NewFile
 from handscope.infer import formats
-from handscope.infer.frames import open_container, require_av
+from handscope.infer.frames import Lost, open_container, require_av
 from handscope.infer.video import VideoFrame
+from handscope.paths import as_text
 from handscope.types import Hand
 
 CLOCK = Fraction(1, 90_000)
@@ -41,6 +42,10 @@ class FrameWriter(Protocol):
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
         """Take one frame; `painted` is its picture with the hands drawn in."""
+        ...
+
+    def skip(self, lost: Lost) -> None:
+        """Take note of a frame that could not be read."""
         ...
 
     def close(self) -> None:
@@ -74,6 +79,9 @@ class OverlayWriter:
         picture.pts = self._last = max(round(frame.time / CLOCK), self._last + 1)
         container.mux(stream.encode(picture))
 
+    def skip(self, lost: Lost) -> None:
+        """Nothing to show."""
+
     def _start(self, width: int, height: int) -> tuple[Any, Any]:
         encoder = next((name for name in ENCODERS if name in self._av.codec.codecs_available), None)
         if encoder is None:
@@ -101,7 +109,9 @@ class OverlayWriter:
 
 
 class LinesWriter:
-    """One JSON object a line and frame: `frame`, `time` and `hands`, as in result.json with `track`."""
+    """One JSON object a line and frame: `frame`, `time` and `hands`, as in result.json with `track`; of a frame that
+    could not be read no hands, and `problem`, which says why.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -110,7 +120,15 @@ class LinesWriter:
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
         """Append the frame's line; it is on disk when this returns."""
         hands = [formats.hand_to_dict(hand) for hand in frame.hands]
-        self._file.write(json.dumps({"frame": frame.index, "time": round(frame.time, 6), "hands": hands}) + "\n")
+        self._append({"frame": frame.index, "time": round(frame.time, 6), "hands": hands})
+
+    def skip(self, lost: Lost) -> None:
+        """Append a line for a frame that could not be read."""
+        told = {"frame": lost.index, "time": round(lost.time, 6), "hands": [], "problem": as_text(lost.problem)}
+        self._append(told)
+
+    def _append(self, row: dict[str, Any]) -> None:
+        self._file.write(json.dumps(row) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -140,6 +158,9 @@ class TableWriter:
         if len(self._rows) >= ROW_GROUP:
             self._flush()
 
+    def skip(self, lost: Lost) -> None:
+        """Nothing to tell: there is a row for each hand."""
+
     def _flush(self) -> None:
         if self._rows:
             self._writer.write_table(_table(self._pa, self._schema, self._rows))
@@ -165,6 +186,9 @@ class MeshWriter:
         """Keep the hands."""
         self._times.append(frame.time)
         self._hands.append({int(hand.track or 0): hand for hand in frame.hands})
+
+    def skip(self, lost: Lost) -> None:
+        """Nothing to move."""
 
     def close(self) -> None:
         """Write a file for each track that has two frames of one side at least."""

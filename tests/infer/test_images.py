@@ -112,6 +112,27 @@ def test_ranges_of_floats_are_read_alike_in_files_and_arrays(tmp_path, ramp, kin
         assert picture.notes == () if not words else words in picture.notes[0]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("name", FLOATS)
+def test_colours_as_floats_in_a_tiff_are_read_as_those_of_an_array(tmp_path, ramp, kind, name):
+    values = FLOATS[name][0](ramp.astype(np.float64)).astype(kind)
+    (tmp_path / "a.tif").write_bytes(cv2.imencode(".tif", values[..., ::-1])[1].tobytes())
+    from_file, from_array = take_picture(tmp_path / "a.tif"), take_picture(values)
+    np.testing.assert_array_equal(from_file.image, from_array.image)
+    assert from_file.notes == from_array.notes
+
+
+@pytest.mark.parametrize("bits", [9, 10, 12, 14, 16])
+def test_deep_colours_in_jpeg_2000_keep_their_brightness(tmp_path, ramp, bits):
+    ramp = ramp.repeat(8, 0).repeat(8, 1)  # smaller ones cannot be encoded
+    deep = (ramp.astype(np.uint32) * (2**bits - 1) // 255).astype(np.uint16)
+    lossless = [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]
+    (tmp_path / "a.jp2").write_bytes(cv2.imencode(".jp2", deep[..., ::-1], lossless)[1].tobytes())
+    picture = read_picture(tmp_path / "a.jp2")
+    assert abs(float(picture.image.mean()) - float(ramp.mean())) < 2
+    assert picture.notes == () if bits == 16 else "bit levels" in picture.notes[0]
+
+
 def test_floats_that_are_no_number_are_black_and_said(ramp):
     values = ramp / 255.0
     values[:2], values[2] = np.nan, np.inf

@@ -7,11 +7,14 @@ allow-list (no chumpy, no code execution); a left hand is mirrored into a right 
 
 from __future__ import annotations
 
+import io
+import zlib
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +24,7 @@ from handscope.geometry.meshes import vertex_normals
 from handscope.paths import as_path
 from handscope.skeleton import MODEL_PARENTS
 from handscope.types import HandModel, frozen_array
-from handscope.unpickle import BROKEN, ArrayUnpickler
+from handscope.unpickle import BROKEN, ArrayUnpickler, StandIn
 
 OPEN_HAND = "hand_right.npz"
 MANO_TIPS = (745, 317, 444, 556, 673)
@@ -128,7 +131,7 @@ def _load_npz(path: Path) -> HandAsset:
     try:
         with np.load(path, allow_pickle=False) as data:
             arrays = {key: data[key] for key in data.files if key in wanted}
-    except (ValueError, OSError, EOFError) as problem:
+    except (ValueError, OSError, EOFError, MemoryError, NotImplementedError, BadZipFile, zlib.error) as problem:
         raise AssetError(f"{path}: not a readable hand model ({problem}); reinstall handscope") from problem
     missing = {"template", "shapedirs", "posedirs", "joint_regressor", "weights", "faces"} - set(arrays)
     if missing:
@@ -136,7 +139,7 @@ def _load_npz(path: Path) -> HandAsset:
     return HandAsset(name="open", origin=str(path.resolve()), **arrays)
 
 
-class _Chumpy:
+class _Chumpy(StandIn):
     """Stands in for chumpy objects: keeps their state, runs none of their code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -147,14 +150,16 @@ class _Chumpy:
             self.__dict__.update(state)
 
 
-class _SparseCsc:
+class _SparseCsc(StandIn):
     """A scipy sparse matrix without scipy: its state is `data`, `indices`, `indptr`, `_shape`."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
     def dense(self, by_rows: bool) -> NDArray[np.float64]:
-        shape = self.__dict__.get("_shape") or self.__dict__["shape"]
+        shape = tuple(self.__dict__.get("_shape") or self.__dict__["shape"])
+        if shape != (16, 778):
+            raise ValueError(f"a joint regressor of shape {shape}")
         out = np.zeros(shape)
         for major in range(len(self.indptr) - 1):  # type: ignore[attr-defined]
             part = slice(self.indptr[major], self.indptr[major + 1])  # type: ignore[attr-defined]
@@ -185,19 +190,20 @@ def _array(value: Any) -> NDArray[Any]:
     if isinstance(value, _Chumpy):
         state = value.__dict__
         if "idxs" in state and "a" in state:  # chumpy.reordering.Select
-            picked = _array(state["a"]).ravel()[np.asarray(state["idxs"])]
+            picked = _array(state["a"]).ravel()[_array(state["idxs"])]
             shape = state.get("preferred_shape")
             return picked.reshape(shape) if shape is not None else picked
-        return np.asarray(state["x"])
+        value = state["x"]
     if isinstance(value, _SparseCsc):
         return value.dense(by_rows=isinstance(value, _SparseCsr))
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"a {type(value).__name__} where an array belongs")
     return np.asarray(value)
 
 
 def _mano_content(path: Path) -> dict[str, Any]:
     try:
-        with open(path, "rb") as file:
-            return _ManoUnpickler(file, encoding="latin1").load()
+        return _ManoUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
     except (*BROKEN, OSError) as problem:
         raise _not_mano(path, problem) from problem
 

@@ -120,7 +120,7 @@ def test_predicting_a_dataset_and_scoring_it(toy_weights, tmp_path, capsys) -> N
         np.testing.assert_allclose(joints, predictions.joints_3d, atol=1e-6)
         assert len(vertices) == 2
         assert run_eval(out, root, tmp_path / "scores", "--protocol", "2d", "--protocol", "mask") == 0
-        assert "not scored: mask_iou: the truth has no masks" in capsys.readouterr().out
+        assert "not scored: mask_iou, mask_iou_mesh: the truth has no masks" in capsys.readouterr().out
         assert figures(tmp_path / "scores")["2d_box", "mean"] < 0.02
 
 

@@ -1,18 +1,27 @@
 """Every reader, on a tiny dataset in the real format, says what was synthesised; damage gives one clear sentence."""
 
+import hashlib
+import json
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from dataset_fixtures import NAMES, cmu, ho3d, interhand, rhd, stb
 from handscope.data.catalog import DATASETS, open_dataset
 from handscope.data.freihand import FreiHAND
+from handscope.data.hiu import HIUData, split_of
 from handscope.data.mixture import CropMixture, Source, collate
 from handscope.data.transforms import CropConfig, crop_example
 from handscope.errors import HandscopeError
+from handscope.evaluation.predictions import Predictions
+from handscope.evaluation.scoring import evaluate
+from handscope.evaluation.truth import Dominance, read_truth
+from handscope.evaluation.variants import PROTOCOLS, VARIANTS
 from handscope.geometry.camera import project
 from handscope.hand.assets import load_asset
 from handscope.hand.model import pose_hand
@@ -217,6 +226,54 @@ def test_hiu_knows_only_what_is_there(sets) -> None:
     assert [h[0].joints_3d is not None for h in hands] == [True, False, True, True, True]
     assert [h[0].mask is not None for h in hands] == [True, True, False, True, True]
     assert [int(h[0].joints_2d_known.sum()) for h in hands] == [21, 21, 21, 20, 21]
+
+
+def test_hiu_is_split_by_its_ids_wherever_they_lie(sets, tmp_path) -> None:
+    shutil.copytree(sets["hiu"][0], tmp_path / "some")
+    numbers = range(12, 72)
+    for n in numbers:
+        for ending in (".json", ".jpg"):
+            shutil.copy(tmp_path / f"some/to_cv_community/7{ending}", tmp_path / f"{n}{ending}")
+    ids = {split: {s.key.split("/")[-1] for s in HIUData(tmp_path, split=split)} for split in ("train", "test", "all")}
+    assert ids["train"] | ids["test"] == ids["all"] and not ids["train"] & ids["test"] and len(ids["all"]) == 65
+    assert ids["test"] == {n for n in ids["all"] if int(hashlib.sha256(n.encode()).hexdigest(), 16) % 10 == 0}
+    assert 0.095 < np.mean([split_of(str(n)) == "test" for n in range(33_000)]) < 0.105
+    with pytest.raises(HandscopeError, match="none of its 5 pictures is in split 'test'"):
+        HIUData(sets["hiu"][0], split="test")
+
+
+def test_hiu_masks_count_one_by_one(sets, tmp_path) -> None:
+    """A picture without a mask, and one of two hands whose mask is of both, refuse nothing else."""
+    root = tmp_path / "hiu"
+    shutil.copytree(sets["hiu"][0], root)
+    row = json.loads((root / "to_cv_community/8.json").read_text())
+    points = np.array(row["pts2d_2hand"]).reshape(2, 21, 2)
+    row |= {"hand_type": [1, 1], "pts2d_2hand": points[[1, 1]].reshape(42, 2).tolist()}
+    (root / "to_cv_community/8.json").write_text(json.dumps(row))
+    truth = read_truth(HIUData(root))
+    assert truth.masks.known.tolist() == [True, False, False, False, True, True]
+    assert truth.dominant.tolist() == [Dominance.YES] + [Dominance.UNKNOWN] * 2 + [Dominance.YES] * 3
+    answers = Predictions(
+        keys=truth.keys, found=np.ones(6, bool), joints_2d=truth.joints_2d, joints_3d=truth.joints_3d, masks=truth.masks
+    )
+    results, _ = evaluate([VARIANTS[v] for v in PROTOCOLS["hiu"]], answers, truth)
+    assert results["mask_iou"].figures["hands"] == 3 and results["mask_iou"].figures["mean"] == 1
+    assert results["mask_iou"].notes == ("3 of 6 hands have no mask in the truth and are left out",)
+    assert results["2d_hand3d"].figures["hands"] == 6 and results["2d_hand3d"].notes[0].startswith("2 hands share")
+
+
+def test_freihands_evaluation_masks_are_what_its_maps_of_parts_cover(sets, tmp_path) -> None:
+    root = tmp_path / "freihand"
+    shutil.copytree(sets["freihand"][0], root)
+    assert FreiHAND(root, split="evaluation")[0].hands[0].mask is None
+    (root / "evaluation/segmap").mkdir()
+    for n in range(5):
+        parts = np.zeros((224, 224), np.uint8)
+        parts[10 : 20 + n, 30:40], parts[60:70, 5:9] = 1, 17
+        cv2.imwrite(str(root / f"evaluation/segmap/{n:08d}.png"), parts)
+    masks = [FreiHAND(root, split="evaluation")[n].hands[0].mask for n in range(5)]
+    assert [int((mask == 255).sum()) for mask in masks] == [140 + 10 * n for n in range(5)]
+    assert read_truth(FreiHAND(root, split="evaluation")).masks.known.all()
 
 
 def test_interhand_versions_and_validity(tmp_path, sets) -> None:

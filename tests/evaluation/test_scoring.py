@@ -12,7 +12,7 @@ from handscope.evaluation.predictions import PackedMasks, Predictions
 from handscope.evaluation.scoring import evaluate, match, score_joints_3d
 from handscope.evaluation.truth import Dominance, Truth
 from handscope.evaluation.units import hand3d_crop_side
-from handscope.evaluation.variants import PROTOCOLS, VARIANTS
+from handscope.evaluation.variants import MASKS, PROTOCOLS, VARIANTS
 from handscope.skeleton import TIPS
 
 COUNT = 6
@@ -49,6 +49,8 @@ def predicted(truth: Truth, **changes) -> Predictions:
         "joints_3d": truth.joints_3d,
         "vertices": truth.vertices,
         "masks": truth.masks,
+        "K": np.tile([[500.0, 0, 128], [0, 500, 128], [0, 0, 1]], (COUNT, 1, 1)),
+        "mesh_masks": truth.masks,
     }
     return Predictions(**(values | changes))
 
@@ -64,7 +66,7 @@ def test_the_truth_is_without_error_under_every_variant(truth) -> None:
         assert result.figures["mean"] == pytest.approx(best, abs=1e-5), name
         strict = result.variant.at is not None and not result.variant.at.inclusive  # nothing is below threshold 0
         assert result.figures.get("auc", 1) >= (0.66 if strict else 0.97), name
-        assert result.curve is None or name == "mask_iou" or (np.diff(result.curve) >= 0).all()
+        assert result.curve is None or result.variant.quantity == "mask" or (np.diff(result.curve) >= 0).all()
 
 
 @pytest.mark.parametrize("name", [n for n, v in VARIANTS.items() if v.quantity == "joints_3d" and "scale" in v.aligned])
@@ -126,10 +128,12 @@ def test_a_hand_not_found_is_wrong_at_every_threshold(truth) -> None:
 
 
 def test_what_has_no_meaning_is_refused_with_the_reason(truth) -> None:
-    other = predicted(truth, vertices=np.zeros((COUNT, 1609, 3)), masks=None)
+    other = predicted(truth, vertices=np.zeros((COUNT, 1609, 3)), masks=None, mesh_masks=None, K=None)
     results, refused = evaluate(list(VARIANTS.values()), other, truth)
     assert "do not correspond" in refused["freihand_mesh"] and "MPVPE" in refused["freihand_f5_al"]
-    assert "--masks" in refused["mask_iou"] and {"freihand_f5", "freihand_surface_pa"} <= set(results)
+    assert "no masks;" in refused["mask_iou"] and "no masks of meshes;" in refused["mask_iou_mesh"]
+    assert all("--masks" in refused[name] for name in MASKS) and "no K" in refused["2d_box_mesh"]
+    assert {"freihand_f5", "freihand_surface_pa"} <= set(results)
 
 
 def test_rows_are_matched_by_key(truth) -> None:

@@ -1,7 +1,7 @@
 """FreiHAND (Zimmermann et al., ICCV 2019): right hands, 224 x 224 px, 3D joints, masks, MANO parameters.
 
 Training pictures come in four backgrounds of the same 32,560 hands: picture id + 32,560 k. Masks are there for
-the first only, and hold for all. The evaluation set has joints only if its later labels were fetched.
+the first only, and hold for all. The evaluation set has joints and masks only if its later labels were fetched.
 """
 
 from __future__ import annotations
@@ -63,14 +63,11 @@ class FreiHAND:
     def __getitem__(self, i: int) -> Sample:
         nth, hand = divmod(i, len(self.K))
         number = self.variants[nth] * len(self.K) + hand
-        mask = None
-        if self.split == "training":
-            mask = np.where(read_map(self.root / f"training/mask/{hand:08d}.jpg") > 127, 255, 0).astype(np.uint8)
         label = hand_label(
             handedness="right",
             joints_3d=None if self.joints is None else self.joints[hand],
             K=self.K[hand],
-            mask=mask,
+            mask=self._mask(hand),
             model=self.model(hand),
             hand_model="MANO",
             joint_convention="freihand",
@@ -83,6 +80,14 @@ class FreiHAND:
             K=self.K[hand],
             complete=False,  # a second hand or a bystander is not labelled
         )
+
+    def _mask(self, hand: int) -> NDArray[np.uint8] | None:
+        """A training mask is a JPEG, cut at half; an evaluation set may have maps of parts, 0 beside the hand."""
+        if self.split == "training":
+            return np.where(read_map(self.root / f"training/mask/{hand:08d}.jpg") > 127, 255, 0).astype(np.uint8)
+        if not (self.root / "evaluation/segmap").is_dir():
+            return None
+        return np.where(read_map(self.root / f"evaluation/segmap/{hand:08d}.png") > 0, 255, 0).astype(np.uint8)
 
     def model(self, hand: int) -> dict[str, FloatArray] | None:
         """theta, beta, R, T of MANO for hand `hand`; None unless MANO's mean pose and the labels are known.

@@ -4,22 +4,28 @@ Its layout was never described; this is a guess, inferred from third-party loade
 ID.json beside it and perhaps ID_mask.png (or .jpg). `pts2d_2hand` (42, 2) px holds the left hand, then the right one
 (2.0 = missing); `hand_type` says which are there; `pts3d_2hand` (42, 3) counts where `pts3d_w_2hand` is positive. No
 camera is given, and the 3D unit is found from the size of the hand. Whatever is missing is unknown.
+
+There is no official split. Ours: a picture belongs to "test" if the SHA-256 of its ID (the file's name without ending),
+taken as a number, is divisible by ten.
 """
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.data.files import AGAIN, in_numbers, read_json, read_map, read_picture, to_array
+from handscope.data.files import AGAIN, in_numbers, one_of, read_json, read_map, read_picture, to_array
 from handscope.data.labels import hand_label
 from handscope.errors import AssetError, HandscopeError
 from handscope.skeleton import MIDDLE_MCP, WRIST
 from handscope.types import HandLabel, Sample
 
+SPLITS = ("train", "test", "all")
+TEST_ONE_IN = 10
 MISSING = 2.0
 PICTURES = (".jpg", ".png", ".jpeg")
 PALM_M = 0.09
@@ -27,15 +33,22 @@ PALM_M = 0.09
 
 
 class HIUData:
-    """Map-style over every .json below `root` that has a picture beside it; pictures without labels are left out."""
+    """Map-style over every .json below `root` that has a picture beside it; pictures without labels are left out.
 
-    def __init__(self, root: Path | str) -> None:
+    `split` is "train", "test" or "all".
+    """
+
+    def __init__(self, root: Path | str, *, split: str = "train") -> None:
         self.root = Path(root)
+        one_of("split", split, SPLITS)
         labels = sorted(self.root.rglob("*.json"), key=in_numbers)
         beside = [(path, _beside(path, "")) for path in labels]
-        self.rows = [(label, picture) for label, picture in beside if picture is not None]
-        if not self.rows:
+        whole = [(label, picture) for label, picture in beside if picture is not None]
+        if not whole:
             raise HandscopeError(f"{self.root}: no picture with a .json beside it; give the folder of HIU-Data")
+        self.rows = [row for row in whole if split in ("all", split_of(row[0].stem))]
+        if not self.rows:
+            raise HandscopeError(f'{self.root}: none of its {len(whole)} pictures is in split {split!r}; take "all"')
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -56,6 +69,11 @@ class HIUData:
             hands=hands,
             complete=False,
         )
+
+
+def split_of(name: str) -> str:
+    """The split, "train" or "test", of the picture with the ID `name`."""
+    return "train" if int(sha256(name.encode()).hexdigest(), 16) % TEST_ONE_IN else "test"
 
 
 def _beside(label: Path, ending: str) -> Path | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
+from handscope.evaluation.masks import mesh_mask
 from handscope.evaluation.predictions import PackedMasks, Predictions
 from handscope.evaluation.protocols import FOUND_IOU, best_match
 from handscope.evaluation.truth import targets
@@ -24,12 +25,18 @@ Model = Callable[[NDArray[np.uint8], Camera | None, FloatArray | None], Sequence
 class _Rows:
     keys: list[str] = field(default_factory=list)
     hands: list[Hand | None] = field(default_factory=list)
-    masks: list[NDArray[np.bool_]] = field(default_factory=list)
+    masks: list[NDArray[np.bool_] | None] = field(default_factory=list)
+    mesh_masks: list[NDArray[np.bool_] | None] = field(default_factory=list)
 
     def add(self, key: str, hand: Hand | None) -> None:
         """One more row."""
         self.keys.append(key)
         self.hands.append(hand)
+
+    def add_masks(self, hand: Hand | None, height: int = 0, width: int = 0) -> None:
+        """The masks of the last row in its picture: the hand's own, and that of its mesh."""
+        self.masks.append(None if hand is None else hand.mask)
+        self.mesh_masks.append(None if hand is None else mesh_mask(hand, height, width))
 
 
 def predict(
@@ -58,14 +65,14 @@ def predict(
             unreadable += 1
             rows.add(f"unreadable/{i}#0", None)
             if masks:
-                rows.masks.append(np.zeros((1, 1), bool))
+                rows.add_masks(None)
             continue
         hands = None if oracle_boxes else list(model(sample.image, _camera(sample), None))
         for key, label in targets(sample):
             hand = _with_box(model, sample, label) if hands is None else _answer(hands, label)
             rows.add(key, hand)
             if masks:
-                rows.masks.append(np.zeros(sample.image.shape[:2], bool) if hand is None else hand.mask)
+                rows.add_masks(hand, *sample.image.shape[:2])
         if progress is not None:
             progress(i + 1, total)
     about = {"oracle_boxes": oracle_boxes, "limit": limit, "unreadable": unreadable, "pictures": total}
@@ -111,5 +118,7 @@ def _stack(rows: _Rows, *, vertices: bool, masks: bool, header: dict[str, Any]) 
         joints_3d=column("joints_3d", 21, 3),
         vertices=column("vertices", size, 3) if vertices else None,
         masks=PackedMasks.pack(rows.masks) if masks else None,
+        K=column("K", 3, 3),
+        mesh_masks=PackedMasks.pack(rows.mesh_masks) if masks else None,
         header=header,
     )

@@ -1,16 +1,17 @@
 """The file of predictions: made once by `handscope predict-dataset`, scored often by `handscope eval`.
 
 One .npz without pickles. A row is one labelled hand: `keys` (n,) text, "sample key#number of the hand"; `found` (n,)
-bool; `joints_2d` (n, 21, 2) px; `joints_3d` (n, 21, 3) m in the camera frame; perhaps `vertices` (n, V, 3) m; perhaps
-masks as packed bits (`mask_bits`, `mask_offsets` (n + 1,), `mask_shapes` (n, 2)). `header` is JSON: format, dataset,
-the weights' card, how the hands were found. Rows not found hold zeros.
+bool; `joints_2d` (n, 21, 2) px; `joints_3d` (n, 21, 3) m in the camera frame; perhaps `K` (n, 3, 3), the camera that
+projects them; perhaps `vertices` (n, V, 3) m; perhaps masks as packed bits (`mask_bits`, `mask_offsets` (n + 1,),
+`mask_shapes` (n, 2)), and those of the projected meshes (`mesh_mask_*`). `header` is JSON: format, dataset, the
+weights' card, how the hands were found. Rows not found hold zeros.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from handscope.files import NewFile, write_file
 
 FORMAT = "handscope-predictions-1"
 REMEDY = "make it with `handscope predict-dataset`"
+PACKED = ("bits", "offsets", "shapes")
 SHAPES = {"joints_2d": (21, 2), "joints_3d": (21, 3), "found": (), "keys": ()}
 
 
@@ -71,6 +73,8 @@ class Predictions:
     joints_3d: NDArray[np.float64]
     vertices: NDArray[np.floating] | None = None
     masks: PackedMasks | None = None
+    K: NDArray[np.float64] | None = None
+    mesh_masks: PackedMasks | None = None
     header: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
@@ -84,8 +88,11 @@ class Predictions:
         }
         if self.vertices is not None:
             arrays["vertices"] = self.vertices.astype(np.float32)
-        if self.masks is not None:
-            arrays |= {f"mask_{k}": getattr(self.masks, k) for k in ("bits", "offsets", "shapes")}
+        if self.K is not None:
+            arrays["K"] = self.K
+        for name, masks in (("mask", self.masks), ("mesh_mask", self.mesh_masks)):
+            if masks is not None:
+                arrays |= {f"{name}_{k}": getattr(masks, k) for k in PACKED}
         path.parent.mkdir(parents=True, exist_ok=True)
         with NewFile(path) as beside, beside.open("wb") as file:
             np.savez_compressed(file, **arrays)
@@ -109,16 +116,22 @@ def load_predictions(path: Path) -> Predictions:
         found = arrays[name].shape if name in arrays else None
         if found != (count, *shape):
             raise HandscopeError(f"{path}: {name} has the shape {found}, expected {(count, *shape)}; {REMEDY}")
-    packed = [arrays.get(f"mask_{k}") for k in ("bits", "offsets", "shapes")]
     return Predictions(
         keys=arrays["keys"],
         found=arrays["found"].astype(bool),
         joints_2d=arrays["joints_2d"].astype(np.float64),
         joints_3d=arrays["joints_3d"].astype(np.float64),
         vertices=arrays.get("vertices"),
-        masks=None if any(part is None for part in packed) else PackedMasks(*packed),  # type: ignore[arg-type]
+        masks=_packed(arrays, "mask"),
+        K=arrays.get("K"),
+        mesh_masks=_packed(arrays, "mesh_mask"),
         header=header,
     )
+
+
+def _packed(arrays: Mapping[str, NDArray[Any]], name: str) -> PackedMasks | None:
+    parts = [arrays[f"{name}_{k}"] for k in PACKED if f"{name}_{k}" in arrays]
+    return PackedMasks(*parts) if len(parts) == len(PACKED) else None
 
 
 def save_freihand(predictions: Predictions, path: Path) -> None:

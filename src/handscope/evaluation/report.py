@@ -85,6 +85,7 @@ def _describe(v: Variant) -> dict[str, JsonValue]:
         "joints": list(v.joints),
         "visible_only": v.visible_only,
         "hands": v.hands,
+        "from_mesh": v.from_mesh,
         "thresholds": None if v.at is None else str(v.at),
         "origin": v.origin,
     }

@@ -14,6 +14,7 @@ from handscope.evaluation.predictions import Predictions
 from handscope.evaluation.truth import Dominance, Truth
 from handscope.evaluation.units import flat_scale
 from handscope.evaluation.variants import ZEROTH, Variant
+from handscope.geometry.camera import project
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -76,16 +77,26 @@ def score(variant: Variant, predictions: Predictions, truth: Truth, order: NDArr
         counted, notes = hands_that_count(variant, truth)
         known, visible = truth.known_2d & counted[:, None], truth.visible if variant.visible_only else None
         scale = flat_scale(variant, truth)
-        pair = predictions.joints_2d[order], truth.joints_2d
-        result = score_joints_2d(variant, *pair, known, scale, found, visible)
+        predicted = projected(predictions)[order] if variant.from_mesh else predictions.joints_2d[order]
+        result = score_joints_2d(variant, predicted, truth.joints_2d, known, scale, found, visible)
     elif variant.quantity == "joints_3d":
         counted, notes = hands_that_count(variant, truth)
         known, visible = truth.known_3d & counted[:, None], truth.visible if variant.visible_only else None
-        pair = predictions.joints_3d[order], truth.joints_3d
-        result = score_joints_3d(variant, *pair, known, found, visible)
+        predicted = predictions.joints_3d[order]
+        result = score_joints_3d(variant, predicted, truth.joints_3d, known, found, visible)
     else:
         result = _score_mesh(variant, predictions, truth, order)
     return replace(result, keys=truth.keys, notes=(*result.notes, *notes))
+
+
+def projected(predictions: Predictions) -> Floats:
+    """The 3D joints (n, 21, 2) px of each prediction as its own camera sees them; zeros where none was found."""
+    if predictions.K is None:
+        raise Refusal("the predictions have no K to project 3D joints by; make them with `handscope predict-dataset`")
+    seen = np.zeros_like(predictions.joints_2d)
+    for row in np.flatnonzero(predictions.found):
+        seen[row] = project(predictions.joints_3d[row], predictions.K[row])
+    return seen
 
 
 def hands_that_count(variant: Variant, truth: Truth) -> tuple[Flags, tuple[str, ...]]:
@@ -230,13 +241,15 @@ def _score_masks(variant: Variant, predictions: Predictions, truth: Truth, order
     known = truth.masks.known
     if not known.any():
         raise Refusal("the truth has no masks")
-    if predictions.masks is None:
-        raise Refusal("the predictions have no masks; make them with `handscope predict-dataset --masks`")
+    said = predictions.mesh_masks if variant.from_mesh else predictions.masks
+    if said is None:
+        whose = "masks of meshes" if variant.from_mesh else "masks"
+        raise Refusal(f"the predictions have no {whose}; make them with `handscope predict-dataset --masks`")
     assert variant.at is not None
-    found, ious, parts = predictions.found[order] & predictions.masks.known[order], np.full(len(truth), np.nan), []
+    found, ious, parts = predictions.found[order] & said.known[order], np.full(len(truth), np.nan), []
     for row in np.flatnonzero(known):
         true, key = truth.masks[int(row)], truth.keys[row]
-        predicted = predictions.masks[int(order[row])] if found[row] else np.zeros_like(true)
+        predicted = said[int(order[row])] if found[row] else np.zeros_like(true)
         if predicted.shape != true.shape:
             raise HandscopeError(
                 f"{key}: the predicted mask is {predicted.shape}, the true one {true.shape}; "

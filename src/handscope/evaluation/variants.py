@@ -42,6 +42,8 @@ class Variant:
     zeroth: str = "wrist"
     visible_only: bool = False
     hands: Which = "all"
+    from_mesh: bool = False
+    """2D joints are the 3D ones projected, masks the mesh's (the paper's columns with a dagger)."""
     whole_px: bool = False
     """True joints are cut to whole pixels first (hand3d casts uv to int)."""
     least_known: int = 1
@@ -67,6 +69,7 @@ PX_30 = Thresholds(low=0, high=30, steps=20)
 EVERY_PX_30 = Thresholds(low=0, high=30, steps=31)
 
 OFFICIAL = {"align": rules.align_w_scale, "aligned": "similarity, reflections allowed (official)", "root": "centroid"}
+DAGGER = {"from_mesh": True}
 CORRECTED = {"align": rules.align_similarity, "aligned": "similarity, no reflection", "root": "centroid"}
 
 
@@ -160,6 +163,10 @@ def _flat() -> list[Variant]:
          picked(0.04, 0.12, 5, inclusive=False), {}),
         ("cmu_hint", "HaMeR EvaluatorPCK on HInt: PCK at 0.05, 0.10, 0.15", "box sides",
          picked(0.05, 0.15, 3, inclusive=True), {}),
+        ("2d_hand3d_mesh", HAND3D_2D, "px", PX_30, seen | DAGGER),
+        ("2d_box_mesh", "this project's default, as 2d_box", "box sides", Thresholds(low=0, high=0.2, steps=101),
+         DAGGER),
+        ("cmu_px_mesh", BOUKHAYMA_CROP, "px of the 320 px crop", EVERY_PX_30, DAGGER),
         ("2d_hand3d_v0", V0 + "2d_hand3d", "px of the 256 px crop", PX_30, seen_v0),
         ("cmu_px_v0", V0 + "cmu_px", "px", PX_30, {}),
         ("cmu_mmpose_pck_v0", V0 + "cmu_mmpose_pck", "box sides", mmpose_pck, {}),
@@ -172,10 +179,14 @@ def _flat() -> list[Variant]:
     ]
 
 
-MASKS = Variant(
-    name="mask_iou", quantity="mask", origin="this project; the paper's Figure 8 gives no definition", unit="share",
-    at=Thresholds(low=0, high=1, steps=101),
-)  # fmt: skip
+def _masks() -> list[Variant]:
+    at = Thresholds(low=0, high=1, steps=101)
+    origin = "this project; the paper's Figure 8 gives no definition"
+    return [
+        Variant(name=name, quantity="mask", origin=origin, unit="share", at=at, from_mesh=from_mesh)
+        for name, from_mesh in (("mask_iou", False), ("mask_iou_mesh", True))
+    ]
+
 
 VARIANTS: dict[str, Variant] = {
     variant.name: variant
@@ -185,10 +196,11 @@ VARIANTS: dict[str, Variant] = {
         *_hand3d_like("stb", "palm, half-way to the ring knuckle"),
         *_dexter_object(),
         *_flat(),
-        MASKS,
+        *_masks(),
     )
 }
-FLAT = ("2d_hand3d", "2d_box")
+FLAT = ("2d_hand3d", "2d_hand3d_mesh", "2d_box", "2d_box_mesh")
+MASKS = ("mask_iou", "mask_iou_mesh")
 
 
 def _named(beginning: str) -> tuple[str, ...]:
@@ -197,13 +209,14 @@ def _named(beginning: str) -> tuple[str, ...]:
 
 
 PROTOCOLS: dict[str, tuple[str, ...]] = {
-    "freihand": (*_named("freihand"), *FLAT),
-    "rhd": (*_named("rhd"), *FLAT, "mask_iou"),
+    "freihand": (*_named("freihand"), *FLAT, *MASKS),
+    "rhd": (*_named("rhd"), *FLAT, *MASKS),
     "stb": (*_named("stb"), *FLAT),
     "dexter_object": _named("dexter_object"),
     "cmu": (*_named("cmu"), *FLAT),
+    "hiu": (*FLAT, *MASKS),
     "2d": FLAT,
-    "mask": ("mask_iou",),
+    "mask": MASKS,
     "v0": tuple(name for name in VARIANTS if name.endswith("_v0")),
     "all": tuple(VARIANTS),
 }

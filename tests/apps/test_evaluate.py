@@ -96,8 +96,8 @@ def test_two_results_are_compared_on_the_same_hands(example, tmp_path, capsys) -
     results = [f"first={tmp_path / 'preds'}", str(tmp_path / "better")]
     assert main(["compare", *results, "--out", str(tmp_path / "both"), "--resamples", "200"]) == 0
     text = (tmp_path / "both/compare.md").read_text()
-    assert text == capsys.readouterr().out and "| first | better |" in text
-    assert "16.49 [" in text and "| 1.732 [1.732, 1.732] |" in text
+    assert text == capsys.readouterr().out and "| first | better | better - first |" in text
+    assert "16.49 [" in text and "| 1.732 [1.732, 1.732]; [1.732, 1.732] |" in text and "(4 hands)" in text
     assert cv2.imread(str(tmp_path / "both/compare.png")) is not None
 
 

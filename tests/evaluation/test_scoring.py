@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from handscope.errors import HandscopeError
-from handscope.evaluation import comparison
-from handscope.evaluation.curves import areas
 from handscope.evaluation.predictions import PackedMasks, Predictions
 from handscope.evaluation.scoring import evaluate, match, score_joints_3d
 from handscope.evaluation.truth import Dominance, Truth
@@ -165,19 +163,3 @@ def test_masks_are_scored_where_the_truth_has_them(truth) -> None:
     assert np.array_equal(patchy.rows(rows).masks[0], truth.masks[4])
     _, refused = evaluate([VARIANTS["mask_iou"]], predicted(truth), replace(truth, masks=PackedMasks.pack([None] * 6)))
     assert refused["mask_iou"] == "the truth has no masks"
-
-
-def test_bootstrap_is_that_of_drawing_hands(truth) -> None:
-    rng = np.random.default_rng(1)
-    values = rng.gamma(2, 10, (40, 21))
-    weights = comparison.draw_weights(40, 2000, seed=3)
-    assert (weights.sum(1) == 40).all()
-    again = np.repeat(values, weights[0].astype(int), axis=0)
-    assert comparison.resampled_mean(values, weights)[0] == pytest.approx(again.mean())
-    found = comparison.interval(values, weights)
-    assert found.value == pytest.approx(values.mean()) and found.low < found.value < found.high
-    normal = 1.96 * values.mean(1).std() / 40**0.5
-    assert (found.high - found.low) / 2 == pytest.approx(normal, rel=0.1)
-    at = VARIANTS["freihand_xyz"].at
-    shares = areas(values, at)
-    assert comparison.interval(shares, weights).value == pytest.approx(shares.mean())

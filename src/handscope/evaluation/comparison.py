@@ -1,7 +1,6 @@
-"""Several results of `handscope eval` side by side, with bootstrap confidence intervals over hands.
+"""Several results of `handscope eval` side by side, with intervals (`bootstrap`), paired differences, others' curves.
 
-Mean error and AUC are both means over hands taken keypoint by keypoint, so a resample of hands is a weight for each:
-the figures of all resamples are one matrix product. The same hands are sampled for every result.
+The same pictures are drawn for every result, and for the difference of each from the first.
 """
 
 from __future__ import annotations
@@ -18,12 +17,17 @@ from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
 from handscope.evaluation import curves
-from handscope.evaluation.report import Curve
+from handscope.evaluation.bootstrap import LEVEL, Interval, draw_weights, mean_interval, picture_numbers
+from handscope.evaluation.published import PublishedCurve
+from handscope.evaluation.report import Curve, describe
 from handscope.evaluation.variants import VARIANTS, Variant
 
 Floats = NDArray[np.float64]
 REMEDY = "give folders that `handscope eval --out` has written"
-LEVEL = 0.95
+LEGEND = (
+    f"[{LEVEL:.0%} percentile interval]; [BCa interval], of a bootstrap over pictures. Differences are over the hands "
+    "that both found, by the same draws."
+)
 
 
 @dataclass(frozen=True)
@@ -33,18 +37,6 @@ class Scored:
     label: str
     variants: Mapping[str, Any]
     values: Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure with the limits of its confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
 def load_scored(folder: Path, label: str | None = None) -> Scored:
@@ -65,21 +57,21 @@ def common_variants(scored: Sequence[Scored]) -> list[str]:
     if not names:
         labels = ", ".join(s.label for s in scored)
         raise HandscopeError(f"{labels}: no variant was scored in all of them; score them under the same --protocol")
+    for name in names:
+        for one in scored:
+            _check_meaning(one, name)
     return names
 
 
-def draw_weights(count: int, resamples: int, seed: int) -> Floats:
-    """How often each of `count` hands is taken in each resample (resamples, count)."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
-
-
-def resampled_mean(values: Floats, weights: Floats) -> Floats:
-    """The mean (b,) of values (n, k), NaN or inf left out, keypoint by keypoint, under weights (b, n)."""
-    known = np.isfinite(values)
-    totals, counts = weights @ np.where(known, values, 0), weights @ known.astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        return np.nanmean(np.where(counts > 0, totals / np.maximum(counts, 1e-9), np.nan), axis=1)
+def _check_meaning(scored: Scored, name: str) -> None:
+    """That a result's variant is the one that bears its name now; earlier releases had others under some names."""
+    own = {"hands": "all", "from_mesh": False} | dict(scored.variants[name])
+    for item, now in describe(VARIANTS[name]).items():
+        if item in ("unit", "joint_0", "visible_only", "hands", "thresholds", "from_mesh") and own.get(item) != now:
+            raise HandscopeError(
+                f"{scored.label}: {name} was scored by another release ({item}: {own.get(item)}; now {now}); "
+                "run `handscope eval` again"
+            )
 
 
 def contributions(variant: Variant, values: Floats) -> dict[str, Floats]:
@@ -89,58 +81,107 @@ def contributions(variant: Variant, values: Floats) -> dict[str, Floats]:
     return {"mean": values, "auc": curves.areas(values, variant.at)}
 
 
-def intervals(
-    scored: Sequence[Scored], *, resamples: int = 1000, seed: int = 0
-) -> dict[str, dict[str, list[Interval]]]:
-    """By variant and figure, one interval for each of the results."""
-    table: dict[str, dict[str, list[Interval]]] = {}
+@dataclass(frozen=True)
+class Difference:
+    """How much more a result's figure is than the first's, over the hands (how many) that both found."""
+
+    interval: Interval
+    hands: int
+
+    def __str__(self) -> str:
+        return f"{self.interval} ({self.hands} hands)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure of a variant: one interval a result, one difference for each but the first."""
+
+    values: list[Interval]
+    differences: list[Difference]
+
+
+def intervals(scored: Sequence[Scored], *, resamples: int = 1000, seed: int = 0) -> dict[str, dict[str, Row]]:
+    """By variant and figure, intervals of all results and of their differences from the first, by the same draws."""
+    table: dict[str, dict[str, Row]] = {}
     for name in common_variants(scored):
-        samples = aligned_values(scored, name)
-        weights = draw_weights(len(samples[0]), resamples, seed)
+        samples, found, keys = aligned_values(scored, name)
+        pictures = picture_numbers(keys)
+        weights = draw_weights(int(pictures.max()) + 1, resamples, seed)
         columns = [contributions(VARIANTS[name], values) for values in samples]
-        table[name] = {figure: [interval(column[figure], weights) for column in columns] for figure in columns[0]}
+        table[name] = {
+            figure: Row(
+                [mean_interval(column[figure], pictures, weights) for column in columns],
+                [
+                    _difference(column[figure], columns[0][figure], also & found[0], pictures, weights)
+                    for column, also in zip(columns[1:], found[1:], strict=True)
+                ],
+            )
+            for figure in columns[0]
+        }
     return table
 
 
-def aligned_values(scored: Sequence[Scored], name: str) -> list[Floats]:
-    """Each result's values (n, k) of a variant for the same hands; HandscopeError if they were scored on others."""
-    first = scored[0].values.get(f"{name}/keys")
-    for other in scored[1:]:
-        keys = other.values.get(f"{name}/keys")
-        same = len(scored[0].values[name]) == len(other.values[name])
-        if not same or (first is not None and keys is not None and not np.array_equal(first, keys)):
+def _difference(
+    values: Floats,
+    first: Floats,
+    both: NDArray[np.bool_],
+    pictures: NDArray[np.integer],
+    weights: NDArray[np.uint16],
+) -> Difference:
+    """Of values (n, k) from those of the first, in hands that `both` (n,) found."""
+    paired = both[:, None] & np.isfinite(values) & np.isfinite(first)
+    apart = np.where(paired, np.where(paired, values, 0) - np.where(paired, first, 0), np.nan)
+    return Difference(mean_interval(apart, pictures, weights), int(paired.any(1).sum()))
+
+
+def aligned_values(
+    scored: Sequence[Scored], name: str
+) -> tuple[list[Floats], list[NDArray[np.bool_]], NDArray[np.character]]:
+    """Each result's values (n, k) of a variant for the same hands, which it found (n,), and the hands' keys (n,);
+    HandscopeError if they were scored on others."""
+    keys = [s.values.get(f"{name}/keys", np.array([str(n) for n in range(len(s.values[name]))])) for s in scored]
+    for other, own in zip(scored[1:], keys[1:], strict=True):
+        if not np.array_equal(keys[0], own):
             raise HandscopeError(
                 f"{other.label}: {name} was scored on other hands than {scored[0].label}'s; "
                 "give all `handscope eval` the same --truth, options and --limit"
             )
-    return [s.values[name].astype(np.float64) for s in scored]
+    values = [s.values[name].astype(np.float64) for s in scored]
+    found = [_found(s, name, v) for s, v in zip(scored, values, strict=True)]
+    return values, found, keys[0]
 
 
-def interval(values: Floats, weights: Floats) -> Interval:
-    """The mean of values (n, k) with its percentile interval at `LEVEL`."""
-    resamples = resampled_mean(values, weights)
-    low, high = np.nanpercentile(resamples, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return Interval(float(resampled_mean(values, np.ones((1, len(values))))[0]), float(low), float(high))
+def _found(scored: Scored, name: str, values: Floats) -> NDArray[np.bool_]:
+    """Which hands (n,) were found; earlier releases say it by infinite errors only."""
+    told = scored.values.get(f"{name}/found")
+    return np.isinf(values).sum(1) == 0 if told is None else told.astype(np.bool_)
 
 
-def as_markdown(scored: Sequence[Scored], table: Mapping[str, Mapping[str, Sequence[Interval]]]) -> str:
-    """One row a variant and figure, one column a result."""
-    lines = [
-        "| variant | figure | " + " | ".join(s.label for s in scored) + " |",
-        "|---|---|" + "---|" * len(scored),
-    ]
+def as_markdown(
+    scored: Sequence[Scored], table: Mapping[str, Mapping[str, Row]], curves: Sequence[PublishedCurve] = ()
+) -> str:
+    """One row a variant and figure; a column for each result, published curve, and difference from the first."""
+    heads = (
+        [s.label for s in scored] + [c.label for c in curves] + [f"{s.label} - {scored[0].label}" for s in scored[1:]]
+    )
+    lines = ["| variant | figure | " + " | ".join(heads) + " |", "|---|---|" + "---|" * len(heads)]
     for name, figures in table.items():
         for figure, row in figures.items():
             unit = VARIANTS[name].unit if figure == "mean" else "share"
-            lines.append(f"| {name} | {figure} ({unit}) | " + " | ".join(map(str, row)) + " |")
-    return "\n".join(lines) + "\n"
+            areas = [f"{c.auc:.4g}" if figure == "auc" and c.variant.name == name else "" for c in curves]
+            cells = [*map(str, row.values), *areas, *map(str, row.differences)]
+            lines.append(f"| {name} | {figure} ({unit}) | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", LEGEND]) + "\n"
 
 
-def panels(scored: Sequence[Scored], names: Sequence[str]) -> dict[str, tuple[Variant, list[Curve]]]:
-    """The PCK curves of all results, by variant."""
+def panels(
+    scored: Sequence[Scored], names: Sequence[str], published: Sequence[PublishedCurve] = ()
+) -> dict[str, tuple[Variant, list[Curve]]]:
+    """The PCK curves of all results and published ones, by variant."""
     found = {}
     for name in names:
         lines = [_curve(s, name) for s in scored if "curve" in s.variants[name]]
+        lines += [(c.label, c.at.tolist(), c.shares.tolist(), c.auc) for c in published if c.variant.name == name]
         if lines:
             found[name] = (VARIANTS[name], lines)
     return found

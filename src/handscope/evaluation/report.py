@@ -39,7 +39,8 @@ def write_report(
     write_file(folder / "scores.json", json.dumps(content, indent=1) + "\n")
     write_file(folder / "scores.md", as_markdown(results, refused))
     values: dict[str, Any] = {name: result.values.astype(np.float32) for name, result in results.items()}
-    values |= {f"{name}/keys": result.keys for name, result in results.items() if len(result.keys)}
+    for name, result in results.items():
+        values |= {f"{name}/keys": result.keys, f"{name}/found": result.found}
     with NewFile(folder / "values.npz") as path, path.open("wb") as file:
         np.savez_compressed(file, **values)
     curves = {
@@ -70,12 +71,13 @@ def as_json(
     """Everything but the values of single hands."""
     return {
         "predictions": dict(header),
-        "variants": {name: _describe(result.variant) | _numbers(result) for name, result in results.items()},
+        "variants": {name: describe(result.variant) | _numbers(result) for name, result in results.items()},
         "refused": dict(refused),
     }
 
 
-def _describe(v: Variant) -> dict[str, JsonValue]:
+def describe(v: Variant) -> dict[str, JsonValue]:
+    """What a variant measures, in words and numbers."""
     return {
         "quantity": v.quantity,
         "unit": v.unit,

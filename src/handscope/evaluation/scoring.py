@@ -35,6 +35,7 @@ class Result:
     figures: dict[str, float]
     curve: Floats | None = None
     notes: tuple[str, ...] = ()
+    found: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
     keys: NDArray[np.character] = field(default_factory=lambda: np.zeros(0, "U1"))
 
 
@@ -86,7 +87,7 @@ def score(variant: Variant, predictions: Predictions, truth: Truth, order: NDArr
         result = score_joints_3d(variant, predicted, truth.joints_3d, known, found, visible)
     else:
         result = _score_mesh(variant, predictions, truth, order)
-    return replace(result, keys=truth.keys, notes=(*result.notes, *notes))
+    return replace(result, keys=truth.keys, found=found, notes=(*result.notes, *notes))
 
 
 def projected(predictions: Predictions) -> Floats:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shlex
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,10 @@ import numpy as np
 import pytest
 
 from handscope.apps.cli import main
+from handscope.data.freihand import FreiHAND
 from handscope.evaluation.predictions import Predictions, load_predictions
+from handscope.evaluation.truth import read_truth
+from handscope.infer.weights import SHIPPED
 from toy_networks import blobs, paint, toy_joints
 
 K = np.array([[480.0, 0, 112], [0, 480, 112], [0, 0, 1]])
@@ -144,6 +149,90 @@ def test_an_unreadable_picture_keeps_its_place_and_is_told(toy_weights, tmp_path
     told = capsys.readouterr().err
     assert "00000002.jpg" in told and "1 of 4 pictures could not be read" in told
     assert figures(tmp_path / "scores")["2d_box", "mean"] < 0.02  # the others are scored as they are
+
+
+@pytest.mark.skipif(not (SHIPPED / "estimator.onnx").is_file(), reason="the weights are not in this checkout")
+def test_the_page_goes_from_a_folder_to_a_figure(sets, tmp_path, monkeypatch) -> None:
+    """docs/evaluation.md, "From a folder to a figure", as it stands, on the stand-in of FreiHAND."""
+    page = (Path(__file__).parents[2] / "docs/evaluation.md").read_text().split("## From a folder to a figure")[1]
+    (code, shell) = re.findall(r"^```(?:python)?\n(.*?)^```", page, re.M | re.S)[:2]
+    (tmp_path / "FreiHAND_pub_v2").symlink_to(sets["freihand"][0])
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "docs/evaluation.md", "exec"), {})
+    for line in shell.splitlines():
+        assert main(shlex.split(line)[1:]) == 0, line
+    assert cv2.imread("figure/compare.png") is not None
+    head, _, *rows = Path("figure/compare.md").read_text().splitlines()
+    assert head == "| variant | figure | Ours | Theirs | A line | Theirs - Ours |"
+    cells = {row.split(" | ")[1].split()[0]: row.strip("| ").split(" | ") for row in rows if row.startswith("|")}
+    assert cells["auc"][4] == "0.5" and cells["mean"][4] == ""
+    assert 4 < float(cells["mean"][3].split()[0]) < 8 and cells["mean"][5].endswith("(5 hands)")
+
+
+def as_answers(kind: str, root: Path, folder: Path, found: list[int]) -> Path:
+    """The labels of `root`, joints 7 mm and 4 px aside, in somebody's form."""
+    truth = read_truth(FreiHAND(root, split="evaluation"))
+    spatial, flat = truth.joints_3d + np.array([0, 0, 0.007]), truth.joints_2d + np.array([4.0, 0])
+    if kind == "json":
+        (folder / "a.json").write_text(json.dumps([spatial.tolist(), [[[0, 0, 0]]] * len(truth)]))
+    elif kind == "zip":
+        with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+            archive.writestr("pred.json", json.dumps([spatial.tolist(), np.zeros((len(truth), 1, 3)).tolist()]))
+    elif kind == "csv":
+        names = [f"{a}{j}" for j in range(21) for a in "uv"] + [f"{a}{j}" for j in range(21) for a in "xyz"]
+        numbers = np.concatenate([flat.reshape(len(truth), -1), spatial.reshape(len(truth), -1)], 1)
+        lines = [",".join(["key", "found", *names])]
+        lines += [
+            ",".join([str(k)[:-2], str(f), *map(str, r)]) for k, f, r in zip(truth.keys, found, numbers, strict=True)
+        ]
+        (folder / "a.csv").write_text("\n".join([lines[0], *lines[:0:-1]]))
+    else:
+        keys = np.array([str(key) for key in truth.keys])
+        np.savez(folder / "a.npz", keys=keys, joints_2d=flat, joints_3d=spatial, found=np.array(found))
+    return folder / f"a.{kind}"
+
+
+@pytest.mark.parametrize("kind", ["json", "zip", "csv", "npz"])
+def test_anybodys_answers_are_scored(sets, tmp_path, capsys, kind) -> None:
+    found = [1] * 5 if kind in ("json", "zip") else [1, 0, 1, 1, 1]
+    file = as_answers(kind, sets["freihand"][0], tmp_path, found)
+    assert (
+        run_eval(
+            file, sets["freihand"][0], tmp_path / "out", "--protocol", "freihand_xyz", "--protocol", "cmu_mmpose_auc"
+        )
+        == 0
+    )
+    scores = figures(tmp_path / "out")
+    assert scores["freihand_xyz", "mean"] == pytest.approx(7, abs=1e-3)
+    assert scores["freihand_xyz", "found"] == np.mean(found)
+    if kind in ("csv", "npz"):
+        assert scores["cmu_mmpose_auc", "mean"] == pytest.approx(4, abs=1e-3)
+    else:
+        assert "cmu_mmpose_auc: the predictions have no 2D joints" in capsys.readouterr().out
+
+
+HEAD = ",".join(["key", *(f"{a}{j}" for j in range(21) for a in "uv")])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.json", "[[1, 2], [3]]", "a.json"),
+        ("a.json", "{}", "a.json.*xyz, verts"),
+        ("a.json", json.dumps([[[[0, 0, 0]] * 21] * 3, [[[0, 0, 0]]] * 3]), "3 rows .* 5 labelled hands"),
+        ("a.zip", "no zip", "no .zip with a pred.json"),
+        ("a.csv", "key,x0\na,1\n", "columns key and u0 to v20"),
+        ("a.csv", "", "columns key"),
+        ("a.csv", HEAD + "\na" + ",1" * 41 + ",x\n", "every cell"),
+        ("a.csv", HEAD + ("\na" + ",1" * 42) * 2, "more than one row"),
+        ("a.csv", HEAD + "\na" + ",1" * 42, "no row for evaluation/0"),
+    ],
+)  # fmt: skip
+def test_answers_in_no_known_form_are_one_sentence(sets, tmp_path, capsys, name, content, told) -> None:
+    (tmp_path / name).write_text(content)
+    assert run_eval(tmp_path / name, sets["freihand"][0], tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert re.search(told, error) and "Traceback" not in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize("damage", ["text", "cut", "keys", "pickle"])

@@ -13,13 +13,14 @@ from rich.progress import Progress
 from handscope.apps.options import read_options
 from handscope.data.catalog import open_dataset
 from handscope.errors import HandscopeError
-from handscope.evaluation.predictions import load_predictions
+from handscope.evaluation.foreign import in_order_of, load_answers
 from handscope.evaluation.report import as_markdown, write_report
 from handscope.evaluation.scoring import evaluate
 from handscope.evaluation.truth import read_truth
 from handscope.evaluation.variants import PROTOCOLS, VARIANTS
 
 ABOUT = "A file of predictions against the labels of a dataset, under the protocols of the field."
+HELP = "what `handscope predict-dataset` wrote, FreiHAND's pred.json or .zip, or anybody's .csv or .npz"
 MOST_TOLD = 5
 """Sentences about single pictures; the rest is counted."""
 
@@ -27,7 +28,7 @@ MOST_TOLD = 5
 def parser() -> argparse.ArgumentParser:
     """Which predictions, what truth, which protocols, where to."""
     out = argparse.ArgumentParser(prog="handscope eval", description=ABOUT)
-    out.add_argument("predictions", type=Path, metavar="NPZ", help="what `handscope predict-dataset` wrote")
+    out.add_argument("predictions", type=Path, metavar="FILE", help=HELP)
     out.add_argument(
         "--protocol",
         action="append",
@@ -45,16 +46,17 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     name, folder = options.truth
     variants = chosen(options.protocol or [name if name in PROTOCOLS else "2d"])
-    predictions = load_predictions(options.predictions)
+    answers = load_answers(options.predictions)
     dataset = open_dataset(name, folder, read_options(options.set))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("reading the truth", total=len(dataset))
         truth = read_truth(
             dataset,
-            limit=predictions.header.get("limit"),
+            limit=answers.header.get("limit"),
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
+    predictions = in_order_of(answers, truth)
     results, refused = evaluate([VARIANTS[v] for v in variants], predictions, truth)
     if options.out is not None:
         write_report(options.out, results, refused, predictions.header | {"truth": name})

@@ -79,11 +79,13 @@ def score(variant: Variant, predictions: Predictions, truth: Truth, order: NDArr
         known, visible = truth.known_2d & counted[:, None], truth.visible if variant.visible_only else None
         scale = flat_scale(variant, truth)
         predicted = projected(predictions)[order] if variant.from_mesh else predictions.joints_2d[order]
+        _need_answers(predicted, found, "2D joints")
         result = score_joints_2d(variant, predicted, truth.joints_2d, known, scale, found, visible)
     elif variant.quantity == "joints_3d":
         counted, notes = hands_that_count(variant, truth)
         known, visible = truth.known_3d & counted[:, None], truth.visible if variant.visible_only else None
         predicted = predictions.joints_3d[order]
+        _need_answers(predicted, found, "3D joints")
         result = score_joints_3d(variant, predicted, truth.joints_3d, known, found, visible)
     else:
         result = _score_mesh(variant, predictions, truth, order)
@@ -197,6 +199,12 @@ def _need(known: Flags, what: str) -> None:
         raise Refusal(f"the truth has no {what}")
 
 
+def _need_answers(predicted: Floats, found: Flags, what: str) -> None:
+    lacking = int((found & ~np.isfinite(predicted).all((1, 2))).sum())
+    if lacking:
+        raise Refusal(f"the predictions have no {what} for {lacking} of the hands they found")
+
+
 def _score_mesh(variant: Variant, predictions: Predictions, truth: Truth, order: NDArray[np.integer]) -> Result:
     from handscope.evaluation.surface import f_scores, nearest_vertex_distance
 
@@ -207,6 +215,7 @@ def _score_mesh(variant: Variant, predictions: Predictions, truth: Truth, order:
     predicted, true = predictions.vertices[order].astype(np.float64), truth.vertices
     found = predictions.found[order]
     if variant.quantity == "surface":
+        _need_answers(predictions.joints_3d[order], found, "3D joints")
         trafo = alignment.similarity(predictions.joints_3d[order], truth.joints_3d, truth.known_3d, reflections=False)
         moved = trafo.apply(predicted)
     elif predicted.shape[1] == true.shape[1] or (variant.quantity == "f_score" and variant.root == "none"):

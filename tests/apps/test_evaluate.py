@@ -17,6 +17,7 @@ from handscope.data.freihand import FreiHAND
 from handscope.evaluation.predictions import Predictions, load_predictions
 from handscope.evaluation.truth import read_truth
 from handscope.infer.weights import SHIPPED
+from mano_files import open_hand_as_mano, write_mano
 from toy_networks import blobs, paint, toy_joints
 
 K = np.array([[480.0, 0, 112], [0, 480, 112], [0, 0, 1]])
@@ -127,6 +128,24 @@ def test_predicting_a_dataset_and_scoring_it(toy_weights, tmp_path, capsys) -> N
         assert run_eval(out, root, tmp_path / "scores", "--protocol", "2d", "--protocol", "mask") == 0
         assert "not scored: mask_iou, mask_iou_mesh: the truth has no masks" in capsys.readouterr().out
         assert figures(tmp_path / "scores")["2d_box", "mean"] < 0.02
+
+
+def test_answers_in_manos_mesh_are_scored_vertex_by_vertex(toy_weights, tmp_path, capsys) -> None:
+    hands = [blobs((112, 112), 70, angle, "right") for angle in (0.2, -0.4)]
+    true = [np.column_stack([(toy_joints(*hand) - 112) / 480, np.ones(21)]) * 0.5 for hand in hands]
+    root = write_freihand(tmp_path / "freihand", true, [paint(224, 224, [hand]) for hand in hands])
+    where = ["freihand", str(root), "--set", "split=evaluation", "--weights", str(toy_weights)]
+    mano = write_mano(tmp_path / "MANO_RIGHT.pkl", open_hand_as_mano())
+    out = tmp_path / "p.npz"
+    assert main(["predict-dataset", *where, "--out", str(out), "--vertices", "--hand-model", str(mano)]) == 0
+    predictions = load_predictions(out)
+    residual = predictions.refit_residual_mm
+    assert predictions.vertices.shape == (2, 778, 3) and predictions.header["hand_model"] == "MANO"
+    assert residual.shape == (2,) and (residual >= 0).all()
+    assert f"MANO's joints lie {residual.mean():.2f} mm" in capsys.readouterr().out
+    assert run_eval(out, root, tmp_path / "scores", "--protocol", "freihand") == 0
+    text = capsys.readouterr().out
+    assert ("freihand_mesh_al", "mean") in figures(tmp_path / "scores") and "do not correspond" not in text
 
 
 def test_an_unreadable_picture_keeps_its_place_and_is_told(toy_weights, tmp_path, capsys) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
@@ -32,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--limit", type=int, help="only the first so many pictures")
     out.add_argument("--freihand", type=Path, metavar="ZIP", help="also FreiHAND's pred.json, or a .zip of it")
     out.add_argument("--weights", help="folder with estimator.onnx and the like")
+    out.add_argument("--hand-model", type=Path, metavar="PKL", help="MANO_RIGHT.pkl: its joints and vertices")
     out.add_argument("--joint-convention", metavar="NAME", help="whose joints (default: anatomical; docs/joints.md)")
     out.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     return out
@@ -42,7 +44,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     settings = read_options(options.set)
     dataset = open_dataset(options.name, options.folder, settings)
-    model = load(options.weights, threads=options.threads, joint_convention=options.joint_convention)
+    model = load(
+        options.weights,
+        hand_model=options.hand_model,
+        threads=options.threads,
+        joint_convention=options.joint_convention,
+    )
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("predicting", total=len(dataset))
@@ -57,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
                 "dataset": options.name,
                 "options": settings,
                 "weights": model.cards,
+                "hand_model": "open" if options.hand_model is None else "MANO",
                 "joint_convention": options.joint_convention or "anatomical",
             },
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
@@ -67,6 +75,9 @@ def main(arguments: Sequence[str]) -> int:
     found, unreadable = int(predictions.found.sum()), predictions.header["unreadable"]
     labelled = len(predictions.keys) - unreadable
     print(f"{options.out}: {labelled} labelled hands, {found} found, {unreadable} unreadable pictures")
+    if predictions.refit_residual_mm is not None:
+        residual = float(np.nanmean(predictions.refit_residual_mm)) if found else float("nan")
+        print(f"MANO's joints lie {residual:.2f} mm from those they were fitted to, on average")
     if unreadable:
         print("handscope: a row that was not found stands in for each unreadable picture", file=sys.stderr)
     return 1 if unreadable else 0

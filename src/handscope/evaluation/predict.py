@@ -21,6 +21,10 @@ Model = Callable[[NDArray[np.uint8], Camera | None, FloatArray | None], Sequence
 """From a picture, its camera or None, and boxes (n, 4) or None (find the hands yourself), to hands."""
 
 
+RESIDUAL = "mano_residual_mm"
+"""The key of `Hand.extras` in which a fit of MANO says how far its joints are from ours."""
+
+
 @dataclass
 class _Rows:
     keys: list[str] = field(default_factory=list)
@@ -111,6 +115,7 @@ def _stack(rows: _Rows, *, vertices: bool, masks: bool, header: dict[str, Any]) 
         values = [empty if hand is None else getattr(hand, name) for hand in rows.hands]
         return np.array(values, np.float64).reshape(len(values), *shape)
 
+    refits = [np.nan if hand is None else hand.extras.get(RESIDUAL, np.nan) for hand in rows.hands]
     return Predictions(
         keys=np.array(rows.keys, dtype=np.str_),
         found=np.array([hand is not None for hand in rows.hands], bool),
@@ -120,5 +125,6 @@ def _stack(rows: _Rows, *, vertices: bool, masks: bool, header: dict[str, Any]) 
         masks=PackedMasks.pack(rows.masks) if masks else None,
         K=column("K", 3, 3),
         mesh_masks=PackedMasks.pack(rows.mesh_masks) if masks else None,
+        refit_residual_mm=np.array(refits) if np.isfinite(refits).any() else None,
         header=header,
     )

@@ -3,8 +3,9 @@
 One .npz without pickles. A row is one labelled hand: `keys` (n,) text, "sample key#number of the hand"; `found` (n,)
 bool; `joints_2d` (n, 21, 2) px; `joints_3d` (n, 21, 3) m in the camera frame; perhaps `K` (n, 3, 3), the camera that
 projects them; perhaps `vertices` (n, V, 3) m; perhaps masks as packed bits (`mask_bits`, `mask_offsets` (n + 1,),
-`mask_shapes` (n, 2)), and those of the projected meshes (`mesh_mask_*`). `header` is JSON: format, dataset, the
-weights' card, how the hands were found. Rows not found hold zeros.
+`mask_shapes` (n, 2)), and those of the projected meshes (`mesh_mask_*`); with MANO's hand `refit_residual_mm` (n,), how
+far its joints are from those it was fitted to, on average (NaN where no hand was found). `header` is JSON: format,
+dataset, the weights' card, how the hands were found. Rows not found hold zeros.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Predictions:
     masks: PackedMasks | None = None
     K: NDArray[np.float64] | None = None
     mesh_masks: PackedMasks | None = None
+    refit_residual_mm: NDArray[np.float64] | None = None
     header: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
@@ -90,6 +92,8 @@ class Predictions:
             arrays["vertices"] = self.vertices.astype(np.float32)
         if self.K is not None:
             arrays["K"] = self.K
+        if self.refit_residual_mm is not None:
+            arrays["refit_residual_mm"] = self.refit_residual_mm
         for name, masks in (("mask", self.masks), ("mesh_mask", self.mesh_masks)):
             if masks is not None:
                 arrays |= {f"{name}_{k}": getattr(masks, k) for k in PACKED}
@@ -125,6 +129,7 @@ def load_predictions(path: Path) -> Predictions:
         masks=_packed(arrays, "mask"),
         K=arrays.get("K"),
         mesh_masks=_packed(arrays, "mesh_mask"),
+        refit_residual_mm=arrays.get("refit_residual_mm"),
         header=header,
     )
 

@@ -1,8 +1,18 @@
 """Errors meant for people: one clear sentence that says what was found, what was expected and what to do."""
 
 
+def printable(text: str) -> str:
+    r"""`text` for a terminal: names of files may hold what moves the cursor or renames the window; such letters are
+    written as \x1b and the like. New lines stay.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 class HandscopeError(Exception):
     """Something the user can mend; the command line prints it and exits with 2, without a traceback."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class AssetError(HandscopeError):
@@ -20,3 +30,11 @@ def missing_extra(what: str, package: str | None, extra: str) -> str:
 
 class VideoError(HandscopeError):
     """A video cannot be read or written, or is not a video."""
+
+
+def shown(given: object) -> str:
+    """What somebody gave, in one line that is short enough for a sentence."""
+    if isinstance(given, int) and abs(given) > 10**20:
+        return "a number of too many digits"
+    text = " ".join(repr(given).split())
+    return text if len(text) <= 80 else f"{text[:80]}..."

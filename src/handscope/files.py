@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -35,6 +36,8 @@ class NewFile:
 
     def __init__(self, target: str | Path) -> None:
         self.target = as_path(target)
+        if not self.target.name or "\0" in str(self.target):
+            raise HandscopeError(f"{str(target)!r}: not the name of a file")
         self.path = self.target.with_name(f".{self.target.name}.{os.getpid()}.{next(_numbers)}.part")
 
     def finish(self) -> Path:
@@ -50,8 +53,8 @@ class NewFile:
 
     def discard(self) -> None:
         """Drop what was written so far, if anything."""
-        if self.path.is_file():
-            self.path.unlink()
+        with suppress(OSError):  # what cannot be there (its name is too long, its folder is none) is not there
+            self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Path:
         return self.path
@@ -85,8 +88,8 @@ def writable_folder(folder: str | Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         probe.path.write_bytes(b"")
     except OSError as error:
-        reason = error.strerror or error
-        raise HandscopeError(f"{folder}: cannot write into this folder ({reason}); name another") from error
+        told = f"{folder}: cannot write into this folder ({error.strerror or error}); name another"
+        raise HandscopeError(told) from error
     probe.discard()
     return folder
 

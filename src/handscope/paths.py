@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from handscope.errors import HandscopeError
+
 RESERVED = re.compile(r"^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$", re.IGNORECASE)
 """What Windows does not let a file or folder be called."""
 FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
@@ -21,9 +23,18 @@ LONGEST = 150
 """Bytes of a name that is made: file systems take 255, and suffixes come behind it."""
 
 
+MOST_BYTES = 2**30
+"""Of a picture's file."""
+
+
 def as_path(path: str | os.PathLike[str]) -> Path:
-    """`path` with `~` and `~name` at its beginning as that home folder, if there is one."""
-    name = os.fspath(path)
+    """`path` with `~` and `~name` at its beginning as that home folder, if there is one. HandscopeError for what is no
+    path.
+    """
+    try:
+        name = os.fsdecode(path)
+    except (TypeError, ValueError):
+        raise HandscopeError(f"a path must be text or a Path, got a {type(path).__name__}") from None
     try:
         return Path(name).expanduser() if name.startswith("~") else Path(name)
     except RuntimeError:  # nobody of that name, or no home: a file may be called so
@@ -62,8 +73,17 @@ def is_file(path: Path, problem: Callable[[str], Exception]) -> bool:
 
 
 def read_bytes(path: Path, problem: Callable[[str], Exception]) -> bytes:
-    """The bytes of a file; `problem` of one sentence is raised if they cannot be had."""
+    """The bytes of a file of at most `MOST_BYTES`; `problem` of one sentence is raised if they cannot be had. Nothing
+    but a file is opened: a pipe would keep us waiting, a device never ends.
+    """
     try:
+        about = path.stat()
+        if stat.S_ISREG(about.st_mode) and about.st_size > MOST_BYTES:
+            raise problem(
+                f"{path}: {about.st_size / 2**30:.1f} GiB, more than the {MOST_BYTES / 2**30:g} GiB that are read"
+            )
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            raise problem(f"{path}: neither a file nor a folder")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise problem(f"{path}: no such file") from error

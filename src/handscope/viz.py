@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from handscope.errors import ImageError
+from handscope.errors import HandscopeError, ImageError
 from handscope.geometry.boxes import longer_side, pixel_window
 from handscope.geometry.camera import Camera
 from handscope.geometry.masks import CroppedMask
@@ -57,6 +57,8 @@ def draw(
     ImageError for a picture of another size than the one that the hands were found in.
     """
     shown = _as_rgb(image)
+    if not isinstance(hands, Sequence) or not all(isinstance(hand, Hand) for hand in hands):
+        raise HandscopeError(f"hands to draw must be a list of Hand, got a {type(hands).__name__}")
     for hand in hands:
         _check_picture(hand, *shown.shape[:2])
     enlarge = max(1, round(min_side / max(shown.shape[:2])))

@@ -345,6 +345,17 @@ def test_whatever_a_picture_is_called_it_gets_its_files(run, tmp_path, toy_pictu
                 assert not re.search(r"(?<!\\)\\ud[89a-f]", text)  # nor by JSON's own escapes
 
 
+def test_names_do_not_command_the_terminal(run, tmp_path, toy_picture):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(toy_picture).save("in/a\x1b]0;owned\x07.png", format="PNG")
+    (tmp_path / "in/b\x1b[2J.png").write_bytes(b"\x89PNG no more")
+    (tmp_path / "in/c\x1b[2J.txt").write_text("")
+    for arguments in (("in", "--json"), ("in/none\x1b[2J.png",)):
+        _, out, err = run(*arguments)
+        assert "\x1b" not in out + err and "\x07" not in out + err
+        assert "\\x1b[2J" in out + err
+
+
 def test_the_home_folder_is_meant_by_its_sign(run, tmp_path, toy_picture, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()

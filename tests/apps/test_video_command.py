@@ -1,6 +1,8 @@
 """`handscope clip.mp4` and `handscope camera`, as people use them; Ctrl-C by a real signal."""
 
+import errno
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from handscope.apps import video as video_command
 from handscope.apps.cli import main
 from handscope.apps.preview import Preview
 from handscope.errors import HandscopeError
+from handscope.infer import video_files
 from handscope.infer.pipeline import load
 from handscope.infer.video import CameraReader
 
@@ -83,6 +86,29 @@ def test_videos_that_cannot_be_read_are_counted(toy_weights, tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.count("handscope: ") == 2 and "Traceback" not in said
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["good"]  # the others left nothing behind
+
+
+@pytest.mark.parametrize("full", ["TableWriter", "LinesWriter", "OverlayWriter"])
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(toy_weights, tmp_path, monkeypatch, capsys, full):
+    """The disk is full from the sixth frame on; what one file cannot hold the others still end properly."""
+    path = write_video(tmp_path / "clip.mp4", toy_frames(10))
+    written = getattr(video_files, full).write
+
+    def write(self, frame, painted):
+        if frame.index >= 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written(self, frame, painted)
+
+    monkeypatch.setattr(getattr(video_files, full), "write", write)
+    code = main([str(path), "--out", str(tmp_path / "out"), "--weights", str(toy_weights)])
+    said = capsys.readouterr().err
+    assert code == 2 and said.count("\n") == 1 and "No space left" in said
+    folder = tmp_path / "out/clip"
+    assert not list(folder.glob(".*"))
+    for line in (folder / "hands.jsonl").read_text().splitlines():
+        json.loads(line)
+    if (folder / "overlay.mp4").exists():
+        assert len(read_back(folder / "overlay.mp4")[0]) >= 5
 
 
 def test_ctrl_c_leaves_valid_files(toy_weights, tmp_path):

@@ -16,7 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from handscope.apps.video import INTERRUPTED, analyse_video, open_clip
-from handscope.errors import HandscopeError, ImageError, VideoError
+from handscope.errors import HandscopeError, ImageError, VideoError, printable
 from handscope.files import writable_folder
 from handscope.infer.cameras import CameraLike, parse_camera
 from handscope.infer.decoding import Picture
@@ -81,9 +81,9 @@ def analyse(options: argparse.Namespace) -> int:
             stream.reconfigure(errors="backslashreplace")  # file names need not be valid text
     console, errors = Console(), Console(stderr=True)
     for problem in found.problems:
-        print(f"handscope: {problem}", file=sys.stderr)
+        print(f"handscope: {printable(problem)}", file=sys.stderr)
     for note in found.notes:
-        console.print(f"[yellow]note[/] {escape(note)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]note[/] {escape(printable(note))}", highlight=False, soft_wrap=True)
     names = output_names([*found.pictures, *found.videos, *found.frames])
     lost = len(found.problems)
     if found.pictures:
@@ -101,7 +101,7 @@ def analyse(options: argparse.Namespace) -> int:
             if found.count == 1:
                 raise
             lost += 1
-            print(f"handscope: {path}: {error}", file=sys.stderr)
+            print(f"handscope: {printable(str(path))}: {error}", file=sys.stderr)
     return 1 if lost else 0
 
 
@@ -123,7 +123,8 @@ def _analyse_pictures(
             if len(paths) == 1 and not isinstance(error, ImageError):
                 raise
             lost += 1
-            told = str(error) if str(error).startswith(f"{path}:") else f"{path}: {error}"
+            name = printable(str(path))
+            told = str(error) if str(error).startswith(f"{name}:") else f"{name}: {error}"
             print(f"handscope: {told}", file=sys.stderr)
     _report(console, results, lost + lost_before)
     return lost
@@ -233,11 +234,13 @@ def _report(console: Console, results: Sequence[Result], failed: int) -> None:
     for result in results:
         for note in result.notes:
             console.print(
-                f"[yellow]note[/] {escape(str(result.path))}: {escape(note)}", highlight=False, soft_wrap=True
+                f"[yellow]note[/] {escape(printable(str(result.path)))}: {escape(printable(note))}",
+                highlight=False,
+                soft_wrap=True,
             )
     empty = [result for result in results if not result.hands]
     if len(results) == 1 and empty:
-        console.print(f"no hand found in {escape(str(empty[0].path))}", highlight=False)
+        console.print(f"no hand found in {escape(printable(str(empty[0].path)))}", highlight=False)
     if results:
         pictures = f"{len(results)} picture{'s' * (len(results) > 1)}"
         place = results[0].folder if len(results) == 1 else results[0].folder.parent
@@ -245,7 +248,7 @@ def _report(console: Console, results: Sequence[Result], failed: int) -> None:
         lost = f", {failed} could not be read" if failed else ""
         count = f"{hands} hand{'s' * (hands != 1)}"
         console.print(
-            f"{count} in {pictures}{without}{lost}; files in {escape(str(place))}/",
+            f"{count} in {pictures}{without}{lost}; files in {escape(printable(str(place)))}/",
             highlight=False,
             soft_wrap=True,
         )
@@ -267,7 +270,7 @@ def _table(results: Sequence[Result]) -> Table:
     for result, hand in rows[:MOST_ROWS]:
         colour = "dark_orange" if hand.handedness == "right" else "deep_sky_blue1"
         table.add_row(
-            escape(result.folder.name),
+            escape(printable(result.folder.name)),
             f"[{colour}]{hand.handedness}[/]",
             f"{hand.score:.2f}",
             "{:.0f},{:.0f},{:.0f},{:.0f}".format(*hand.box),

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from handscope.apps.options import option_of
 from handscope.apps.preview import Preview
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, printable
 from handscope.files import writable_folder
 from handscope.infer.cameras import CameraLike
 from handscope.infer.frames import Lost
@@ -30,7 +30,7 @@ from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.tracking import TrackingConfig
 from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoReader
 from handscope.infer.video_files import FrameWriter, OverlayWriter
-from handscope.paths import as_path
+from handscope.paths import as_path, reason
 from handscope.viz import draw
 
 INTERRUPTED = 130
@@ -106,7 +106,7 @@ def analyse_video(
         TextColumn("{task.description}"), *columns, console=errors, transient=True, disable=not errors.is_terminal
     )
     with interruptible() as interrupt, progress:
-        task = progress.add_task(escape(reader.path.name), total=reader.count or None, fps="")
+        task = progress.add_task(escape(printable(reader.path.name)), total=reader.count or None, fps="")
         frames = model.video(reader, K=K, config=config)
         first = next(frames)  # a video without frames leaves no files
         writers = open_writers(folder, video_formats(asked), rate=reader.rate)
@@ -115,10 +115,14 @@ def analyse_video(
         )
     report(console, seen, folder, broken=reader.broken)
     for note in dict.fromkeys([*reader.notes, *seen.notes]):
-        console.print(f"[yellow]note[/] {escape(str(reader.path))}: {escape(note)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[yellow]note[/] {escape(printable(str(reader.path)))}: {escape(printable(note))}",
+            highlight=False,
+            soft_wrap=True,
+        )
     if reader.start > LATE_S:
         told = f"its picture begins {reader.start:.2f} s after its sound; times are a player's, from the sound on"
-        console.print(f"[yellow]note[/] {escape(str(reader.path))}: {told}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]note[/] {escape(printable(str(reader.path)))}: {told}", highlight=False, soft_wrap=True)
     left_out = [option_of(name) for name in asked if not FORMATS[name].of_videos]
     if left_out:
         console.print(f"[yellow]note[/] {', '.join(left_out)}: for pictures only, not written", highlight=False)
@@ -155,7 +159,7 @@ def run(
     `lost` grows while frames are read: those that could not be, whose place is kept in the files.
     """
     seen = Seen()
-    skipped = 0
+    skipped, problem = 0, None
     painting = preview is not None or any(isinstance(writer, OverlayWriter) for writer in writers)
     try:
         for frame in frames:
@@ -171,10 +175,25 @@ def run(
                 seen.stopped = interrupt.asked
                 break
         _skip(lost, skipped, writers)
+    except OSError as error:  # of the disk: readers tell of theirs in words
+        problem = error
     finally:
-        for writer in writers:
-            writer.close()
+        problem = _close(writers) or problem
+    if problem is not None:
+        told = f"the results cannot be written ({reason(problem)}); make room or name another --out"
+        raise HandscopeError(told) from problem
     return seen
+
+
+def _close(writers: Sequence[FrameWriter]) -> OSError | None:
+    """Close every writer, whatever happens to the others; what went wrong first with the disk, if anything."""
+    first = None
+    for writer in writers:
+        try:
+            writer.close()
+        except OSError as error:
+            first = first or error
+    return first
 
 
 def _skip(lost: Sequence[Lost], done: int, writers: Sequence[FrameWriter]) -> int:
@@ -196,7 +215,7 @@ def report(console: Console, seen: Seen, place: Path | None, *, broken: int = 0)
             highlight=False,
         )
     lost = f", {broken} could not be decoded" if broken else ""
-    files = f"; files in {escape(str(place))}/" if place is not None else ""
+    files = f"; files in {escape(printable(str(place)))}/" if place is not None else ""
     stopped = "stopped after " if seen.stopped else ""
     console.print(
         f"{stopped}{seen.frames} frames, {len(seen.sides)} hand{'s' * (len(seen.sides) != 1)}{lost}{files}",

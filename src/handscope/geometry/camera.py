@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, shown
 from handscope.types import frozen_array
 
 Floats = NDArray[np.floating]
+LEAST_FOCAL, MOST_PX = 1e-2, 1e7
+"""The least focal length, and what no focal length, principal point or side exceeds, px: beyond these arithmetic in
+float32 says nothing."""
 NEAR_M = 0.02
 """The near plane: what is estimated nearer than this counts as this far away, and nothing nearer is rendered."""
 
@@ -165,13 +168,15 @@ def check_intrinsics(K: ArrayLike) -> NDArray[np.float64]:
     """`K` as float64 (3, 3), or HandscopeError with one sentence on what is wrong with it."""
     try:
         matrix = np.asarray(K, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         matrix = np.zeros(0)
-    ok = matrix.shape == (3, 3) and np.isfinite(matrix).all() and (np.diag(matrix) > 0).all()
+    ok = matrix.shape == (3, 3) and np.isfinite(matrix).all() and np.abs(matrix).max() <= MOST_PX
+    ok = ok and min(matrix[0, 0], matrix[1, 1]) >= LEAST_FOCAL
     if not ok or not np.allclose(matrix[2], [0, 0, 1]) or abs(matrix[1, 0]) > 0.5 * matrix[1, 1]:
-        found = matrix.tolist() if matrix.size else K
+        found = matrix.tolist() if 0 < matrix.size <= 16 else shown(K)
         raise HandscopeError(
-            f"K must be [[fx, skew, cx], [0, fy, cy], [0, 0, 1]] in pixels with positive fx and fy; got {found}"
+            "K must be [[fx, skew, cx], [0, fy, cy], [0, 0, 1]] in pixels with positive fx and fy "
+            f"(from {LEAST_FOCAL:g}, all up to {MOST_PX:g}); got {found}"
         )
     return matrix
 
@@ -179,10 +184,10 @@ def check_intrinsics(K: ArrayLike) -> NDArray[np.float64]:
 def _check_size(size: tuple[int, int]) -> tuple[int, int]:
     try:
         width, height = (int(side) for side in size)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         width = height = 0
-    if min(width, height) < 1:
-        raise HandscopeError(f"a camera's size must be (width, height) in pixels, got {size!r}")
+    if min(width, height) < 1 or max(width, height) > MOST_PX:
+        raise HandscopeError(f"a camera's size must be (width, height) in pixels, got {shown(size)}")
     return width, height
 
 
@@ -190,11 +195,12 @@ def _check_distortion(distortion: ArrayLike) -> NDArray[np.float64]:
     """Eight coefficients, of which those not given are zero."""
     try:
         given = np.asarray(distortion, np.float64).ravel()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         given = np.zeros(0)
-    if len(given) not in (4, 5, 8) or not np.isfinite(given).all():
+    if len(given) not in (4, 5, 8) or not np.isfinite(given).all() or np.abs(given).max() > MOST_PX:
         raise HandscopeError(
-            f"distortion must be OpenCV's k1, k2, p1, p2[, k3[, k4, k5, k6]], 4, 5 or 8 numbers; got {distortion}"
+            "distortion must be OpenCV's k1, k2, p1, p2[, k3[, k4, k5, k6]], 4, 5 or 8 numbers up to "
+            f"{MOST_PX:g}; got {shown(distortion)}"
         )
     return frozen_array(np.concatenate([given, np.zeros(8 - len(given))]))
 

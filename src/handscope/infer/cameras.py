@@ -12,8 +12,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from handscope.errors import HandscopeError
-from handscope.geometry.camera import Camera, default_intrinsics, intrinsics_of_focal
+from handscope.errors import HandscopeError, shown
+from handscope.geometry.camera import LEAST_FOCAL, MOST_PX, Camera, default_intrinsics, intrinsics_of_focal
 from handscope.infer.decoding import Picture
 
 CameraLike = Camera | ArrayLike | float | str | None
@@ -34,14 +34,15 @@ def camera_of(given: CameraLike, picture: Picture) -> tuple[Camera, tuple[str, .
         return _by_exif(given, picture)
     if isinstance(given, Camera):
         return (_without_size if given.size is None else _with_size)(given, picture)
-    if np.ndim(cast(ArrayLike, given)) == 0:
+    if not isinstance(given, list | tuple) and np.ndim(cast(ArrayLike, given)) == 0:
         return Camera(intrinsics_of_focal(_focal(given), width, height), (width, height)), ()
     return _without_size(Camera(given), picture)
 
 
 def _by_exif(given: str, picture: Picture) -> tuple[Camera, tuple[str, ...]]:
     if given != BY_EXIF:
-        raise HandscopeError(f"K must be a Camera, a 3 x 3 matrix, a focal length in px, or {BY_EXIF!r}; got {given!r}")
+        kinds = f"a Camera, a 3 x 3 matrix, a focal length in px, or {BY_EXIF!r}"
+        raise HandscopeError(f"K must be {kinds}; got {shown(given)}")
     if picture.focal is None:
         camera, _ = camera_of(None, picture)
         return camera, ("its EXIF tells no focal length: 1.2 long sides are assumed",)
@@ -51,10 +52,11 @@ def _by_exif(given: str, picture: Picture) -> tuple[Camera, tuple[str, ...]]:
 def _focal(given: CameraLike) -> float:
     try:
         focal = float(cast(float, given))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         focal = 0.0
-    if not 0 < focal < float("inf"):
-        raise HandscopeError(f"a focal length must be a positive number of pixels, got {given!r}")
+    if not LEAST_FOCAL <= focal <= MOST_PX:
+        told = f"{focal:g}" if focal else type(given).__name__
+        raise HandscopeError(f"a focal length must be from {LEAST_FOCAL:g} to {MOST_PX:g} pixels, got {told}")
     return focal
 
 
@@ -113,13 +115,21 @@ def one_camera_each(K: CameraLike | Sequence[CameraLike], count: int) -> list[Ca
     if isinstance(K, np.ndarray) and K.ndim == 3:
         return one_camera_each(list(K), count)
     one = cast(CameraLike, K)
-    plain = one is None or isinstance(one, str | Camera) or np.ndim(one) == 0
+    plain = one is None or isinstance(one, str | Camera) or not isinstance(one, list | tuple | np.ndarray)
+    plain = plain or (isinstance(one, np.ndarray) and one.ndim == 0)
     return [one if plain else Camera(cast(ArrayLike, one))] * count
 
 
 def _is_matrix(K: Sequence[object]) -> bool:
     """Whether a list is the rows of one matrix."""
-    return len(K) > 0 and all(isinstance(row, list | tuple | np.ndarray) and np.ndim(row) == 1 for row in K)  # type: ignore[arg-type]
+    return len(K) > 0 and all(_is_row(row) for row in K)
+
+
+def _is_row(row: object) -> bool:
+    """Whether this is a list of plain numbers."""
+    if isinstance(row, np.ndarray):
+        return row.ndim == 1
+    return isinstance(row, list | tuple) and not any(isinstance(number, list | tuple | np.ndarray) for number in row)
 
 
 def parse_camera(text: str, distortion: str | None = None) -> CameraLike:
@@ -130,6 +140,7 @@ def parse_camera(text: str, distortion: str | None = None) -> CameraLike:
         return BY_EXIF
     numbers, at, size = text.partition("@")
     values, sides = _numbers(numbers), _numbers(size.lower().replace("x", ","))
+    sides = [side for side in sides if abs(side) <= MOST_PX]
     if len(values) not in (4, 9) or (at and len(sides) != 2):
         raise HandscopeError(
             f"a camera is FX,FY,CX,CY or the nine numbers of K, perhaps with @WxH, or exif; got {text!r}"

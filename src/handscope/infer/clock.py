@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, shown
 
 OnStepBack = Literal["restart", "refuse"]
 LEAP, FIRST_STEP_S = 4.0, 2.5
@@ -89,8 +89,8 @@ def _number(time: object) -> float:
     """`time` as float64 seconds."""
     try:
         seconds = float(np.asarray(time, np.float64)) if np.ndim(time) == 0 and not isinstance(time, str) else np.nan  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = np.nan
     if not np.isfinite(seconds):
-        raise HandscopeError(f"the time of a frame must be a number of seconds, got {time!r}")
+        raise HandscopeError(f"the time of a frame must be a number of seconds, got {shown(time)}")
     return seconds

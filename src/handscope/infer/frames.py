@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.errors import ImageError, VideoError, missing_extra
+from handscope.errors import ImageError, VideoError, missing_extra, shown
 from handscope.infer.decoding import Picture, rgb_of
 from handscope.infer.decoding import suffixes as picture_suffixes
 from handscope.infer.exif import TURNS, turned
@@ -59,6 +59,8 @@ def is_video(path: str | Path) -> bool:
     """Whether a file is a video, by how it begins; if the beginning says nothing, by its suffix or by trying."""
     path = as_path(path)
     try:
+        if not path.is_file():  # a pipe would keep us waiting
+            return False
         with path.open("rb") as file:
             start = file.read(512)
     except (OSError, ValueError):
@@ -152,9 +154,8 @@ class VideoReader:
 
     `rate` is the mean frame rate, `count` how many frames there should be (0 if the file does not say). `broken` is how
     many packets could not be decoded so far, `lost` the frames that are missing for it, whose numbers nobody else
-    gets. `start` is the time of the first frame, once it
-    was read: 0, or later if the sound begins earlier. `pixel_aspect` is how many times as wide as high the pixels are;
-    `notes` say what was chosen.
+    gets. `start` is the time of the first frame, once it was read: 0, or later if the sound begins earlier.
+    `pixel_aspect` is how many times as wide as high the pixels are; `notes` say what was chosen.
     """
 
     def __init__(self, path: str | Path, *, threads: int | None = None) -> None:
@@ -203,7 +204,7 @@ class VideoReader:
         first = last = None
         index, told = -1, 0.0
         numbers = _Numbers(self.rate)
-        for frame in self._decoded(numbers):
+        for frame, picture in self._decoded(numbers):
             time, missing = frame.time, numbers.lost_before(frame)
             if time is None or (last is not None and time <= last):
                 time = 0.0 if last is None else last + 1 / self.rate
@@ -214,7 +215,7 @@ class VideoReader:
             after = before if index >= 0 else told - (missing + 1) / self.rate
             self._lose(range(index + 1, index + 1 + missing), after, told)
             index += 1 + missing
-            yield index, told, _upright(frame)
+            yield index, told, picture
         if index < 0:
             broken = f" ({self.broken} could not be decoded)" if self.broken else ""
             raise VideoError(f"{self.path}: no frame of this video could be read{broken}; copy or export it again")
@@ -227,15 +228,17 @@ class VideoReader:
             time = max(after + (before - after) * place / (len(numbers) + 1), 0.0)
             self.lost.append(Lost(number, time, f"frame {number} of {self.path.name} cannot be decoded"))
 
-    def _decoded(self, numbers: _Numbers) -> Iterator[Any]:
-        """Sound frames; `numbers` hears of every packet and every damage. A file that ends in the middle just ends."""
+    def _decoded(self, numbers: _Numbers) -> Iterator[tuple[Any, Picture]]:
+        """Sound frames and their pictures; `numbers` hears of every packet and every damage. A file that ends in the
+        middle just ends.
+        """
         packets = self._container.demux(self._stream)
         while True:
             try:
                 packet = next(packets)
             except StopIteration:
                 return
-            except self._av.FFmpegError:
+            except Exception:  # of a damaged file PyAV may raise anything, names that are no UTF-8 included
                 self.broken += 1
                 return
             numbers.expect(packet)
@@ -245,8 +248,8 @@ class VideoReader:
                         self.broken += 1
                         numbers.damaged = True
                     else:
-                        yield frame
-            except self._av.FFmpegError:
+                        yield frame, _upright(frame)
+            except Exception:
                 self.broken += 1
                 numbers.damaged = True
 
@@ -386,10 +389,10 @@ def check_rate(fps: float) -> float:
     """Frames a second, or one sentence if they are none."""
     try:
         rate = float(fps)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         rate = 0.0
     if not 0 < rate < float("inf"):
-        raise VideoError(f"fps must be a positive number of frames a second, got {fps!r}")
+        raise VideoError(f"fps must be a positive number of frames a second, got {shown(fps)}")
     return rate
 
 
@@ -468,7 +471,7 @@ class Pictures:
                 yield index, index / self._rate, take_picture(item)
                 continue
             pair = isinstance(item, tuple | list) and len(item) == 2 and not isinstance(item[0], str | Path)
-            if not pair or np.ndim(item[0]) > 0:
+            if not pair or isinstance(item[0], list | tuple) or np.ndim(item[0]) > 0:
                 raise VideoError("frames come as pairs (seconds, picture); pictures alone need fps, how many a second")
             yield index, item[0], take_picture(item[1])
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from handscope.errors import ImageError
+from handscope.errors import ImageError, shown
 from handscope.infer.decoding import Picture, damaged, decode_picture, rgb_of, suffixes, to_rgb
 from handscope.infer.exif import read_exif, turned
 from handscope.paths import as_path, is_file, list_folder, read_bytes
@@ -80,7 +80,10 @@ def to_rgb_array(image: Source) -> NDArray[np.uint8]:
 
 def _of_array(given: object) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     detach = getattr(given, "detach", None)  # a tensor of torch, perhaps with a gradient or on another device
-    array = np.asarray(given if detach is None else detach().cpu())
+    try:
+        array = np.asarray(given if detach is None else detach().cpu())
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ImageError(f"a picture is a path, a PIL image or an array, got {shown(given)}") from error
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or 0 in array.shape:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, shown
 from handscope.geometry.camera import Camera
 from handscope.geometry.crops import Crop
 from handscope.geometry.masks import CroppedMask
@@ -28,6 +28,8 @@ AnyHand = TypeVar("AnyHand", bound=Hand)
 
 SMALLEST_PX = 16
 """Pictures with a shorter side than this show no hand that could be read."""
+FARTHEST = 4
+"""So many longer sides a box may reach out of its picture: OpenCV's mirrored border takes as long as it is far."""
 SQUARE = 0.02
 """Pixels that are wider than high, or higher than wide, by less than this are square."""
 
@@ -117,6 +119,8 @@ def one_each(given: Sequence[Given | None] | None, count: int, name: str) -> lis
     """`given` for each of `count` pictures; None is for all."""
     if given is None:
         return [None] * count
+    if not isinstance(given, list | tuple) and np.ndim(given) == 0:  # type: ignore[arg-type]
+        raise HandscopeError(f"{name}: a list with one for each of {count} pictures, got {shown(given)}")
     if len(given) != count:
         raise HandscopeError(f"{name}: {len(given)} given for {count} pictures; give one for each")
     return list(given)
@@ -124,14 +128,22 @@ def one_each(given: Sequence[Given | None] | None, count: int, name: str) -> lis
 
 def check_boxes(boxes: ArrayLike, width: int, height: int) -> NDArray[np.float64]:
     """`boxes` as float64 (n, 4), or one sentence on what is wrong with them."""
-    array = np.asarray(boxes, np.float64)
-    array = array.reshape(-1, 4) if array.size % 4 == 0 and array.ndim <= 2 else array
-    if array.ndim != 2 or not np.isfinite(array).all():
-        raise HandscopeError(f"boxes must be (n, 4) numbers x0, y0, x1, y1; got shape {np.shape(boxes)}")
+    try:
+        array = np.asarray(boxes, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        array = np.full(1, np.nan)
+    if array.size == 0:
+        return np.zeros((0, 4))
+    array = np.atleast_2d(array)
+    if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
+        raise HandscopeError(f"boxes must be (n, 4) finite numbers x0, y0, x1, y1; got {shown(boxes)}")
+    farthest = FARTHEST * max(width, height)
     for x0, y0, x1, y1 in array:
         text = f"box {x0:g},{y0:g},{x1:g},{y1:g}"
         if x1 - x0 < 4 or y1 - y0 < 4:
             raise HandscopeError(f"{text}: must be x0,y0,x1,y1 with x1 > x0 and y1 > y0, 4 px at least")
         if x0 >= width or y0 >= height or x1 <= 0 or y1 <= 0:
             raise HandscopeError(f"{text}: lies outside the picture of {width} x {height} px")
+        if max(-x0, -y0, x1 - width, y1 - height) > farthest:
+            raise HandscopeError(f"{text}: reaches too far outside the picture of {width} x {height} px to be a hand's")
     return array

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, shown
 from handscope.geometry.crops import Crop
 from handscope.hand.assets import HandAsset, load_asset
 from handscope.hand.conventions import check_convention
@@ -59,6 +59,10 @@ class Models:
         return self.presence(list(zip(images, crops, strict=True)))
 
 
+MOST_THREADS, MOST_TILES = 1024, 64
+"""More than these are mistakes, and ONNX Runtime does not survive some of them."""
+
+
 def open_models(
     weights: str | Path | None = None,
     hand_model: str | Path | None = None,
@@ -69,6 +73,9 @@ def open_models(
     joint_convention: str | None = None,
 ) -> Models:
     """The networks, checked and opened; the arguments are those of `handscope.load`."""
+    _check_number("threads", 1 if threads is None else threads, int, 1, MOST_THREADS)
+    _check_number("tiles", tiles, int, 1, MOST_TILES)
+    _check_number("min_score", MIN_SCORE if min_score is None else min_score, float, 0, 1)
     convention = None if joint_convention is None else check_convention(joint_convention)
     estimator = Estimator(open_network("estimator", weights, threads))
     detector = open_network("detector", weights, threads)
@@ -81,6 +88,14 @@ def open_models(
         presence=Presence(open_network("presence", weights, threads)),
         min_score=least,
     )
+
+
+def _check_number(name: str, given: object, kind: type, least: float, most: float) -> None:
+    """HandscopeError unless an argument is a number of that kind and within its bounds."""
+    kinds = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+    if isinstance(given, bool) or not isinstance(given, kinds) or not least <= given <= most:
+        whole = "a whole number" if kind is int else "a number"
+        raise HandscopeError(f"{name} must be {whole} from {least} to {most}, got {shown(given)}")
 
 
 def _assembler(estimator: Estimator, asset: HandAsset, convention: JointConvention | None) -> Assembler:

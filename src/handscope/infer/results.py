@@ -86,7 +86,7 @@ class FoundHand(_Written, Hand):
 
     def to_json(self) -> str:
         """`to_dict` as text."""
-        return json.dumps(self.to_dict())
+        return json.dumps(self.to_dict(), allow_nan=False)
 
     def to_retargeting(self) -> NDArray[np.float64]:
         """Joints (21, 3) as dex-retargeting takes them: metres about the wrist, in its MANO frame."""

@@ -16,6 +16,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.errors import HandscopeError
 from handscope.geometry.boxes import best_of_each, box_area, box_centre, box_iou, longer_side, shared_area, tight_box
 from handscope.geometry.camera import Camera
 from handscope.geometry.crops import Crop, crop_around, upright_frame
@@ -151,6 +152,8 @@ class Tracker:
 
     def __init__(self, models: Models, config: TrackingConfig | None = None) -> None:
         self.models = models
+        if config is not None and not isinstance(config, TrackingConfig):
+            raise HandscopeError(f"config must be a TrackingConfig, got a {type(config).__name__}")
         self.config = config or TrackingConfig()
         self._numbers = count()
         self._clock = Clock(on_step_back=self.config.on_step_back, patience_s=self.config.longest_gap_s)

@@ -99,13 +99,16 @@ class OverlayWriter:
         """Write what the encoder still holds and the file's index."""
         if self._open is None:
             return
-        container, stream = self._open
+        (container, stream), self._open = self._open, None
         try:
-            container.mux(stream.encode(None))
-        finally:
-            container.close()
-            self._open = None
-            self._file.finish()
+            try:
+                container.mux(stream.encode(None))
+            finally:
+                container.close()
+        except BaseException:  # without its end nobody can play it
+            self._file.discard()
+            raise
+        self._file.finish()
 
 
 class LinesWriter:
@@ -128,7 +131,7 @@ class LinesWriter:
         self._append(told)
 
     def _append(self, row: dict[str, Any]) -> None:
-        self._file.write(json.dumps(row) + "\n")
+        self._file.write(json.dumps(row, allow_nan=False) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -168,9 +171,13 @@ class TableWriter:
 
     def close(self) -> None:
         """Write the rows that remain and the footer."""
-        self._flush()
-        self._writer.close()
-        self._content.close()
+        try:
+            with self._content:
+                self._flush()
+                self._writer.close()
+        except BaseException:  # without its footer nobody can read it
+            self._file.discard()
+            raise
         self._file.finish()
 
 

@@ -145,9 +145,9 @@ def to_json(
     """`to_dict` as text: one line per field of a hand."""
     content = dict(to_dict(hands, width=width, height=height, source=source, notes=notes))
     listed = cast(list[HandDict], content.pop("hands"))
-    head = json.dumps(content, indent=1)[:-2]
+    head = json.dumps(content, indent=1, allow_nan=False)[:-2]
     each = [
-        "  {\n" + ",\n".join(f"   {json.dumps(k)}: {json.dumps(v)}" for k, v in hand.items()) + "\n  }"
+        "  {\n" + ",\n".join(f"   {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in hand.items()) + "\n  }"
         for hand in listed
     ]
     return head + ',\n "hands": [' + ("\n" + ",\n".join(each) + "\n " if each else "") + "]\n}\n"

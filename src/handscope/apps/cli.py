@@ -24,6 +24,7 @@ COMMANDS = {
     "serve": ("handscope.apps.serve", "an HTTP service: POST /v1/hands"),
     "synth": ("handscope.apps.synth", "draw labelled pictures of hands into shards"),
     "train": ("handscope.train.command", "train the network by a recipe; resumes by itself"),
+    "ablate": ("handscope.apps.ablate", "a grid of training runs, its tables, and what they confirm"),
     "export": ("handscope.apps.export", "turn a checkpoint into the ONNX files that `--weights` takes"),
     "data": ("handscope.apps.data", "check a dataset on disk: counts, damage, joint order, unit, side, camera"),
     "predict-dataset": ("handscope.apps.predict", "keep a model's answers for every hand of a dataset"),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from handscope.data.catalog import open_dataset, open_shards
 from handscope.data.mixture import CropMixture, Source
+from handscope.data.partly_labelled import PartlyLabelled
 from handscope.data.photos import PhotoDataset
 from handscope.data.transforms import CropConfig, PhotometricConfig
 from handscope.types import HandModel, SampleSource
@@ -16,12 +17,14 @@ from handscope.types import HandModel, SampleSource
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
     """Where pictures come from: a folder of shards, photographs with labels, or a dataset of the catalog by `name`
-    (with its reader's `options`); chosen with `weight`.
+    (with its reader's `options`); chosen with `weight`. `labelled` is the share of its pictures that keep their labels;
+    of the others the consistency alone learns.
     """
 
     kind: Literal["shards", "photos", "dataset"]
     path: str
     weight: float = 1.0
+    labelled: float = 1.0
     labels: str | None = None
     name: str | None = None
     options: dict[str, str] = field(default_factory=dict)
@@ -50,6 +53,11 @@ def open_mixture(
 
 def open_source(source: SourceConfig) -> SampleSource:
     """The samples of one source; HandscopeError if there are none."""
+    samples = _open(source)
+    return samples if source.labelled == 1 else PartlyLabelled(samples, source.labelled)
+
+
+def _open(source: SourceConfig) -> SampleSource:
     if source.kind == "photos":
         return PhotoDataset(source.path, source.labels, split="train")
     if source.kind == "dataset":

@@ -1,0 +1,129 @@
+"""`handscope ablate` from a file to a report: killed in the middle and gone on with, it says the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from handscope.ablation.study import jobs_of, read_study, scores_name
+from handscope.apps import ablate
+from handscope.errors import HandscopeError
+from handscope.train import checkpoint
+
+RECIPE = {
+    "kind": "estimator",
+    "network": {
+        "crop": 64, "stacks": 2, "stem": [8, 8], "channels": 8, "backbone": "pyramid",
+        "pyramid": {"channels": [8, 8, 8, 8], "blocks": [1, 1, 1, 1]},
+        "regressor": [8, 8], "regressor_hidden": 16, "heads": [],
+    },
+    "crop": {"size": 64, "mask_size": 32, "mirror_prob": 0.0},
+    "objective": {"silhouette_px": 16},
+    "loop": {"steps": 6, "batch": 2, "warmup_steps": 1, "log_every": 1, "checkpoint_minutes": 0.0},
+}  # fmt: skip
+
+
+def write_study(folder: Path, **changes) -> Path:
+    """Two cells, two seeds, eight rendered pictures to train on and six to score on."""
+    shards = {"size": 64, "share_second": 0.0}
+    study = {
+        "title": "tiny",
+        "train": "recipe.yaml",
+        "recipe": {"sources": [{"kind": "shards", "path": str(folder / "train")}]},
+        "data": [
+            {"out": str(folder / "train"), "count": 8, "seed": 1, "options": shards},
+            {"out": str(folder / "test"), "count": 6, "seed": 2, "options": shards},
+        ],
+        "evaluate": {"rendered": {"kind": "shards", "path": str(folder / "test")}},
+        "primary": "rendered",
+        "seeds": [0, 1],
+        "cells": {
+            "two": {"printed": {"mask": 0.9}},
+            "one": {"recipe": {"network": {"stacks": 1}}, "printed": {"mask": 0.8}},
+        },
+        "claims": [{"claim": "two beat one", "better": "two", "worse": "one", "columns": ["mask", "joints_3d"]}],
+    }
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(study | changes))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A study whose runs are all done, and the folder of the runs."""
+    folder = tmp_path_factory.mktemp("study")
+    path = write_study(folder)
+    assert ablate.main([str(path), "--out", str(folder / "runs")]) == 0
+    return path, folder / "runs"
+
+
+def test_a_killed_grid_goes_on_and_ends_with_the_same_table(whole, tmp_path):
+    """kill -9 of the whole command while a run learns; another command then finishes it."""
+    path, runs = whole
+    again = tmp_path / "runs"
+    shutil.copytree(runs, again)
+    lost = next(job for job in jobs_of(read_study(path)) if job.cell == "two" and job.seed == 1)
+    shutil.rmtree(again / lost.name)
+    shutil.rmtree(again / "tiny")
+    command = [sys.executable, "-W", "ignore", "-m", "handscope.apps.cli", "ablate", str(path), "--out", str(again)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    kept, deadline = again / lost.name / checkpoint.NAME, time.monotonic() + 120
+    while not kept.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert kept.exists() and not (again / "tiny").exists()
+    assert ablate.main([str(path), "--out", str(again)]) == 0
+    steps = [json.loads(line).get("step") for line in (again / lost.name / "log.jsonl").read_text().splitlines()]
+    assert steps.count(0) == 1 and max(steps) == 5  # gone on with, not begun anew
+    for name in ("table.json", "table.csv", "report.md"):
+        assert (again / "tiny" / name).read_bytes() == (runs / "tiny" / name).read_bytes()
+
+
+def test_the_report_has_every_row_claim_and_printed_number(whole):
+    path, runs = whole
+    content = json.loads((runs / "tiny" / "table.json").read_text())
+    assert set(content["tables"]["rendered"]) == {"two", "one"}
+    assert set(content["tables"]["rendered"]["one"]) >= {"joints_2d", "joints_2d_mesh", "mask", "mask_mesh", "mesh"}
+    assert [claim["column"] for claim in content["claims"]] == ["mask", "joints_3d"]
+    mask = content["claims"][0]
+    assert mask["printed"] == 0.1 and mask["interval"][0] < mask["difference"] < mask["interval"][1]
+    assert mask["verdict"] in ("confirmed", "refuted", "undecided")
+    text = (runs / "tiny" / "report.md").read_text()
+    assert "| two | 2 |" in text and "(0.900)" in text and "two beat one" in text
+    assert (runs / "tiny" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert all((runs / job.name / scores_name(read_study(path))).exists() for job in jobs_of(read_study(path)))
+
+
+def test_the_cost_is_said_beforehand_and_nothing_is_begun(tmp_path, capsys):
+    path = write_study(tmp_path)
+    assert ablate.main([str(path), "--out", str(tmp_path / "runs"), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "4 runs" in said and "hours of one core left" in said and "14 pictures to render" in said
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "train").exists()
+
+
+def test_a_run_that_fails_is_named_and_the_others_are_done(whole):
+    """In the folder of runs that are done, whose cells need not run again."""
+    path, runs = whole
+    study = yaml.safe_load(path.read_text())
+    nowhere = str(path.parent / "nowhere")
+    study["cells"] = {"bad": {"recipe": {"sources": [{"kind": "shards", "path": nowhere}]}}, **study["cells"]}
+    other = path.with_name("failing.yaml")
+    other.write_text(yaml.safe_dump(study | {"seeds": [0]}, sort_keys=False))
+    with pytest.raises(HandscopeError, match=r"bad, seed 0 failed \(handscope: .*nowhere"):
+        ablate.main([str(other), "--out", str(runs)])
+    bad = next(job for job in jobs_of(read_study(other)) if job.cell == "bad")
+    assert not (runs / bad.name / checkpoint.NAME).exists()
+    assert ablate.main([str(other), "--out", str(runs), "--report-only"]) == 0
+    assert "2 of 3 runs are done" in (runs / "failing" / "report.md").read_text()

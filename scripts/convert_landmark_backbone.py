@@ -82,7 +82,7 @@ def state(model: openvino.Model) -> dict[str, NDArray[np.float16]]:
 
 def auxiliary(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
     """The layers from pooled features to 21 joints (x, y), in crop sides: weight (42, 1152), bias (42,); and to the
-    logits of a right hand and of a hand at all (`presence`): weight (1, 1152), bias (1,) each.
+    logits of a right hand and of a hand at all (`present`): weight (1, 1152), bias (1,) each.
 
     The original gives the probability of its label "Left", which, as it takes pictures for mirrored, is a right hand.
     """
@@ -94,8 +94,8 @@ def auxiliary(model: openvino.Model) -> dict[str, NDArray[np.float32]]:
         "auxiliary.joints.bias": places[1].reshape(-1),
         "auxiliary.right.weight": weight,
         "auxiliary.right.bias": bias,
-        "presence.weight": presence[0],
-        "presence.bias": presence[1],
+        "present.weight": presence[0],
+        "present.bias": presence[1],
     }
 
 

@@ -57,7 +57,8 @@ class HandLabel:
     (no forearm), 0-255. `theta` (15, 3) axis-angle, `beta` (10,), `R` (3, 3) and `T` (3,) place the RIGHT hand of
     `hand_model`; for a left hand they are those of the picture mirrored left to right. `box` is (x0, y0, x1, y1) px.
     `tone` is the skin's, 0 (lightest) to 10 (darkest), known of rendered hands. `frame` is for pictures whose labels do
-    not say where the hand is. Parameters that do not say whose they are raise ValueError.
+    not say where the hand is. `present` is false for a place that was taken for a hand and is none. Parameters that do
+    not say whose they are raise ValueError.
     """
 
     handedness: Handedness | None = None
@@ -76,6 +77,7 @@ class HandLabel:
     joint_convention: JointConvention = "anatomical"
     tone: float | None = None
     frame: HandFrame | None = None
+    present: bool | None = True
 
     def __post_init__(self) -> None:
         if self.hand_model is None and any(value is not None for value in (self.theta, self.beta, self.R)):
@@ -218,7 +220,8 @@ class Batch:
     (b,) in crop widths with `focal_known` (b,); `right` (b,) 1 where the crop shows a right hand, with `right_known`
     (b,). `as_right` (b,) is true where it does by its label or by the guess that it was cropped by: only there may the
     hand model, a right one, learn. Where the crop shows a left hand (a wrong mirroring, on purpose), or perhaps does,
-    nothing in 3D is known. `regressor` (b, 21, 21) makes the joints of the label's convention of those of the network's
+    nothing in 3D is known. `present` (b,) is 1 where the crop shows a hand, 0 where something was taken for one, with
+    `present_known` (b,). `regressor` (b, 21, 21) makes the joints of the label's convention of those of the network's
     hand model; None where all are the model's own. `labels` has what else a crop's example holds, by its names: labels
     of heads that few networks have.
     """
@@ -239,6 +242,8 @@ class Batch:
     right: Tensor
     right_known: Tensor
     as_right: Tensor
+    present: Tensor
+    present_known: Tensor
     regressor: Tensor | None = None
     labels: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -300,10 +305,13 @@ class BlockPrediction:
 
 @dataclass(frozen=True, kw_only=True)
 class AuxiliaryPrediction:
-    """What the head on a backbone's pooled features says: `joints_2d` (b, 21, 2) crop px, `right` (b,) as a logit."""
+    """What the heads on a backbone's pooled features say: `joints_2d` (b, 21, 2) crop px; `right` and, of an aligner,
+    `present` (b,) as logits.
+    """
 
     joints_2d: Tensor
     right: Tensor
+    present: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

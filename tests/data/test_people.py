@@ -80,7 +80,7 @@ def test_a_crowd_is_not_complete(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(HandscopeError, match=r"teachers\.jsonl: cannot be read .* folder that holds people"):
+    with pytest.raises(HandscopeError, match=r"teachers\.jsonl: no such file; .* folder that holds people"):
         PeopleDataset(tmp_path)
     people = PeopleDataset(write(tmp_path, {}, []))
     (tmp_path / "people" / "0.png").unlink()

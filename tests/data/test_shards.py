@@ -55,7 +55,14 @@ def test_round_trip_keeps_labels_and_nearly_the_picture(tmp_path: Path) -> None:
         np.testing.assert_array_equal(a.visible, b.visible)
         np.testing.assert_array_equal(a.joints_2d_known, b.joints_2d_known)
         np.testing.assert_array_equal(a.mask, b.mask)
-        assert b.joints_3d is None and b.T is None
+        assert b.joints_3d is None and b.T is None and b.present is True
+
+
+def test_what_is_no_hand_comes_back_as_none(tmp_path: Path) -> None:
+    places = tuple(HandLabel(box=np.array([5.0, 4, 29, 19]), present=present) for present in (False, None))
+    original = Sample(key="a", source="test", image=np.zeros((40, 40, 3), np.uint8), hands=places)
+    (read,) = ShardReader([write(tmp_path / "a.tar", [original])])
+    assert [hand.present for hand in read.hands] == [False, None]
 
 
 @pytest.mark.parametrize("one", [sample(1, hands=0), sample(1, masks=False)])

@@ -14,7 +14,7 @@ from handscope.evaluation import protocols
 from handscope.evaluation.crops_dev import CropsDev
 from handscope.evaluation.real import Column, Model, report, spread
 from handscope.evaluation.real import bench as bench_columns
-from handscope.geometry.boxes import tight_box
+from handscope.geometry.boxes import HAND_MARGIN, tight_box
 from handscope.geometry.camera import project
 from handscope.geometry.masks import CroppedMask
 from handscope.types import Hand, HandLabel, Sample
@@ -155,7 +155,7 @@ def test_the_forearm_is_behind_the_wrist() -> None:
 def test_photographs_count_finds_and_false_alarms() -> None:
     joints = hand_joints()
     hand = make_hand(joints)
-    box = tight_box(hand.joints_2d, protocols.HAND_MARGIN)
+    box = tight_box(hand.joints_2d, HAND_MARGIN)
     known = np.zeros(21, bool)
     known[[4, 8]] = True
     label = HandLabel(box=box, joints_2d=hand.joints_2d + np.array([5, 0]), joints_2d_known=known)

@@ -61,3 +61,14 @@ def test_errors_misses_and_false_alarms_are_counted() -> None:
     assert list(parts["skin tone"]) == ["1", "5"] and list(parts["view"]) == ["back"]
     assert summary(rows, pictures=2, alarms=alarms)["false_alarms_per_picture"] == 0.5
     assert "| skin tone | 1 | 1 | 100.0 % | 5.00 |" in report(rows, pictures=2, alarms=alarms)
+
+
+def test_hidden_joints_are_told_with_the_precision_of_the_surest() -> None:
+    """Four of 21 are hidden: told first, second and fifth, and the fourth of them last of all."""
+    hand, asset = posed_hand(320, 240), load_asset()
+    told = np.linspace(0.1, 0.4, 21)
+    told[[17, 18, 3, 4, 19]] = (0.95, 0.9, 0.85, 0.8, 0.75)
+    told[20] = 0.0
+    row = measure(labelled(hand), pictured(), [replace(hand, joint_visibility=1 - told)], asset)
+    assert scores([row])["covered_ap"] == pytest.approx((1 + 1 + 3 / 5 + 4 / 21) / 4)
+    assert "covered_ap" not in scores([measure(labelled(hand), pictured(), [hand], asset)])

@@ -45,7 +45,7 @@ def test_only_pictures_of_the_split_that_were_looked_at(data: Path) -> None:
     scene, picture = people[0]
     assert scene.sides == ("left",) and picture.shape == (48, 64, 3) and picture[0, 0].tolist() == [0, 0, 255]
     assert people.scenes[1].is_empty and not people.scenes[0].is_empty
-    with pytest.raises(HandscopeError, match=r"people/index\.jsonl: cannot be read"):
+    with pytest.raises(HandscopeError, match=r"people/index\.jsonl: no such file"):
         People(data / "nowhere")
 
 

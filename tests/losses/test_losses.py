@@ -153,6 +153,8 @@ def example_batch(joints) -> Batch:
         right=torch.tensor([1.0, 0.0]),
         right_known=YES,
         as_right=torch.tensor([True, False]),
+        present=torch.ones(2),
+        present_known=YES,
     )
 
 
@@ -214,7 +216,7 @@ def test_a_hand_shown_the_wrong_way_round_trains_no_mesh(joints):
 
 
 def test_the_auxiliary_head_learns_from_known_labels_alone(joints):
-    auxiliary = AuxiliaryPrediction(joints_2d=torch.zeros(2, 21, 2), right=torch.zeros(2))
+    auxiliary = AuxiliaryPrediction(joints_2d=torch.zeros(2, 21, 2), right=torch.zeros(2), present=torch.zeros(2))
     known = NONE.clone()
     known[1, 3] = True
     batch = dataclasses.replace(
@@ -229,6 +231,7 @@ def test_the_auxiliary_head_learns_from_known_labels_alone(joints):
     assert terms["auxiliary"].value.tolist() == pytest.approx([0.0, 0.2])  # a tenth of the crop across and down
     assert terms["auxiliary_right"].value.tolist() == pytest.approx([math.log(2), 0.0])
     assert terms["auxiliary_right"].known.tolist() == [True, False]
+    assert terms["present"].value.tolist() == pytest.approx([math.log(2)] * 2)
 
 
 def test_means_are_over_what_is_known(joints):
@@ -270,6 +273,21 @@ def test_a_hand_of_unknown_side_trains_no_mesh_unless_the_head_takes_it_for_righ
     for name in ("joints_2d", "silhouette", "consistency_joints", "consistency_mask"):
         assert terms[name].known.tolist() == [True, False], name
     assert not terms["right"].known.any() and terms["heatmap"].known.all()
+
+
+def test_what_is_no_hand_teaches_presence_alone(joints):
+    """Even where the network takes it for a right hand."""
+    nothing = dict.fromkeys(("joints_2d_known", "joints_3d_known"), NONE)
+    nothing |= dict.fromkeys(("mask_known", "model_known", "focal_known", "right_known", "as_right"), NO)
+    batch = dataclasses.replace(example_batch(joints), present=torch.zeros(2), **nothing)
+    prediction = example_prediction()
+    prediction.last.heads["right"].data.fill_(9.0)
+    prediction.last.heads["present"] = torch.tensor([[0.0], [5.0]])
+    terms = block_terms(prediction.last, batch, FACES, ObjectiveConfig(consistency=1.0))
+    assert {name for name, term in terms.items() if term.known.any()} == {"present"}
+    assert terms["present"].value.tolist() == pytest.approx([math.log(2), math.log1p(math.exp(5.0))])
+    unsure = dataclasses.replace(batch, present_known=torch.tensor([True, False]))
+    assert block_terms(prediction.last, unsure, FACES, ObjectiveConfig())["present"].known.tolist() == [True, False]
 
 
 def test_parameters_that_are_not_known_do_not_teach(joints):

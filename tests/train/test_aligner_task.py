@@ -10,11 +10,11 @@ import torch
 
 from handscope.data.mixture import collate
 from handscope.data.shards import ShardWriter
-from handscope.data.transforms import CropConfig
+from handscope.data.transforms import CropConfig, PhotometricConfig
 from handscope.evaluation.aligner_dev import AlignerDev
 from handscope.infer.aligner import Aligner
 from handscope.infer.weights import open_network
-from handscope.nn.aligner import ExportedAligner, HandAligner
+from handscope.nn.aligner import AlignerConfig, ExportedAligner, HandAligner
 from handscope.train import checkpoint
 from handscope.train.aligner import AlignerRun, AlignerTask
 from handscope.train.export import TOLERANCE, export
@@ -38,7 +38,8 @@ def run(tmp_path) -> AlignerRun:
             label = HandLabel(handedness=side, joints_2d=joints, joints_2d_known=np.ones(21, bool))
             writer.write(Sample(key=side, source="painted", image=image, hands=(label,)))
     source = SourceConfig(kind="shards", path=str(tmp_path / "shards"))
-    return AlignerRun(sources=[source], photometric=dataclasses.replace(AlignerRun(sources=[]).photometric, erase=0.0))
+    photometric = dataclasses.replace(PhotometricConfig(), erase=0.0)
+    return AlignerRun(sources=[source], network=AlignerConfig(present=True), photometric=photometric)
 
 
 def test_a_batch_is_learnt_by_heart(run: AlignerRun) -> None:
@@ -78,7 +79,8 @@ def test_crops_must_be_of_the_networks_size(run: AlignerRun) -> None:
 def test_what_ships_says_what_was_learnt(run: AlignerRun, tmp_path) -> None:
     network = AlignerTask(run).network
     with torch.no_grad():
-        network.auxiliary.joints.weight.mul_(0.1)  # random features are larger than learnt ones
+        for layer in (network.auxiliary.joints, network.present):
+            layer.weight.mul_(0.1)  # random features are larger than learnt ones
     path = tmp_path / checkpoint.NAME
     header = {"step": 3, "commit": "abc", "config": dataclasses.asdict(run)}
     checkpoint.save(path, network, network, torch.optim.AdamW(network.parameters()), header)
@@ -88,9 +90,10 @@ def test_what_ships_says_what_was_learnt(run: AlignerRun, tmp_path) -> None:
     crops = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
     told = Aligner(open_network("aligner", tmp_path / "weights")).network.run(crops)
     with torch.no_grad():
-        joints, right = ExportedAligner(network.half().float()).eval()(torch.from_numpy(crops))
+        joints, right, presence = ExportedAligner(network.half().float()).eval()(torch.from_numpy(crops))
     np.testing.assert_allclose(told["joints"], joints, atol=0.02)
     np.testing.assert_allclose(told["right"], right, atol=1e-3)
+    np.testing.assert_allclose(told["presence"], presence, atol=1e-3)
 
 
 def test_a_perfect_answer_scores_so(monkeypatch) -> None:

@@ -19,7 +19,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = HandPresence()
     path = tmp_path_factory.mktemp("init") / "landmark.safetensors"
-    tensors = network.backbone.state_dict() | {f"presence.{k}": v for k, v in network.presence.state_dict().items()}
+    tensors = network.backbone.state_dict() | {f"present.{k}": v for k, v in network.presence.state_dict().items()}
     save_file(tensors, path, {"source": "hand_landmark_full", "license": "Apache-2.0"})
     return path
 

@@ -160,6 +160,22 @@ def test_frozen_blocks_do_not_learn_and_a_backbone_needs_its_place():
         build(paper.network, paper.start)
 
 
+def test_only_what_is_named_learns():
+    """Statistics of batch norms stay too, and a part that is frozen stays frozen."""
+    small = ["--network.channels", "8", "--network.regressor", "[8]", "--start.backbone", "null"]
+    config = recipe("small", *small, "--start.only", "[heads.present]")
+    network = build(config.network, config.start)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    crops = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8)
+    optimiser = torch.optim.SGD(network.parameters(), 0.1)
+    network(crops).last.heads["present"].sum().backward()
+    optimiser.step()
+    moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == {"heads.present.weight", "heads.present.bias"}
+    with pytest.raises(HandscopeError, match=r"start\.only: no weights that learn begin with heads\.nothing"):
+        build(config.network, dataclasses.replace(config.start, only=["heads.nothing"]))
+
+
 def test_no_shards_is_one_clear_sentence(tmp_path):
     sources = f'[{{"kind": "shards", "path": "{tmp_path}"}}]'
     config = recipe("small", "--start.backbone", "null", "--sources", sources, "--dev", "null")

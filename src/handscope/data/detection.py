@@ -21,14 +21,11 @@ from torch.utils.data import Dataset
 
 from handscope.data.transforms import LEAST_JOINTS, Example, PhotometricConfig, change_light
 from handscope.errors import HandscopeError
-from handscope.geometry.boxes import box_centre, longer_side, shared_area, tight_box
+from handscope.geometry.boxes import HAND_MARGIN, box_centre, longer_side, shared_area, tight_box
 from handscope.geometry.crops import FILL, Crop, upright_frame
 from handscope.types import HandLabel, Sample, SampleSource
 
 Image = NDArray[np.uint8]
-
-HAND_MARGIN = 0.06
-"""How much further a human's box of a hand reaches than its joints', in the latter's larger extent."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,18 @@ def read_json(path: Path) -> Any:
         raise AssetError(f"{path}: cannot be read ({problem.strerror}); {AGAIN}") from problem
     except ValueError as problem:
         raise AssetError(f"{path}: not whole JSON ({problem}); {AGAIN}") from problem
+
+
+def read_json_lines(path: Path, remedy: str = AGAIN) -> list[dict[str, Any]]:
+    """The objects of a JSON Lines file, gzipped or not; HandscopeError, which ends with the `remedy`, if it is none."""
+    try:
+        data = path.read_bytes()
+        text = gzip.decompress(data) if path.suffix == ".gz" else data
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except FileNotFoundError:
+        raise HandscopeError(f"{path}: no such file; {remedy}") from None
+    except (OSError, ValueError, EOFError, zlib.error) as problem:
+        raise HandscopeError(f"{path}: not a JSON Lines file ({problem}); {remedy}") from problem
 
 
 def read_array(path: Path, *shape: int) -> NDArray[np.float64]:

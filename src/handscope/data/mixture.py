@@ -17,7 +17,10 @@ from torch.utils.data import Dataset, Sampler
 
 from handscope.data.transforms import CropConfig, Example, PhotometricConfig, crop_example, usable
 from handscope.errors import HandscopeError
-from handscope.types import Batch, HandModel, SampleSource
+from handscope.types import Batch, HandLabel, HandModel, SampleSource
+
+NONE_SHARE = 0.4
+"""How often a picture of hands and of places that were taken for some shows the latter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +65,18 @@ class CropMixture(Dataset[Example]):
                 self.skipped += 1
                 warnings.warn(f"skipped: {problem}", stacklevel=2)
                 continue
-            hands = [hand for hand in sample.hands if usable(hand)]
-            if hands:
-                hand = hands[int(rng.integers(len(hands)))]
+            shown = chosen_kind([hand for hand in sample.hands if usable(hand)], rng)
+            if shown:
+                hand = shown[int(rng.integers(len(shown)))]
                 return crop_example(sample, hand, rng, self.crop, self.photometric, self.hand_model)
         raise HandscopeError(f"{source.name}: fifty pictures in a row without a usable hand; check the data")
+
+
+def chosen_kind(hands: Sequence[HandLabel], rng: np.random.Generator) -> Sequence[HandLabel]:
+    """The hands of a picture, or, where something was taken for hands in it, with `NONE_SHARE` those places."""
+    there = [hand for hand in hands if hand.present is not False]
+    none = [hand for hand in hands if hand.present is False]
+    return none if none and (not there or rng.random() < NONE_SHARE) else there
 
 
 def collate(examples: list[Example]) -> Batch:

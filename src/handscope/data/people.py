@@ -8,7 +8,6 @@ chosen.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.errors import HandscopeError, ImageError
+from handscope.data.files import read_json_lines
+from handscope.errors import ImageError
 from handscope.geometry.boxes import box_iou, tight_box
 from handscope.types import HandLabel, Sample
 
@@ -25,6 +25,7 @@ Part = Literal["train", "held-out"]
 
 HELD_OUT = ("openstax2", "stock_misc", "usgov_pif", "webcam_4mina", "webcam_kesharwani")
 """Sources that train nothing: scores are calibrated on them."""
+FOLDER = "give the folder that holds people and videos"
 AGREED, ALIKE = 0.06, 0.1
 """Mean distances, in hand sizes, up to which two machines' joints are a hand, and are those of a hand boxed by eye."""
 PRESENT = 0.8
@@ -41,9 +42,9 @@ class PeopleDataset:
 
     def __init__(self, root: Path | str, part: Part = "train") -> None:
         self.folder = Path(root) / "people"
-        told = {row["file"]: row["hands"] for row in read_lines(self.folder / "teachers.jsonl")}
+        told = {row["file"]: row["hands"] for row in read_json_lines(self.folder / "teachers.jsonl", FOLDER)}
         self.pictures = []
-        for row in read_lines(self.folder / "index.jsonl"):
+        for row in read_json_lines(self.folder / "index.jsonl", FOLDER):
             if row["split"] != "train" or row["use"] != "train" or (row["source"] in HELD_OUT) != (part == "held-out"):
                 continue
             looked_at = row["hands"] is not None
@@ -106,13 +107,3 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
     if pixels is None:
         raise ImageError(f"{path}: missing or not a picture; copy the data again")
     return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON Lines file; HandscopeError if there is none."""
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise HandscopeError(
-            f"{path}: cannot be read ({error}); give the folder that holds people and videos"
-        ) from error

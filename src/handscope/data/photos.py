@@ -7,8 +7,6 @@ only the teacher saw. Human fingertips replace the teacher's.
 
 from __future__ import annotations
 
-import gzip
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.data.files import read_json_lines
 from handscope.data.held_out import is_held_out
 from handscope.errors import HandscopeError, ImageError
 from handscope.skeleton import MIDDLE_MCP, TIPS, WRIST
@@ -24,6 +23,7 @@ from handscope.types import HandLabel, Sample
 
 Split = Literal["train", "held-out"]
 
+FOLDER = "give the folder that holds photos/index.jsonl"
 THUMB_TIP, INDEX_TIP = TIPS[:2]
 
 KNUCKLE_TO_WRIST = {5: 0.06, 9: 0.05, 13: 0.06}
@@ -61,8 +61,8 @@ class PhotoDataset:
         sources: tuple[str, ...] | None = None,
     ) -> None:
         self.root = Path(root)
-        index = _read_lines(self.root / "photos" / "index.jsonl")
-        taught = {row["file"]: row for row in _read_lines(Path(labels))} if labels is not None else {}
+        index = read_json_lines(self.root / "photos" / "index.jsonl", FOLDER)
+        taught = {row["file"]: row for row in read_json_lines(Path(labels))} if labels is not None else {}
         photos = [_photo(row, taught.get(row["file"])) for row in index]
         self.photos = [
             photo
@@ -88,18 +88,6 @@ class PhotoDataset:
             hands=photo.hands,
             complete=True,
         )
-
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON lines file, gzipped or not."""
-    try:
-        data = path.read_bytes()
-        text = gzip.decompress(data) if path.suffix == ".gz" else data
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    except FileNotFoundError:
-        raise HandscopeError(f"{path}: no such file; give the folder that holds photos/index.jsonl") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise HandscopeError(f"{path}: not a JSON lines file ({error}); copy or make it again") from error
 
 
 def _photo(row: dict[str, Any], taught: dict[str, Any] | None) -> Photo:

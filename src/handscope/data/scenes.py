@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.data.people import read_lines, read_photograph
+from handscope.data.files import read_json_lines
+from handscope.data.people import FOLDER, read_photograph
 from handscope.geometry.boxes import box_area
 
 
@@ -51,7 +52,7 @@ class People:
 
     def __init__(self, root: Path | str, split: str = "dev", sources: Collection[str] | None = None) -> None:
         self.folder = Path(root) / "people"
-        rows = read_lines(self.folder / "index.jsonl")
+        rows = read_json_lines(self.folder / "index.jsonl", FOLDER)
         looked_at = [
             row
             for row in rows
@@ -82,7 +83,7 @@ class LabelledClip:
 def labelled_clips(root: Path | str) -> list[LabelledClip]:
     """The clips of `videos` that have labels, by name."""
     folder = Path(root) / "videos"
-    rows = read_lines(folder / "labels.jsonl")
+    rows = read_json_lines(folder / "labels.jsonl", FOLDER)
     return [
         LabelledClip(
             folder / clip,

@@ -55,6 +55,7 @@ def to_members(sample: Sample) -> list[tuple[str, bytes]]:
         entry["hand_model"] = hand.hand_model
         entry["joint_convention"] = hand.joint_convention
         entry["tone"] = None if hand.tone is None else round(hand.tone, 3)
+        entry["present"] = hand.present
         hands.append(entry)
     label = {"K": _rounded(sample.K), "hands": hands, "source": sample.source, "complete": sample.complete}
     members = [("jpg", image.tobytes()), ("json", json.dumps(label, separators=(",", ":")).encode())]
@@ -95,6 +96,7 @@ def from_members(key: str, members: dict[str, bytes]) -> Sample:
                 joint_convention=entry.get("joint_convention", "anatomical"),
                 tone=entry.get("tone"),
                 frame=None,
+                present=entry.get("present", True),
                 **arrays,
                 **flags,
             )

@@ -5,7 +5,7 @@ right ones. Now and then the mirroring is wrong on purpose, so that the handedne
 keeps its 2D labels and loses its 3D ones. So does a hand whose side nobody knows.
 
 A hand needs no joints to be cropped: where its labels do not tell the upright frame, the frame that came with it does
-(`HandLabel.frame`), or its box, or its mask, as the picture has it.
+(`HandLabel.frame`), or its box, or its mask, as the picture has it. A place that is no hand has such a frame alone.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ def crop_example(
         "image": image,
         "right": np.float32(not wrong),  # type: ignore[dict-item]
         "right_known": np.array(hand.handedness is not None),
-        "as_right": np.array(side is not None and not wrong),
+        "as_right": np.array(side is not None and not wrong and hand.present is not False),
+        "present": np.float32(hand.present is not False),  # type: ignore[dict-item]
+        "present_known": np.array(hand.present is not None),
     }
     example |= flat_labels(hand, crop)
     for head in HEADS.values():

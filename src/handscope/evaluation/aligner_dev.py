@@ -43,7 +43,7 @@ class AlignerDev:
         scores = {}
         for name, (images, crops, hands) in self.sets.items():
             parts = [predict(images[i : i + self.batch]) for i in range(0, len(images), self.batch)]
-            joints, right = (np.concatenate(values) for values in zip(*parts, strict=True))
+            joints, right, *_ = (np.concatenate(values) for values in zip(*parts, strict=True))
             rows = []
             for crop, hand, found, shown in zip(crops, hands, joints, right, strict=True):
                 assert hand.joints_2d is not None

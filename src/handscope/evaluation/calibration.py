@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
 from handscope.evaluation import metrics
-from handscope.evaluation.protocols import FOUND_IOU, best_match
+from handscope.evaluation.matching import FOUND_IOU
+from handscope.evaluation.protocols import best_match
 from handscope.files import NewFile
 from handscope.geometry.boxes import longer_side, tight_box
 from handscope.types import Hand, Sample

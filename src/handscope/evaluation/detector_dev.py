@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from handscope.data.people import HELD_OUT
 from handscope.data.scenes import People
+from handscope.evaluation import metrics
 from handscope.evaluation.matching import Matched, match
 from handscope.geometry.boxes import best_of_each, same_place
 from handscope.geometry.looks import shrunk, to_picture
@@ -83,10 +84,7 @@ def average_precision(matched: list[Matched], least_px: float = 0.0) -> float:
             if one.false[k] or (n >= 0 and large[n]):
                 scores.append(one.scores[k])
                 right.append(n >= 0)
-    order = np.argsort(-np.array(scores), kind="stable")
-    hits = np.array(right, bool)[order]
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(precision[hits].sum() / max(hands, 1))
+    return metrics.average_precision(scores, right, hands)
 
 
 def found(matched: list[Matched], least_score: float) -> float:

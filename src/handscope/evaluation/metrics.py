@@ -47,3 +47,13 @@ def mask_iou(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
     """Intersection over union of two masks (h, w); 1 if both are empty."""
     union = np.logical_or(predicted, true).sum()
     return 1.0 if union == 0 else float(np.logical_and(predicted, true).sum() / union)
+
+
+def average_precision(scores: ArrayLike, right: ArrayLike, total: int) -> float:
+    """Area under precision over recall of answers with `scores` (n,), of which some are `right` (n,), where `total`
+    could have been: each right one counts with the precision of what scores no less.
+    """
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
+    hits = np.asarray(right, bool)[order]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(precision[hits].sum() / max(total, 1))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
 from handscope.evaluation.masks import mesh_mask
+from handscope.evaluation.matching import FOUND_IOU
 from handscope.evaluation.predictions import PackedMasks, Predictions
-from handscope.evaluation.protocols import FOUND_IOU, best_match
+from handscope.evaluation.protocols import best_match
 from handscope.evaluation.truth import targets
 from handscope.geometry.camera import Camera
 from handscope.types import FloatArray, Hand, HandLabel, JsonValue, Sample, SampleSource

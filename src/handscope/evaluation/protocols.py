@@ -22,17 +22,16 @@ from numpy.typing import ArrayLike, NDArray
 from handscope.data.photos import INDEX_TIP, THUMB_TIP
 from handscope.evaluation import metrics
 from handscope.evaluation.masks import mesh_mask
-from handscope.geometry.boxes import box_iou, longer_side, tight_box
+from handscope.evaluation.matching import FOUND_IOU
+from handscope.geometry.boxes import HAND_MARGIN, box_iou, longer_side, tight_box
 from handscope.geometry.camera import project
 from handscope.geometry.regions import before_wrist
 from handscope.types import Hand, HandLabel, Sample
 
 Scores = dict[str, float]
 
-FOUND_IOU = 0.3
 PHOTO_IOU = 0.5
 FALSE_IOU = 0.1
-HAND_MARGIN = 0.1
 MASK_MARGIN = 0.1
 REFERENCE_PX = 256
 

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.evaluation import metrics
-from handscope.evaluation.protocols import FALSE_IOU, FOUND_IOU, REFERENCE_PX, best_match, self_iou
+from handscope.evaluation.matching import FOUND_IOU
+from handscope.evaluation.protocols import FALSE_IOU, REFERENCE_PX, best_match, self_iou
 from handscope.geometry.boxes import box_iou, longer_side, tight_box
 from handscope.geometry.camera import project
 from handscope.hand.assets import HandAsset
@@ -45,7 +46,8 @@ class Row:
 
     `error`, `mesh_error` (projected 3D joints) and `pck` are of 2D joints as shares of the box side; `pa_mm` and
     `mesh_pa_mm` of joints and vertices after the best similarity; `mask_iou` against the true mask, `self_iou` of
-    rendered mesh and estimated mask.
+    rendered mesh and estimated mask. `covered` (21,) are the joints that are not seen, `told_covered` (21,) in [0, 1]
+    how surely the hand says so.
     """
 
     side: str
@@ -61,6 +63,8 @@ class Row:
     mask_iou: float | None = None
     self_iou: float | None = None
     handedness_correct: bool | None = None
+    covered: NDArray[np.bool_] | None = None
+    told_covered: NDArray[np.floating] | None = None
 
 
 def measure_all(
@@ -106,6 +110,8 @@ def measure(label: HandLabel, sample: Sample, hands: Sequence[Hand], asset: Hand
         "mask_iou": metrics.mask_iou(hand.mask, label.mask > 127),
         "self_iou": self_iou(hand),
         "handedness_correct": hand.handedness == label.handedness,
+        "covered": ~label.visible,
+        "told_covered": None if hand.joint_visibility is None else 1 - hand.joint_visibility,
     }
     return Row(**{**vars(row), **found})
 
@@ -156,6 +162,10 @@ def scores(rows: Sequence[Row]) -> dict[str, float]:
         values = [value for row in found if (value := getattr(row, name)) is not None]
         if values:
             out[name] = float(np.mean(values))
+    told = [row.told_covered for row in found if row.told_covered is not None]
+    covered = [row.covered for row in found if row.told_covered is not None and row.covered is not None]
+    if covered and (total := int(np.sum(covered))):
+        out["covered_ap"] = metrics.average_precision(np.ravel(told), np.ravel(covered), total)
     return out
 
 
@@ -170,6 +180,7 @@ HEADINGS = {
     "mask_iou": ("mask IoU", "{:.3f}", 1),
     "self_iou": ("IoU mesh/mask", "{:.3f}", 1),
     "handedness_correct": ("left or right", "{:.1f} %", 100),
+    "covered_ap": ("hidden joints told, AP", "{:.3f}", 1),
 }
 
 

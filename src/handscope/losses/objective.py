@@ -17,6 +17,7 @@ from handscope.losses.consistency import outline_consistency, projection_consist
 from handscope.render.silhouette import soft_silhouette
 from handscope.tasks.conventions import as_labelled, as_modelled
 from handscope.tasks.heatmap import heatmap_confidence, inside
+from handscope.tasks.presence import presence_error
 from handscope.tasks.side import side_error
 from handscope.tasks.table import HEADS, MAPS
 from handscope.tasks.task import MapForm, MapTarget
@@ -134,7 +135,7 @@ def block_terms(
 
 def mesh_terms(mesh: MeshPrediction, batch: Batch, as_right: Bool[Tensor, " b"]) -> dict[str, Term]:
     """What labels say of the hand model's joints, which are those of the labels' convention, parameters and camera."""
-    crop, everything = batch.image.shape[1], torch.ones_like(as_right)
+    crop, hands = batch.image.shape[1], batch.present > 0
     seen = batch.joints_2d_known & as_right[:, None]
     return {
         "bones": term.bone_cosine(mesh.joints_3d, batch.joints_3d, batch.joints_3d_known),
@@ -143,27 +144,31 @@ def mesh_terms(mesh: MeshPrediction, batch: Batch, as_right: Bool[Tensor, " b"])
         "theta": term.rotation_distance(mesh.theta, batch.theta, batch.model_known),
         "orientation": term.rotation_distance(mesh.R[:, None], batch.R[:, None], batch.model_known),
         "beta": known_sample((mesh.beta - batch.beta).square().mean(1), batch.model_known),
-        "beta_prior": known_sample(mesh.beta.square().mean(1), everything),
+        "beta_prior": known_sample(mesh.beta.square().mean(1), hands),
         "focal": known_sample((mesh.focal.log() - batch.focal.clamp(min=1e-3).log()).abs(), batch.focal_known),
     }
 
 
 def shown_as_right(block: BlockPrediction, batch: Batch) -> Bool[Tensor, " b"]:
     """Where the hand model, a right hand, may learn: the crop shows a right hand by its label or the guess that it was
-    cropped by, or, if nobody knows the side, by the network's own head.
+    cropped by, or, if nobody knows the side, by the network's own head; and nobody knows that it shows none.
     """
     if block.right is None:
         return batch.as_right
-    return batch.as_right | (~batch.right_known & (block.right.detach() > 0))
+    may_be = ~batch.right_known & (batch.present > 0)
+    return batch.as_right | (may_be & (block.right.detach() > 0))
 
 
 def auxiliary_terms(auxiliary: AuxiliaryPrediction, batch: Batch) -> dict[str, Term]:
-    """The terms of the auxiliary head's joints and side (ours)."""
+    """The terms of joints, side and presence as heads on pooled features say them (ours)."""
     crop, batch = batch.image.shape[1], as_modelled(batch)
-    return {
+    terms = {
         "auxiliary": term.joint_l1(auxiliary.joints_2d, batch.joints_2d, batch.joints_2d_known, crop),
         "auxiliary_right": side_error(auxiliary.right[:, None], batch),
     }
+    if auxiliary.present is not None:
+        terms["present"] = presence_error(auxiliary.present[:, None], batch)
+    return terms
 
 
 def rendered_outline(

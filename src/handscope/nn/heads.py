@@ -56,7 +56,8 @@ class RegressorHeads(nn.Module):
             self.camera = nn.Linear(hidden, 4)
         self.names, self.has_mesh = tuple(heads), mesh
         for name in heads:
-            self.add_module(name, nn.Linear(hidden, HEADS[name].outputs))
+            inputs = hidden + (pooled if HEADS[name].pooled else 0)
+            self.add_module(name, nn.Linear(inputs, HEADS[name].outputs))
         if mesh:
             self._start_at_the_mean()
 
@@ -76,7 +77,8 @@ class RegressorHeads(nn.Module):
         """The mesh in the crop's camera, and what the other heads say by their names; `crop` is its width in px."""
         x = self.reduce(features).mean((2, 3))
         x = self.features(x if pooled is None else torch.cat([x, pooled], 1))
-        told = {name: self.get_submodule(name)(x) for name in self.names}
+        both = x if pooled is None else torch.cat([x, pooled], 1)
+        told = {name: self.get_submodule(name)(both if HEADS[name].pooled else x) for name in self.names}
         return (self._mesh(x, hand, crop) if self.has_mesh else None), told
 
     def _mesh(self, x: Float[Tensor, "b h"], hand: HandLayer, crop: int) -> MeshPrediction:

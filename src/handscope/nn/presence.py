@@ -31,7 +31,7 @@ class HandPresence(nn.Module):
         """The network with the weights of a safetensors file of scripts/convert_landmark_backbone.py."""
         network = cls()
         load_into(network.backbone, path)
-        load_into(network.presence, path, "presence.")
+        load_into(network.presence, path, "present.")
         return network
 
     def forward(self, crops: UInt8[Tensor, "b s s 3"]) -> Float[Tensor, " b"]:

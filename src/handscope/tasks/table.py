@@ -9,9 +9,10 @@ from __future__ import annotations
 from handscope.tasks.heatmap import HEATMAP
 from handscope.tasks.mask import MASK
 from handscope.tasks.pof import POF
+from handscope.tasks.presence import PRESENCE
 from handscope.tasks.side import SIDE
 from handscope.tasks.task import HeadTask, MapTask
 from handscope.tasks.visibility import VISIBILITY
 
 MAPS: dict[str, MapTask] = {task.name: task for task in (HEATMAP, MASK, POF)}
-HEADS: dict[str, HeadTask] = {task.name: task for task in (SIDE, VISIBILITY)}
+HEADS: dict[str, HeadTask] = {task.name: task for task in (SIDE, VISIBILITY, PRESENCE)}

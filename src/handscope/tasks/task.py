@@ -50,7 +50,8 @@ class MapTask:
 @dataclass(frozen=True, kw_only=True)
 class HeadTask:
     """Numbers (b, `outputs`) beside those of hand model and camera. `labels` are a crop's, of its hand; `term` teaches,
-    with `weight` unless the recipe has another; `read` makes of the numbers what ships under the name `exported`.
+    with `weight` unless the recipe has another; `read` makes of the numbers what ships under the name `exported`. With
+    `pooled` it reads a pretrained backbone's pooled features too, where there is one.
     """
 
     name: str
@@ -60,3 +61,4 @@ class HeadTask:
     weight: float
     read: Callable[[Tensor], Tensor]
     exported: str
+    pooled: bool = False

@@ -30,8 +30,8 @@ ESTIMATORS = "blocks.0.encoder."
 @dataclass(frozen=True, kw_only=True)
 class AlignerRun:
     """A whole run. `start.checkpoint` is an earlier run of the aligner, or of an estimator with such a backbone; what
-    it has not is the backbone file's. `joints` and `right` weigh the two terms. `dev` is the folder of the evaluation
-    sets, `labels` those of its photographs.
+    it has not is the backbone file's. `joints`, `right` and `present` weigh the terms. `dev` is the folder of the
+    evaluation sets, `labels` those of its photographs.
     """
 
     kind: Literal["aligner"] = "aligner"
@@ -45,6 +45,7 @@ class AlignerRun:
     start: StartConfig = StartConfig()
     joints: float = 20.0
     right: float = 1.0
+    present: float = 1.0
     dev: str | None = None
     labels: str | None = None
     out: str = "runs/aligner"
@@ -78,9 +79,10 @@ class AlignerTask:
         return set(self.network.backbone.parameters())
 
     def loss(self, model: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Joints and side, as an estimator's auxiliary head learns them."""
+        """Joints, side and presence, as an estimator's auxiliary head learns them."""
         terms = auxiliary_terms(model(batch.image), batch)
-        total = self.run.joints * terms["auxiliary"].mean() + self.run.right * terms["auxiliary_right"].mean()
+        weights = {"auxiliary": self.run.joints, "auxiliary_right": self.run.right, "present": self.run.present}
+        total = torch.stack([weight * terms[name].mean() for name, weight in weights.items()]).sum()
         return total, {name: value.mean().detach() for name, value in terms.items()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:

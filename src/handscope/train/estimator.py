@@ -5,6 +5,7 @@ handscope train --config recipes/small.yaml --loop.steps 20000
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -37,11 +38,13 @@ from handscope.types import Batch, HandModel
 class EstimatorStart(StartConfig):
     """The checkpoint's weights are cut to fit if this network is narrower; parts whose names begin with one of
     `reinitialise` start as if there were none. The first `frozen_blocks` of the backbone (its stem counts as one) stay
-    as they are; with all of them its auxiliary head does too.
+    as they are; with all of them its auxiliary head does too. If `only` names parts, they alone learn: everything else
+    stays as it is, the statistics of batch norms included.
     """
 
     reinitialise: list[str] = field(default_factory=list)
     frozen_blocks: int = 0
+    only: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +167,24 @@ def build(config: NetworkConfig, start: EstimatorStart | None = None, hand_model
         given = {name: value for name, value in load(Path(start.checkpoint)).groups["average"].items() if kept(name)}
         wanted = {name: value for name, value in own.items() if kept(name)}
         network.load_state_dict(own | narrowed(given, wanted))
+    if start.only:
+        keep_all_but(network, start.only)
     return network
+
+
+def keep_all_but(network: nn.Module, parts: Sequence[str]) -> None:
+    """Only modules and weights whose names begin with one of `parts` go on learning.
+
+    Raises HandscopeError if there is none.
+    """
+    network.eval()
+    for name, module in network.named_modules():
+        if name.startswith(tuple(parts)):
+            module.train()
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(parameter.requires_grad and name.startswith(tuple(parts)))
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise HandscopeError(f"start.only: no weights that learn begin with {' or '.join(parts)}")
 
 
 def narrowed(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:

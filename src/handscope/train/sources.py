@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from handscope.data.candidates import WithCandidates
 from handscope.data.catalog import open_dataset, open_shards
 from handscope.data.mixture import CropMixture, Source
 from handscope.data.partly_labelled import PartlyLabelled
+from handscope.data.people import PeopleDataset
 from handscope.data.photos import PhotoDataset
 from handscope.data.transforms import CropConfig, PhotometricConfig
 from handscope.types import HandModel, SampleSource
@@ -16,16 +18,18 @@ from handscope.types import HandModel, SampleSource
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """Where pictures come from: a folder of shards, photographs with labels, or a dataset of the catalog by `name`
-    (with its reader's `options`); chosen with `weight`. `labelled` is the share of its pictures that keep their labels;
-    of the others the consistency alone learns.
+    """Where pictures come from: a folder of shards, photographs with labels, those of people, or a dataset of the
+    catalog by `name` (with its reader's `options`); chosen with `weight`. `labelled` is the share of its pictures that
+    keep their labels; of the others the consistency alone learns. `candidates` is a file of what detectors took for
+    hands in these pictures (`data.candidates`).
     """
 
-    kind: Literal["shards", "photos", "dataset"]
+    kind: Literal["shards", "photos", "people", "dataset"]
     path: str
     weight: float = 1.0
     labelled: float = 1.0
     labels: str | None = None
+    candidates: str | None = None
     name: str | None = None
     options: dict[str, str] = field(default_factory=dict)
 
@@ -54,10 +58,14 @@ def open_mixture(
 def open_source(source: SourceConfig) -> SampleSource:
     """The samples of one source; HandscopeError if there are none."""
     samples = _open(source)
-    return samples if source.labelled == 1 else PartlyLabelled(samples, source.labelled)
+    if source.labelled < 1:
+        samples = PartlyLabelled(samples, source.labelled)
+    return samples if source.candidates is None else WithCandidates(samples, source.candidates)
 
 
 def _open(source: SourceConfig) -> SampleSource:
+    if source.kind == "people":
+        return PeopleDataset(source.path)
     if source.kind == "photos":
         return PhotoDataset(source.path, source.labels, split="train")
     if source.kind == "dataset":

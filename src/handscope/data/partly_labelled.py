@@ -43,4 +43,4 @@ def without_labels(hand: HandLabel) -> HandLabel:
         return HandLabel(handedness=hand.handedness)
     centre, extent, up = frame
     told = HandFrame(centre=centre, extent=extent, up=up, handedness=hand.handedness)
-    return HandLabel(handedness=hand.handedness, frame=told)
+    return HandLabel(handedness=hand.handedness, frame=told, present=None)

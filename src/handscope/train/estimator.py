@@ -33,6 +33,8 @@ from handscope.train.sources import SourceConfig, open_mixture, open_source
 from handscope.train.start import StartConfig
 from handscope.types import Batch, HandModel
 
+FIRST_ENCODER = "blocks.0.encoder"
+
 
 @dataclass(frozen=True, kw_only=True)
 class EstimatorStart(StartConfig):
@@ -155,15 +157,16 @@ def build(config: NetworkConfig, start: EstimatorStart | None = None, hand_model
     network = HandNetwork(config, HandLayer(load_asset(hand_model)))
     start = start or EstimatorStart()
     encoder = network.first_encoder
+    kept = lambda name: not name.startswith(tuple(start.reinitialise))  # noqa: E731
     if isinstance(encoder, PretrainedEncoder):
-        if start.backbone and (start.reinitialise or not start.checkpoint):
+        anew = not all(kept(f"{FIRST_ENCODER}.{name}") for name in encoder.state_dict())
+        if start.backbone and (anew or not start.checkpoint):
             encoder.load(start.backbone)
         encoder.freeze(start.frozen_blocks)
     elif start.backbone:
         raise HandscopeError(f"start.backbone {start.backbone}: the network has none; set network.backbone")
     if start.checkpoint:
         own = network.state_dict()
-        kept = lambda name: not name.startswith(tuple(start.reinitialise))  # noqa: E731
         given = {name: value for name, value in load(Path(start.checkpoint)).groups["average"].items() if kept(name)}
         wanted = {name: value for name, value in own.items() if kept(name)}
         network.load_state_dict(own | narrowed(given, wanted))

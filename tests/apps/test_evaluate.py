@@ -158,13 +158,22 @@ def test_an_unreadable_picture_keeps_its_place_and_is_told(toy_weights, tmp_path
     whole = np.array(json.loads(submission.read_text())[0])
     (root / "evaluation/rgb/00000002.jpg").write_bytes(b"")
     capsys.readouterr()
+    before = out.read_bytes()
     assert main(["predict-dataset", *where, "--out", str(out), "--freihand", str(submission)]) == 1
+    told = capsys.readouterr().err
+    assert "1 of 4 pictures cannot be read" in told and "00000002.jpg" in told and len(told.splitlines()) == 1
+    assert out.read_bytes() == before
+    asked = ["--freihand", str(submission), "--skip-damaged"]
+    assert main(["predict-dataset", *where, "--out", str(out), *asked]) == 0
     told = capsys.readouterr()
     assert "3 labelled hands, 3 found, 1 unreadable" in told.out and "stands in" in told.err
     holed = np.array(json.loads(submission.read_text())[0])
     np.testing.assert_array_equal(holed[[0, 1, 3]], whole[[0, 1, 3]])
     assert not holed[2].any() and load_predictions(out).found.tolist() == [True, True, False, True]
     assert run_eval(out, root, tmp_path / "scores", "--protocol", "2d") == 1
+    told = capsys.readouterr().err
+    assert "1 of 4 pictures cannot be read" in told and "00000002.jpg" in told and not (tmp_path / "scores").exists()
+    assert run_eval(out, root, tmp_path / "scores", "--protocol", "2d", "--skip-damaged") == 0
     told = capsys.readouterr().err
     assert "00000002.jpg" in told and "1 of 4 pictures could not be read" in told
     assert figures(tmp_path / "scores")["2d_box", "mean"] < 0.02  # the others are scored as they are

@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from handscope.apps.options import read_options
 from handscope.data.catalog import open_dataset
+from handscope.data.inventory import SKIP_DAMAGED, refusal
 from handscope.errors import HandscopeError
 from handscope.evaluation.foreign import in_order_of, load_answers
 from handscope.evaluation.report import as_markdown, write_report
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     out.add_argument("--truth", nargs=2, required=True, metavar=("NAME", "DIR"), help="a dataset and its folder")
     out.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="the reader's own options")
+    out.add_argument("--skip-damaged", action="store_true", help=SKIP_DAMAGED)
     out.add_argument("--out", type=Path, metavar="DIR", help="folder for scores.{csv,json,md}, pck.png, values.npz")
     return out
 
@@ -56,6 +58,10 @@ def main(arguments: Sequence[str]) -> int:
             limit=answers.header.get("limit"),
             progress=lambda done, total: progress.update(bar, completed=done, total=total),
         )
+    if truth.unreadable and not options.skip_damaged:
+        total = min(answers.header.get("limit") or len(dataset), len(dataset))
+        print(f"handscope: {folder}: {refusal(truth.unreadable, total)}", file=sys.stderr)
+        return 1
     predictions = in_order_of(answers, truth)
     results, refused = evaluate([VARIANTS[v] for v in variants], predictions, truth)
     if options.out is not None:
@@ -68,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
         print(
             f"handscope: {lost} of {len(dataset)} pictures could not be read, their hands are missing", file=sys.stderr
         )
-    return 0 if results and not lost else 1
+    return 0 if results and (options.skip_damaged or not lost) else 1
 
 
 def chosen(names: Sequence[str]) -> list[str]:

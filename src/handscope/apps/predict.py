@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from handscope.apps.options import read_options
 from handscope.data.catalog import DATASETS, open_dataset
+from handscope.data.inventory import SKIP_DAMAGED, damaged, refusal
 from handscope.evaluation.predict import predict
 from handscope.evaluation.predictions import save_freihand
 from handscope.infer.pipeline import load
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--vertices", action="store_true", help="keep meshes (needed for F-scores and surfaces)")
     out.add_argument("--masks", action="store_true", help="keep masks (needed for IoU)")
     out.add_argument("--limit", type=int, help="only the first so many pictures")
+    out.add_argument("--skip-damaged", action="store_true", help=SKIP_DAMAGED)
     out.add_argument("--freihand", type=Path, metavar="ZIP", help="also FreiHAND's pred.json, or a .zip of it")
     out.add_argument("--weights", help="folder with estimator.onnx and the like")
     out.add_argument("--hand-model", type=Path, metavar="PKL", help="MANO_RIGHT.pkl: its joints and vertices")
@@ -44,6 +46,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     settings = read_options(options.set)
     dataset = open_dataset(options.name, options.folder, settings)
+    if not options.skip_damaged and (problems := damaged(dataset, options.limit)):
+        total = min(options.limit or len(dataset), len(dataset))
+        print(f"handscope: {options.folder}: {refusal(problems, total)}", file=sys.stderr)
+        return 1
     model = load(
         options.weights,
         hand_model=options.hand_model,
@@ -80,4 +86,4 @@ def main(arguments: Sequence[str]) -> int:
         print(f"MANO's joints lie {residual:.2f} mm from those they were fitted to, on average")
     if unreadable:
         print("handscope: a row that was not found stands in for each unreadable picture", file=sys.stderr)
-    return 1 if unreadable else 0
+    return 0

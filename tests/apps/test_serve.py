@@ -23,6 +23,7 @@ from toy_networks import blobs, paint, toy_joints
 pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 
+from handscope.apps.access import Access
 from handscope.apps.cli import main
 from handscope.apps.service.admission import Admission
 from handscope.apps.service.api import Limits, create_app
@@ -30,6 +31,7 @@ from handscope.apps.service.batching import Batcher
 from handscope.apps.service.metrics import Metrics
 
 LEFT = blobs((180, 120), 70, 0.4, "left")
+HERE = "http://127.0.0.1"
 LIMITS = Limits(max_bytes=200_000, max_pixels=1_000_000, timeout_s=20)
 
 
@@ -45,7 +47,7 @@ def picture():
 
 @pytest.fixture(scope="module")
 def client(model):
-    with TestClient(create_app(model, LIMITS), raise_server_exceptions=False) as client:
+    with TestClient(create_app(model, LIMITS), HERE, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -199,7 +201,7 @@ def test_concurrent_requests_share_a_batch_and_a_bad_one_spoils_no_other(monkeyp
 
     monkeypatch.setattr(Batcher, "submit", counted)
     with (
-        TestClient(create_app(held, LIMITS), raise_server_exceptions=False) as client,
+        TestClient(create_app(held, LIMITS), HERE, raise_server_exceptions=False) as client,
         ThreadPoolExecutor(6) as pool,
     ):
         first = pool.submit(post, client, small(3))
@@ -220,7 +222,7 @@ def test_concurrent_requests_share_a_batch_and_a_bad_one_spoils_no_other(monkeyp
 def test_more_than_may_wait_get_429():
     held = Held()
     limits = Limits(capacity=3, timeout_s=20)
-    with TestClient(create_app(held, limits)) as client, ThreadPoolExecutor(12) as pool:
+    with TestClient(create_app(held, limits), HERE) as client, ThreadPoolExecutor(12) as pool:
         jobs = [pool.submit(post, client, small(3)) for _ in range(12)]
         assert held.busy.wait(20)
         while sum(job.done() for job in jobs) < 9:
@@ -234,7 +236,7 @@ def test_more_than_may_wait_get_429():
 
 def test_no_answer_in_time_is_503():
     held = Held()
-    with TestClient(create_app(held, Limits(timeout_s=0.2))) as client:
+    with TestClient(create_app(held, Limits(timeout_s=0.2)), HERE) as client:
         first, second = post(client, small(3)), post(client, small(4))
         assert first.status_code == second.status_code == 503
         assert first.headers["retry-after"] == "1" and first.json()["error"]["code"] == "timeout"
@@ -266,7 +268,13 @@ def test_a_body_that_drips_is_408():
 
 @pytest.mark.parametrize(
     ("option", "words"),
-    [(["--queue", "0"], "capacity must be positive"), (["--host", "192.0.2.1"], "cannot listen at 192.0.2.1:8000")],
+    [
+        (["--queue", "0"], "capacity must be positive"),
+        (["--host", "192.0.2.1"], "cannot listen at 192.0.2.1:8000"),
+        (["--allow-host", "http://a.example"], "without scheme and port, got 'http://a.example'"),
+        (["--token", "two words"], "printable ASCII"),
+        (["--token", ""], "printable ASCII"),
+    ],
 )
 def test_what_cannot_be_served_gives_one_sentence(option, words, capsys):
     assert main(["serve", *option]) == 2
@@ -300,7 +308,7 @@ def test_random_requests_find_no_server_error(model, picture):
         checks.content_type_conformance,
         checks.response_schema_conformance,
     ]
-    app = create_app(model, LIMITS)
+    app = create_app(model, LIMITS, Access(allowed_hosts=["testserver"]))  # schemathesis calls it that
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     seen = set()
     for operation in (found.ok() for found in schema.get_all_operations()):

@@ -82,6 +82,7 @@ def test_missing_packages_are_named(monkeypatch, capsys):
 SERVER = """
 import socket, sys
 from handscope.apps import web
+from handscope.apps.access import Access
 from handscope.infer.pipeline import load
 
 connect = socket.socket.connect
@@ -93,7 +94,7 @@ def watched(self, address):
 
 socket.socket.connect = watched
 web.require_gradio()
-web.launch(load(sys.argv[1], threads=1), host="127.0.0.1", port=int(sys.argv[2]))
+web.launch(load(sys.argv[1], threads=1), Access(), host="127.0.0.1", port=int(sys.argv[2]))
 """
 """The page in a process of its own, which tells of every address beyond this machine that it tries to reach."""
 

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import hmac
+import secrets
 import threading
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.apps.access import Access
 from handscope.errors import HandscopeError
 
 PAGE = b"""<!doctype html><meta charset="utf-8"><title>handscope camera</title>
 <style>body{margin:0;background:#19191c;display:grid;place-items:center;height:100vh}
-img{max-width:100vw;max-height:100vh}</style><img src="/stream" alt="the camera's picture with hands drawn in">
+img{max-width:100vw;max-height:100vh}</style><img src="stream" alt="the camera's picture with hands drawn in">
 """
+HOST = "127.0.0.1"
 BOUNDARY = "frame"
 PATIENCE_S = 1.0
 
 
 class Preview:
-    """Shows the last picture to every browser on this machine that asks; others cannot reach it."""
+    """Shows the last picture to every browser on this machine that asks for `address`, which ends with a random token.
 
-    def __init__(self, port: int) -> None:
+    Other machines cannot reach it; `allowed_hosts` as of `access.Access`.
+    """
+
+    def __init__(self, port: int, allowed_hosts: Sequence[str] = ()) -> None:
+        self._access, self._token = Access(HOST, allowed_hosts), secrets.token_urlsafe(16)
         self._news = threading.Condition()
         self._jpeg, self._number, self._open = b"", 0, True
         preview = self
@@ -36,11 +45,11 @@ class Preview:
                 """Say nothing."""
 
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+            self._server = ThreadingHTTPServer((HOST, port), Handler)
         except OSError as error:
             raise HandscopeError(f"port {port}: cannot be used ({error.strerror or error}); choose --port") from error
         self._server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.address = f"http://{HOST}:{self._server.server_address[1]}/{self._token}/"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def show(self, image: NDArray[np.uint8]) -> None:
@@ -62,12 +71,19 @@ class Preview:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         stream = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
         kinds = {"/": "text/html", "/frame.jpg": "image/jpeg", "/stream": stream}
-        path = request.path.partition("?")[0]
+        token, _, rest = request.path.partition("?")[0].removeprefix("/").partition("/")
+        path = f"/{rest}"
+        problem = self._access.refusal(request.command, path, request.headers.items())
+        if problem is not None:
+            return request.send_error(problem[0], explain=problem[2])
+        if not hmac.compare_digest(token.encode(), self._token.encode()):
+            return request.send_error(403, explain="ask for the address that `handscope camera` told, with its token")
         if path not in kinds or (path == "/frame.jpg" and not self._jpeg):
             return request.send_error(404)
         request.send_response(200)
         request.send_header("Content-Type", kinds[path])
         request.send_header("Cache-Control", "no-store")
+        request.send_header("Referrer-Policy", "no-referrer")
         request.end_headers()
         try:
             if path == "/stream":

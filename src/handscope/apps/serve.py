@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 from collections.abc import Sequence
 
+from handscope.apps.access import Access, add_allow_host
 from handscope.errors import HandscopeError, missing_extra
+
+TOKEN_VARIABLE = "HANDSCOPE_TOKEN"
+"""The environment's variable with the bearer token; others on the machine cannot read it as they can read options."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,8 +35,10 @@ def main(arguments: Sequence[str]) -> int:
         capacity=options.queue,
         batch=options.batch,
     )
+    token = os.environ.get(TOKEN_VARIABLE) or None if options.token is None else options.token
+    access = Access(options.host, options.allow_host, token=token)
     check_free(options.host, options.port, "serve")
-    app = create_app(load(options.weights, options.hand_model, options.threads), limits)
+    app = create_app(load(options.weights, options.hand_model, options.threads), limits, access)
     uvicorn.run(app, host=options.host, port=options.port, log_level="warning" if options.quiet else "info")
     return 0
 
@@ -57,6 +64,12 @@ def parser() -> argparse.ArgumentParser:
     add = result.add_argument
     add("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     add("--port", type=int, default=8000)
+    add_allow_host(result)
+    add(
+        "--token",
+        metavar="TOKEN",
+        help=f"answer only to Authorization: Bearer TOKEN (default: {TOKEN_VARIABLE}, if set)",
+    )
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's parameters")
     add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")

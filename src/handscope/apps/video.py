@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from handscope.apps.access import add_allow_host
 from handscope.apps.options import option_of
 from handscope.apps.preview import Preview
 from handscope.errors import HandscopeError, printable
@@ -242,6 +243,7 @@ def camera_parser() -> argparse.ArgumentParser:
     add("--device", default="0", metavar="N", help="the camera's number, or an address OpenCV can open (default: 0)")
     add("--out", metavar="DIR", help="write overlay.mp4, hands.jsonl and hands.parquet into DIR")
     add("--port", type=int, default=8765, metavar="N", help="of the preview on 127.0.0.1; 0 for none (default: 8765)")
+    add_allow_host(result)
     add("--open", action="store_true", help="open the preview in the browser")
     add("--seconds", type=float, metavar="S", help="end by itself after S seconds")
     add("--focal", type=float, metavar="PX", help="the camera's focal length in pixels, if known")
@@ -257,7 +259,7 @@ def watch(camera: CameraReader, model: Pipeline, options: argparse.Namespace) ->
     if options.out is None and options.port == 0:
         raise HandscopeError("nothing to do: give --out DIR for files or a --port for the preview")
     config = TrackingConfig(smoothing=None) if options.no_smoothing else None
-    preview = Preview(options.port) if options.port else None
+    preview = Preview(options.port, options.allow_host) if options.port else None
     folder = None if options.out is None else as_path(options.out)
     try:
         if preview is not None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.apps.access import Access, Guard, add_allow_host
 from handscope.apps.analyse import write_results
 from handscope.apps.serve import check_free
 from handscope.errors import HandscopeError, missing_extra
@@ -61,9 +62,10 @@ def main(arguments: Sequence[str]) -> int:
     require_gradio()
     from handscope.infer.pipeline import load
 
+    access = Access(options.host, options.allow_host)
     model = load(options.weights, options.hand_model, options.threads)
     check_free(options.host, options.port, "web")
-    launch(model, host=options.host, port=options.port, open_browser=options.open)
+    launch(model, access, host=options.host, port=options.port, open_browser=options.open)
     return 0
 
 
@@ -75,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     add = result.add_argument
     add("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     add("--port", type=int, default=7860)
+    add_allow_host(result)
     add("--open", action="store_true", help="open it in the browser")
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters")
@@ -92,8 +95,10 @@ def require_gradio() -> None:
         raise HandscopeError(missing_extra("`handscope web`", error.name, "web")) from error
 
 
-def launch(model: Pipeline, *, host: str, port: int, open_browser: bool = False, wait: bool = True) -> gradio.Blocks:
-    """Serve the page; returns at once if not to `wait`."""
+def launch(
+    model: Pipeline, access: Access, *, host: str, port: int, open_browser: bool = False, wait: bool = True
+) -> gradio.Blocks:
+    """Serve the page to whom `access` lets in; returns at once if not to `wait`."""
     from gradio.themes import Soft
     from starlette.middleware import Middleware
 
@@ -112,7 +117,7 @@ def launch(model: Pipeline, *, host: str, port: int, open_browser: bool = False,
         footer_links=[],
         max_file_size="20mb",
         enable_monitoring=False,
-        app_kwargs={"middleware": [Middleware(OwnMachineOnly)]},
+        app_kwargs={"middleware": [Middleware(OwnMachineOnly), Middleware(Guard, access=access)]},
     )
     return page
 

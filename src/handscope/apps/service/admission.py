@@ -9,25 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
+from handscope.apps.access import App, Message, Receive, Scope, Send, error_content
 from handscope.apps.service.metrics import Metrics
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 RETRY_AFTER_S = 1
 FORM_BYTES = 64 * 1024
 """What a multipart form may weigh beyond its picture."""
-
-
-def error_content(code: str, message: str) -> dict[str, dict[str, str]]:
-    """Every error's JSON."""
-    return {"error": {"code": code, "message": message}}
 
 
 class _Refused(Exception):

@@ -19,7 +19,8 @@ from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from handscope import __version__
-from handscope.apps.service.admission import RETRY_AFTER_S, Admission, error_content
+from handscope.apps.access import Access, Guard, error_content
+from handscope.apps.service.admission import RETRY_AFTER_S, Admission
 from handscope.apps.service.batching import Batcher, Job
 from handscope.apps.service.metrics import Metrics
 from handscope.errors import HandscopeError, ImageError
@@ -87,8 +88,8 @@ class RefusedError(Exception):
         self.status, self.code = status, code
 
 
-def create_app(model: Pipeline, limits: Limits | None = None) -> FastAPI:
-    """The ASGI application around a loaded model, which it alone may call."""
+def create_app(model: Pipeline, limits: Limits | None = None, access: Access | None = None) -> FastAPI:
+    """The ASGI application around a loaded model, which it alone may call; `access` is loopback's if not told."""
     limits = limits or Limits()
     metrics = Metrics()
 
@@ -115,6 +116,7 @@ def create_app(model: Pipeline, limits: Limits | None = None) -> FastAPI:
         timeout_s=limits.timeout_s,
         metrics=metrics,
     )
+    app.add_middleware(Guard, access=access or Access())
     _add_hands(app, limits)
     _add_the_rest(app, model, metrics)
     _add_errors(app)
@@ -240,9 +242,12 @@ def _answers() -> dict[int | str, dict[str, Any]]:
     problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     words = {
         400: "not a multipart form",
+        401: "without the token that the service was given",
+        403: "asked by a page of another host or port",
         408: "the request came too slowly",
         413: "too many bytes or pixels",
         415: "not a picture, or not the kind of picture it is labelled as",
+        421: "a Host that is none of the service's names",
         422: "a damaged picture, or wrong options",
         429: "too many requests at once; see Retry-After",
         503: "no answer in time; see Retry-After",

@@ -46,17 +46,22 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     settings = read_options(options.set)
     dataset = open_dataset(options.name, options.folder, settings)
-    if not options.skip_damaged and (problems := damaged(dataset, options.limit)):
-        total = min(options.limit or len(dataset), len(dataset))
-        print(f"handscope: {options.folder}: {refusal(problems, total)}", file=sys.stderr)
-        return 1
+    console = Console(stderr=True)
+    if not options.skip_damaged:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+            bar = progress.add_task("looking for damage", total=len(dataset))
+            told = lambda done, total: progress.update(bar, completed=done, total=total)  # noqa: E731
+            problems = damaged(dataset, options.limit, progress=told)
+        if problems:
+            total = min(options.limit or len(dataset), len(dataset))
+            print(f"handscope: {options.folder}: {refusal(problems, total)}", file=sys.stderr)
+            return 1
     model = load(
         options.weights,
         hand_model=options.hand_model,
         threads=options.threads,
         joint_convention=options.joint_convention,
     )
-    console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("predicting", total=len(dataset))
         predictions = predict(

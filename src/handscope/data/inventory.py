@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from handscope.errors import HandscopeError
 from handscope.types import SampleSource
@@ -11,14 +11,21 @@ MOST_NAMED = 3
 SKIP_DAMAGED = "leave out what cannot be read, instead of refusing the dataset"
 
 
-def damaged(dataset: SampleSource, limit: int | None = None) -> list[str]:
-    """What is wrong, in a sentence each, with those of the first `limit` pictures (all without) that are unreadable."""
+def damaged(
+    dataset: SampleSource, limit: int | None = None, *, progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[str]:
+    """What is wrong, in a sentence each, with those of the first `limit` pictures (all without) that are unreadable.
+
+    `progress` is told how many of how many were read.
+    """
     problems: list[str] = []
-    for i in range(len(dataset) if limit is None else min(limit, len(dataset))):
+    total = len(dataset) if limit is None else min(limit, len(dataset))
+    for i in range(total):
         try:
             dataset[i]
         except HandscopeError as problem:
             problems.append(str(problem))
+        progress(i + 1, total)
     return problems
 
 

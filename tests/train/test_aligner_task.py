@@ -58,6 +58,13 @@ def test_a_batch_is_learnt_by_heart(run: AlignerRun) -> None:
     assert ((task.model(batch.image).right > 0) == (batch.right > 0.5)).all()
 
 
+def test_without_a_head_of_presence_joints_and_side_are_learnt(run: AlignerRun) -> None:
+    task = AlignerTask(dataclasses.replace(run, network=AlignerConfig()))
+    total, terms = task.loss(task.model, collate([task.data[n] for n in range(2)]), 0)
+    assert set(terms) == {"auxiliary", "auxiliary_right"}
+    torch.testing.assert_close(total, run.joints * terms["auxiliary"] + run.right * terms["auxiliary_right"])
+
+
 def test_it_starts_from_the_backbone_of_an_estimator(run: AlignerRun, tmp_path) -> None:
     given = HandAligner()
     estimator = torch.nn.ModuleDict({"backbone": given.backbone, "heads": torch.nn.Linear(2, 2)})

@@ -6,17 +6,15 @@ from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from handscope.tasks.task import HeadTask
-from handscope.tasks.terms import Term, known_sample
+from handscope.tasks.terms import Term, known_cross_entropy
 from handscope.types import Batch
 
 
 def presence_error(logit: Float[Tensor, "b 1"], batch: Batch) -> Term:
     """Cross-entropy of the logit of a hand, where it is known whether there is one."""
-    error = F.binary_cross_entropy_with_logits(logit[:, 0], batch.present, reduction="none")
-    return known_sample(error, batch.present_known)
+    return known_cross_entropy(logit, batch.present, batch.present_known)
 
 
 def probability(logit: Float[Tensor, "b 1"]) -> Float[Tensor, " b"]:

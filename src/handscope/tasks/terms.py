@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional as F
 
 
 class Term(NamedTuple):
@@ -33,3 +34,8 @@ def known_mean(values: Float[Tensor, "b n"], known: Bool[Tensor, "b n"]) -> Term
 def known_sample(values: Float[Tensor, " b"], known: Bool[Tensor, " b"]) -> Term:
     """Values that are known as a whole or not at all."""
     return Term(torch.where(known, values, torch.zeros_like(values)), known)
+
+
+def known_cross_entropy(logit: Float[Tensor, "b 1"], yes: Float[Tensor, " b"], known: Bool[Tensor, " b"]) -> Term:
+    """Of a yes or no for each sample, where it is known."""
+    return known_sample(F.binary_cross_entropy_with_logits(logit[:, 0], yes, reduction="none"), known)

@@ -82,7 +82,7 @@ class AlignerTask:
         """Joints, side and presence, as an estimator's auxiliary head learns them."""
         terms = auxiliary_terms(model(batch.image), batch)
         weights = {"auxiliary": self.run.joints, "auxiliary_right": self.run.right, "present": self.run.present}
-        total = torch.stack([weight * terms[name].mean() for name, weight in weights.items()]).sum()
+        total = torch.stack([weights[name] * value.mean() for name, value in terms.items()]).sum()
         return total, {name: value.mean().detach() for name, value in terms.items()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:

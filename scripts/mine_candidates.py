@@ -60,7 +60,7 @@ def main() -> None:
 
 def mined(sample: Sample, models: Models, rng: np.random.Generator) -> dict[str, Any]:
     """The line of one picture."""
-    seen = [hand.box if hand.joints_2d is None else tight_box(hand.joints_2d) for hand in sample.hands]
+    seen = [tight_box(hand.joints_2d) if hand.box is None else hand.box for hand in sample.hands]
     hands = np.array(seen, np.float64).reshape(-1, 4)
     ignored = np.zeros((0, 4)) if sample.ignored is None else np.asarray(sample.ignored, np.float64)
     found: list[Place] = []

@@ -157,6 +157,7 @@ def jobs_of(study: Study) -> list[Job]:
     """Every run once, those that others start from first. HandscopeError for a configuration that is none."""
     jobs: dict[str, Job] = {}
     rows = [(name, cell, seed) for name, cell in study.cells.items() for seed in cell.seeds or study.seeds]
+    rows.sort(key=lambda row: row[2])  # every cell has its first seed before any has its second
     starts: dict[int, str] = {}
     if study.first is not None:
         for seed in dict.fromkeys(seed for *_, seed in rows):

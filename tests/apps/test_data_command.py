@@ -1,5 +1,6 @@
 """`handscope data`: names, counts, damage, laws and a contact sheet, for every dataset."""
 
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -8,6 +9,12 @@ import pytest
 from dataset_fixtures import NAMES
 from handscope.apps.cli import main
 from handscope.data.catalog import DATASETS, Entry
+
+
+@pytest.fixture(autouse=True)
+def small_editions(monkeypatch) -> None:
+    """Stand-ins have few pictures: no edition's number is known."""
+    monkeypatch.setattr("handscope.data.editions.COUNTS", {})
 
 
 def test_list_names_every_dataset_and_its_card(capsys) -> None:
@@ -58,6 +65,22 @@ def test_wrong_labels_and_unreadable_files_are_told(sets, tmp_path, capsys, monk
     told = capsys.readouterr().out
     assert "5 read, 1 of them unreadable" in told and "00000003.jpg" in told and "hand side" in told
     assert (tmp_path / "swapped-check.png").is_file()
+
+
+def test_another_edition_and_lacking_files_are_told(sets, tmp_path, capsys, monkeypatch) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(sets["freihand"][0], root)
+    (root / "training_scale.json").unlink()
+    for number in (7, 11):
+        (root / f"training/rgb/{number:08d}.jpg").unlink()
+    (root / "training/mask/00000004.jpg").write_bytes((root / "training/mask/00000004.jpg").read_bytes()[:-9])
+    monkeypatch.setattr("handscope.data.editions.COUNTS", {("freihand", "training"): {32560: "FreiHAND_pub_v2"}})
+    assert main(["data", "check", "freihand", str(root), "--limit", "1", "--tiles", "0"]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "training_K.json: labels of 5, expected 32560 (FreiHAND_pub_v2)" in told
+    assert "training_scale.json: FreiHAND_pub_v2 has it; this is another version" in told
+    assert "6 of 20 pictures have files that are missing or cut short" in told  # a mask holds for four pictures
+    assert "00000004.jpg" in told and "00000007.jpg" in told and "and 3 more" in told
 
 
 @pytest.mark.parametrize(

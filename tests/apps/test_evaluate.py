@@ -24,6 +24,12 @@ K = np.array([[480.0, 0, 112], [0, 480, 112], [0, 0, 1]])
 RIGHT = np.array([1.0, 0, 0])
 
 
+@pytest.fixture(autouse=True)
+def small_editions(monkeypatch) -> None:
+    """Stand-ins have few pictures: no edition's number is known."""
+    monkeypatch.setattr("handscope.data.editions.COUNTS", {})
+
+
 def octahedron() -> np.ndarray:
     """Joints 0-5 at +-1/32 m in x and y and +-1/64 m in z; the others in the middle, half a metre away."""
     joints = np.zeros((21, 3))
@@ -177,6 +183,36 @@ def test_an_unreadable_picture_keeps_its_place_and_is_told(toy_weights, tmp_path
     told = capsys.readouterr().err
     assert "00000002.jpg" in told and "1 of 4 pictures could not be read" in told
     assert figures(tmp_path / "scores")["2d_box", "mean"] < 0.02  # the others are scored as they are
+
+
+def test_another_edition_is_scored_only_if_asked(example, tmp_path, capsys, monkeypatch) -> None:
+    root, file = example
+    monkeypatch.setattr("handscope.data.editions.COUNTS", {("freihand", "evaluation"): {3960: "FreiHAND_pub_v2"}})
+    assert run_eval(file, root, tmp_path / "out") == 1
+    told = capsys.readouterr().err
+    assert "labels of 4, expected 3960 (FreiHAND_pub_v2); --skip-damaged" in told and not (tmp_path / "out").exists()
+    where = ["freihand", str(root), "--set", "split=evaluation", "--out", str(tmp_path / "p.npz")]
+    assert main(["predict-dataset", *where]) == 1
+    assert "labels of 4" in capsys.readouterr().err and not (tmp_path / "p.npz").exists()
+    assert run_eval(file, root, tmp_path / "out", "--skip-damaged") == 0
+    assert "scored all the same" in capsys.readouterr().err
+
+
+def test_a_picture_is_read_once_and_damage_inside_is_told_before_anything_is_written(
+    toy_weights, tmp_path, capsys, monkeypatch
+) -> None:
+    pictures = [paint(224, 224, [blobs((112, 112), 70, 0.2, "right")])] * 3
+    root = write_freihand(tmp_path / "freihand", [octahedron()] * 3, pictures)
+    where = ["freihand", str(root), "--set", "split=evaluation", "--weights", str(toy_weights)]
+    read, item = [], FreiHAND.__getitem__
+    monkeypatch.setattr(FreiHAND, "__getitem__", lambda self, i: read.append(i) or item(self, i))
+    assert main(["predict-dataset", *where, "--out", str(tmp_path / "p.npz")]) == 0 and read == [0, 1, 2]
+    broken = root / "evaluation/rgb/00000001.jpg"
+    broken.write_bytes(b"\xff\xd8" + b"0" * 5000 + b"\xff\xd9")  # begins and ends as a JPEG does
+    capsys.readouterr()
+    assert main(["predict-dataset", *where, "--out", str(tmp_path / "q.npz")]) == 1
+    assert "1 of 3 pictures cannot be read" in capsys.readouterr().err and not (tmp_path / "q.npz").exists()
+    assert read[3:] == [0, 1, 2]
 
 
 @pytest.mark.skipif(not (SHIPPED / "estimator.onnx").is_file(), reason="the weights are not in this checkout")

@@ -7,6 +7,7 @@ import pytest
 
 from dataset_fixtures import NAMES
 from handscope.data.catalog import open_dataset
+from handscope.errors import HandscopeError
 from handscope.evaluation.masks import mesh_mask
 from handscope.evaluation.predict import predict
 from handscope.evaluation.predictions import Predictions, load_predictions
@@ -114,3 +115,12 @@ def test_answers_from_the_mesh_are_its_joints_projected_and_its_silhouette(sets,
         assert results["mask_iou_mesh"].values[row, 0] == pytest.approx(iou)
     assert results["2d_box"].figures["mean"] != pytest.approx(results["2d_box_mesh"].figures["mean"], rel=0.01)
     assert results["mask_iou"].figures["mean"] < results["mask_iou_mesh"].figures["mean"]
+
+
+@pytest.mark.parametrize("name", ["rhd", "stb"])
+def test_a_palm_is_not_moved_again(sets, name) -> None:
+    """Variants put the palm themselves, from the wrist: labels that have it already are refused."""
+    palms = open_dataset(name, sets[name][0], {"root_joint": "palm"})
+    for refused in (lambda: read_truth(palms), lambda: predict(palms, lambda image, camera, boxes: [])):
+        with pytest.raises(HandscopeError, match=r"joint 0 of this dataset is the palm .*leave root_joint out"):
+            refused()

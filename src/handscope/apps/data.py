@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 
 from handscope.data.anatomy import Finding, findings
 from handscope.data.catalog import DATASETS, open_dataset
+from handscope.data.inventory import incomplete, told, unlike_published
 from handscope.errors import HandscopeError
 from handscope.files import write_file
 from handscope.geometry.boxes import box_centre, longer_side, tight_box
@@ -42,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="read a dataset and judge its labels",
-        description="Counts, unreadable files, and laws of hands that a wrong joint order, unit, side or camera breaks."
+        description="Counts, files that are missing, cut short or unreadable, what is not as published, and laws of"
+        " hands that a wrong joint order, unit, side or camera breaks."
         " Exit code 1 if anything is wrong.",
     )
     check.add_argument("name", help=", ".join(DATASETS))
@@ -83,10 +85,21 @@ def check(options: argparse.Namespace, console: Console) -> int:
         raise HandscopeError(f"--set takes OPTION=VALUE, got {' '.join(options.set)}")
     dataset = open_dataset(options.name, options.folder, dict(pair.split("=", 1) for pair in options.set))
     total = len(dataset)
+    unlike = unlike_published(dataset)
+    with Progress(console=Console(stderr=True), transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("looking for files", total=total)
+        lacking = incomplete(dataset, progress=lambda done, of: progress.update(bar, completed=done, total=of))
     chosen = _spread(total, total if options.limit <= 0 else min(options.limit, total))
     reading = _read(dataset, chosen, options.tiles)
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     say(f"{options.name}: {total} pictures, {len(chosen)} read, {len(reading.errors)} of them unreadable")
+    for sentence in unlike:
+        say(f"  not as published: {sentence}", style="red")
+    if lacking:
+        say(
+            f"  {len(lacking)} of {total} pictures have files that are missing or cut short: {told(lacking)}",
+            style="red",
+        )
     for error in reading.errors[:SHOWN_ERRORS]:
         say(f"  {error}", style="red")
     if len(reading.errors) > SHOWN_ERRORS:
@@ -101,7 +114,7 @@ def check(options: argparse.Namespace, console: Console) -> int:
         sheet = options.sheet or Path(f"{options.name}-check.png")
         _save(sheet, reading.tiles)
         say(f"contact sheet: {sheet}")
-    return 1 if broken or reading.errors or not reading.samples else 0
+    return 1 if broken or reading.errors or unlike or lacking or not reading.samples else 0
 
 
 def _read(dataset: SampleSource, chosen: Sequence[int], tiles: int) -> Reading:

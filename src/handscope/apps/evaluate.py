@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from handscope.apps.options import read_options
 from handscope.data.catalog import open_dataset
-from handscope.data.inventory import SKIP_DAMAGED, refusal
+from handscope.data.inventory import SKIP_DAMAGED, refusal, told, unlike_published
 from handscope.errors import HandscopeError
 from handscope.evaluation.foreign import in_order_of, load_answers
 from handscope.evaluation.report import as_markdown, write_report
@@ -50,6 +50,10 @@ def main(arguments: Sequence[str]) -> int:
     variants = chosen(options.protocol or [name if name in PROTOCOLS else "2d"])
     answers = load_answers(options.predictions)
     dataset = open_dataset(name, folder, read_options(options.set))
+    unlike = unlike_published(dataset)
+    if unlike and not options.skip_damaged:
+        print(f"handscope: {folder}: {told(unlike)}; --skip-damaged goes on with what is there", file=sys.stderr)
+        return 1
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("reading the truth", total=len(dataset))
@@ -67,6 +71,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.out is not None:
         write_report(options.out, results, refused, predictions.header | {"truth": name})
     print(as_markdown(results, refused), end="")
+    for sentence in unlike:
+        print(f"handscope: scored all the same: {sentence}", file=sys.stderr)
     for sentence in truth.unreadable[:MOST_TOLD]:
         print(f"handscope: not scored: {sentence}", file=sys.stderr)
     lost = max(len(truth.unreadable), int(predictions.header.get("unreadable", 0)))

@@ -13,10 +13,11 @@ from rich.progress import Progress
 
 from handscope.apps.options import read_options
 from handscope.data.catalog import DATASETS, open_dataset
-from handscope.data.inventory import SKIP_DAMAGED, damaged, refusal
+from handscope.data.inventory import SKIP_DAMAGED, DamagedError, refuse
 from handscope.evaluation.predict import predict
 from handscope.evaluation.predictions import save_freihand
 from handscope.infer.pipeline import load
+from handscope.types import SampleSource
 
 ABOUT = "A model's answers for every labelled hand of a dataset, in one file to score often."
 
@@ -47,15 +48,19 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_options(options.set)
     dataset = open_dataset(options.name, options.folder, settings)
     console = Console(stderr=True)
+    try:
+        return _predict(options, settings, dataset, console)
+    except DamagedError as problem:
+        print(f"handscope: {options.folder}: {problem}", file=sys.stderr)
+        return 1
+
+
+def _predict(options: argparse.Namespace, settings: dict[str, str], dataset: SampleSource, console: Console) -> int:
     if not options.skip_damaged:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-            bar = progress.add_task("looking for damage", total=len(dataset))
+            bar = progress.add_task("looking for files", total=len(dataset))
             told = lambda done, total: progress.update(bar, completed=done, total=total)  # noqa: E731
-            problems = damaged(dataset, options.limit, progress=told)
-        if problems:
-            total = min(options.limit or len(dataset), len(dataset))
-            print(f"handscope: {options.folder}: {refusal(problems, total)}", file=sys.stderr)
-            return 1
+            refuse(dataset, options.limit, progress=told)
     model = load(
         options.weights,
         hand_model=options.hand_model,
@@ -71,6 +76,7 @@ def main(arguments: Sequence[str]) -> int:
             vertices=options.vertices or options.freihand is not None,
             masks=options.masks,
             limit=options.limit,
+            skip_damaged=options.skip_damaged,
             header={
                 "dataset": options.name,
                 "options": settings,

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.data.editions import other_count
 from handscope.data.files import AGAIN, in_numbers, one_of, read_json, read_picture, to_array
 from handscope.data.labels import hand_label
 from handscope.errors import AssetError, HandscopeError
@@ -56,6 +57,15 @@ class CMUHands:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def files(self, i: int) -> tuple[Path, ...]:
+        """The files that picture i is read from."""
+        row = self.rows[i]
+        return (row, row.with_suffix(".jpg")) if isinstance(row, Path) else (row.picture,)
+
+    def unlike_published(self) -> list[str]:
+        """How this copy differs from the published part, in a sentence each."""
+        return other_count("cmu", self.part, len(self.rows), self.folder)
 
     def labelled(self, i: int) -> Labelled:
         """The label of picture i, with what the field's scores need besides."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.data.files import AGAIN, in_numbers, need, read_picture
+from handscope.data.files import AGAIN, in_numbers, read_picture, whole_sequences
 from handscope.data.labels import hand_label
 from handscope.errors import AssetError
 from handscope.geometry.camera import project
@@ -30,16 +30,17 @@ FOLDER = "the folder that holds data/Grasp1 and so on (dexter+object)"
 
 
 class DexterObject:
-    """Map-style, for evaluation: known are up to five fingertips. A picture without any has a hand without joints."""
+    """Map-style, for evaluation: known are up to five fingertips. A picture without any has a hand without joints.
+    Sequences that are not there are left out only if `partial` is "yes".
+    """
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, *, partial: str = "no") -> None:
         self.pictures: list[Path] = []
         tips = []
-        for sequence in SEQUENCES:
-            folder = need(root, f"data/{sequence}", FOLDER)
-            pictures = sorted((p for p in (folder / "color").glob("*.*")), key=in_numbers)
-            flat_path = need(folder, f"annotations/{sequence}2D.txt", FOLDER)
-            spatial_path = need(folder, f"annotations/{sequence}3D.txt", FOLDER)
+        needed = {s: [f"data/{s}/annotations/{s}{kind}.txt" for kind in ("2D", "3D")] for s in SEQUENCES}
+        for sequence in whole_sequences(Path(root), needed, partial, FOLDER):
+            flat_path, spatial_path = (Path(root) / below for below in needed[sequence])
+            pictures = sorted((Path(root) / f"data/{sequence}/color").glob("*.*"), key=in_numbers)
             flat, spatial = read_tips(flat_path, 2), read_tips(spatial_path, 3)
             for path, found in ((flat_path, len(flat)), (spatial_path, len(spatial))):
                 if found != len(pictures):
@@ -50,6 +51,10 @@ class DexterObject:
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def files(self, i: int) -> tuple[Path, ...]:
+        """The file that picture i is read from."""
+        return (self.pictures[i],)
 
     def __getitem__(self, i: int) -> Sample:
         path = self.pictures[i]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections.abc import Mapping, Sequence
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,32 @@ from handscope.errors import AssetError, HandscopeError, ImageError
 AGAIN = "the download is incomplete or damaged: fetch and unpack it again"
 ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}
 """How JPEG and PNG begin and what stands near their end: OpenCV reads a JPEG cut short without a word."""
+TAIL = 1024
+"""Bytes at the end of a file among which its mark must be."""
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
     """A picture as RGB uint8 (H, W, 3)."""
     return np.ascontiguousarray(_decode(path, cv2.IMREAD_COLOR)[..., ::-1])
+
+
+def glance(path: Path) -> str | None:
+    """What is wrong with a file as far as its beginning and end tell: missing, empty, or a picture cut short."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(2)
+            size = file.seek(0, SEEK_END)
+            file.seek(max(size - TAIL, 0))
+            end = file.read()
+    except OSError as problem:
+        return f"{path}: cannot be read ({problem.strerror}); {AGAIN}"
+    return None if begin and _ends(begin, end) else f"{path}: found {size} bytes that are not a whole file; {AGAIN}"
+
+
+def _ends(begin: bytes, end: bytes) -> bool:
+    """Whether a file that begins so ends as its kind does."""
+    wanted = ENDS.get(begin[:2])
+    return wanted is None or wanted in end[-TAIL:]
 
 
 def read_map(path: Path) -> NDArray[np.uint8]:
@@ -34,9 +57,7 @@ def _decode(path: Path, flags: int) -> NDArray[np.uint8]:
         data = path.read_bytes()
     except OSError as problem:
         raise ImageError(f"{path}: cannot be read ({problem.strerror}); {AGAIN}") from problem
-    end = ENDS.get(data[:2])
-    whole = end is None or end in data[-1024:]
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and whole else None
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and _ends(data, data) else None
     if pixels is None:
         raise ImageError(f"{path}: found {len(data)} bytes that are not a whole picture; {AGAIN}")
     return pixels.astype(np.uint8, copy=False)
@@ -91,6 +112,25 @@ def need(root: Path | str, below: str, what: str) -> Path:
     if not path.exists():
         raise HandscopeError(f"{path}: no such file or folder; give {what}")
     return path
+
+
+def whole_sequences(root: Path, needed: Mapping[str, Sequence[str]], partial: str, what: str) -> list[str]:
+    """The sequences all of whose files and folders, `needed` below `root`, are there.
+
+    HandscopeError if none is, or if some are not and `partial` is not "yes".
+    """
+    lost = {name: [below for below in paths if not (root / below).exists()] for name, paths in needed.items()}
+    absent = [root / below for paths in lost.values() for below in paths]
+    there = [name for name, paths in lost.items() if not paths]
+    if not there:
+        raise HandscopeError(f"{absent[0]}: no such file or folder; give {what}")
+    if absent and one_of("partial", partial, ("no", "yes")) == "no":
+        named = ", ".join(map(str, absent[:3])) + (", ..." if len(absent) > 3 else "")
+        raise HandscopeError(
+            f"{root}: {len(needed) - len(there)} of {len(needed)} sequences are not there whole ({named} lacking); "
+            "partial=yes (--set partial=yes) goes on with the rest"
+        )
+    return there
 
 
 def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:

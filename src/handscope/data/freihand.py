@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.data.editions import other_count
 from handscope.data.files import AGAIN, need, one_of, read_array, read_map, read_picture
 from handscope.data.labels import hand_label
 from handscope.errors import AssetError
@@ -75,19 +76,39 @@ class FreiHAND:
         return Sample(
             key=f"{self.split}/{number:08d}",
             source="freihand",
-            image=read_picture(self.root / f"{self.split}/rgb/{number:08d}.jpg"),
+            image=read_picture(self._picture(number)),
             hands=(label,),
             K=self.K[hand],
             complete=False,  # a second hand or a bystander is not labelled
         )
 
+    def files(self, i: int) -> tuple[Path, ...]:
+        """The files that picture i is read from."""
+        nth, hand = divmod(i, len(self.K))
+        mask = self._mask_path(hand)
+        return (self._picture(self.variants[nth] * len(self.K) + hand), *([] if mask is None else [mask]))
+
+    def unlike_published(self) -> list[str]:
+        """How this copy differs from FreiHAND_pub_v2, in a sentence each: another number of hands, no scale."""
+        found = other_count("freihand", self.split, len(self.K), self.root / f"{self.split}_K.json")
+        scale = self.root / f"{self.split}_scale.json"
+        return found if scale.exists() else [*found, f"{scale}: FreiHAND_pub_v2 has it; this is another version"]
+
+    def _picture(self, number: int) -> Path:
+        return self.root / f"{self.split}/rgb/{number:08d}.jpg"
+
+    def _mask_path(self, hand: int) -> Path | None:
+        if self.split == "training":
+            return self.root / f"training/mask/{hand:08d}.jpg"
+        folder = self.root / "evaluation/segmap"
+        return folder / f"{hand:08d}.png" if folder.is_dir() else None
+
     def _mask(self, hand: int) -> NDArray[np.uint8] | None:
         """A training mask is a JPEG, cut at half; an evaluation set may have maps of parts, 0 beside the hand."""
-        if self.split == "training":
-            return np.where(read_map(self.root / f"training/mask/{hand:08d}.jpg") > 127, 255, 0).astype(np.uint8)
-        if not (self.root / "evaluation/segmap").is_dir():
+        path = self._mask_path(hand)
+        if path is None:
             return None
-        return np.where(read_map(self.root / f"evaluation/segmap/{hand:08d}.png") > 0, 255, 0).astype(np.uint8)
+        return np.where(read_map(path) > (127 if self.split == "training" else 0), 255, 0).astype(np.uint8)
 
     def model(self, hand: int) -> dict[str, FloatArray] | None:
         """theta, beta, R, T of MANO for hand `hand`; None unless MANO's mean pose and the labels are known.

@@ -27,6 +27,8 @@ from handscope.types import HandLabel, Sample
 SPLITS = ("train", "test", "all")
 TEST_ONE_IN = 10
 MISSING = 2.0
+FIELDS = ("pts2d_2hand", "hand_type", "pts3d_2hand", "pts3d_w_2hand")
+LONELY_NAMED = 3
 PICTURES = (".jpg", ".png", ".jpeg")
 PALM_M = 0.09
 """Wrist to middle knuckle of a usual hand, by which the unit of 3D labels is told."""
@@ -44,6 +46,7 @@ class HIUData:
         labels = sorted(self.root.rglob("*.json"), key=in_numbers)
         beside = [(path, _beside(path, "")) for path in labels]
         whole = [(label, picture) for label, picture in beside if picture is not None]
+        self.lonely = [path for path, picture in beside if picture is None]
         if not whole:
             raise HandscopeError(f"{self.root}: no picture with a .json beside it; give the folder of HIU-Data")
         self.rows = [row for row in whole if split in ("all", split_of(row[0].stem))]
@@ -52,6 +55,26 @@ class HIUData:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def files(self, i: int) -> tuple[Path, ...]:
+        """The files that picture i is read from."""
+        label, picture = self.rows[i]
+        mask = _beside(label, "_mask")
+        return (label, picture, *([] if mask is None else [mask]))
+
+    def unlike_published(self) -> list[str]:
+        """How this copy differs from the layout of the heading, in a sentence each: labels without a picture, fields
+        that the first label lacks."""
+        found = []
+        if self.lonely:
+            named = ", ".join(str(path) for path in self.lonely[:LONELY_NAMED])
+            found.append(f"{self.root}: {len(self.lonely)} labels without a picture beside them (first: {named})")
+        first = self.rows[0][0]
+        row = read_json(first)
+        lacking = [name for name in FIELDS if not isinstance(row, dict) or name not in row]
+        if lacking:
+            found.append(f"{first}: lacks {', '.join(lacking)}; this is another version")
+        return found
 
     def __getitem__(self, i: int) -> Sample:
         label, picture = self.rows[i]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.data.editions import other_count
 from handscope.data.files import AGAIN, need, one_of, read_picture
 from handscope.data.labels import hand_label
 from handscope.errors import AssetError, HandscopeError
@@ -33,7 +34,7 @@ class HO3D:
         self.root, self.split = Path(root), one_of("split", split, SPLITS)
         self.mano = one_of("mano", mano, ("no", "yes")) == "yes"
         need(self.root, split, FOLDER)
-        path = need(self.root, f"{split}.txt", FOLDER)
+        self.list_path = path = need(self.root, f"{split}.txt", FOLDER)
         self.names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         if not self.names or any(name.count("/") != 1 for name in self.names):
             raise HandscopeError(f"{path}: expected lines of SEQUENCE/NUMBER; {AGAIN}")
@@ -42,22 +43,30 @@ class HO3D:
         return len(self.names)
 
     def __getitem__(self, i: int) -> Sample:
-        sequence, number = self.names[i].split("/")
-        folder = self.root / self.split / sequence
-        path = folder / f"meta/{number}.pkl"
+        path, picture = self.files(i)
         meta = load_arrays(path, AGAIN)
         if not isinstance(meta, dict) or not {"handJoints3D", "camMat"} <= set(meta):
             raise AssetError(f"{path}: expected handJoints3D and camMat; {AGAIN}")
-        picture = folder / f"rgb/{number}.jpg"
         K = None if meta["camMat"] is None else np.asarray(meta["camMat"], np.float64).reshape(3, 3)
         return Sample(
             key=f"{self.split}/{self.names[i]}",
             source="ho3d",
-            image=read_picture(picture if picture.exists() else picture.with_suffix(".png")),
+            image=read_picture(picture),
             hands=(self._hand(meta, path, K),),
             K=K,
             complete=False,
         )
+
+    def files(self, i: int) -> tuple[Path, Path]:
+        """Labels and picture i: version 3 has JPEGs, version 2 PNGs."""
+        sequence, number = self.names[i].split("/")
+        folder = self.root / self.split / sequence
+        picture = folder / f"rgb/{number}.jpg"
+        return folder / f"meta/{number}.pkl", picture if picture.exists() else picture.with_suffix(".png")
+
+    def unlike_published(self) -> list[str]:
+        """How this copy differs from both published versions, in a sentence each."""
+        return other_count("ho3d", self.split, len(self.names), self.list_path)
 
     def _hand(self, meta: dict[str, Any], path: Path, K: NDArray[np.float64] | None) -> HandLabel:
         joints = _joints(meta["handJoints3D"], path)

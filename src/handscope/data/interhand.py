@@ -67,11 +67,15 @@ class InterHand:
         return Sample(
             key=row.file.rsplit(".", 1)[0],
             source="interhand",
-            image=read_picture(self.root / "images" / self.split / row.file),
+            image=read_picture(self.files(i)[0]),
             hands=tuple(hand for hand in hands if hand is not None),
             K=K,
             complete=True,
         )
+
+    def files(self, i: int) -> tuple[Path, ...]:
+        """The file that picture i is read from."""
+        return (self.root / "images" / self.split / self.rows[i].file,)
 
     def _view(self, row: Row) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """K (3, 3) and the 42 joints in metres, in the frame of the picture's camera."""

@@ -73,9 +73,13 @@ class PhotoDataset:
     def __len__(self) -> int:
         return len(self.photos)
 
+    def files(self, i: int) -> tuple[Path, ...]:
+        """The file that picture i is read from."""
+        return (self.root / self.photos[i].file,)
+
     def __getitem__(self, i: int) -> Sample:
         photo = self.photos[i]
-        path = self.root / photo.file
+        (path,) = self.files(i)
         if not path.exists():
             raise HandscopeError(f"{path}: the index names this picture, but it is not there; copy the data again")
         pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.data.editions import other_count
 from handscope.data.files import need, one_of, read_map, read_picture, to_array
 from handscope.data.labels import hand_label
 from handscope.errors import AssetError
@@ -60,15 +61,29 @@ class RHD:
         return Sample(
             key=f"{self.folder.name}/{number:05d}",
             source="rhd",
-            image=read_picture(self.folder / f"color/{number:05d}.png"),
+            image=read_picture(self._picture(i)),
             hands=tuple(hand for hand in hands if hand is not None),
             K=np.asarray(row["K"], np.float64),
             complete=True,
         )
 
+    def files(self, i: int) -> tuple[Path, ...]:
+        """The files that picture i is read from."""
+        return self._picture(i), self._parts_path(i)
+
+    def unlike_published(self) -> list[str]:
+        """How this copy differs from RHD_published_v2, in a sentence each."""
+        return other_count("rhd", self.folder.name, len(self), self.annotations_path)
+
+    def _picture(self, i: int) -> Path:
+        return self.folder / f"color/{self.numbers[i]:05d}.png"
+
+    def _parts_path(self, i: int) -> Path:
+        return self.folder / f"mask/{self.numbers[i]:05d}.png"
+
     def parts(self, i: int) -> NDArray[np.uint8]:
         """Numbers of parts (H, W) of picture i, as in the module's heading."""
-        return read_map(self.folder / f"mask/{self.numbers[i]:05d}.png")
+        return read_map(self._parts_path(i))
 
     def _hand(
         self, n: int, side: str, xyz: NDArray[np.floating], uv: NDArray[np.floating], parts: NDArray[np.uint8]

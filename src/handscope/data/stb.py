@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.data.files import AGAIN, need, one_of, read_picture
+from handscope.data.editions import other_count
+from handscope.data.files import AGAIN, one_of, read_picture, whole_sequences
 from handscope.data.labels import hand_label
 from handscope.errors import AssetError
 from handscope.geometry.rotations import axis_angle_to_matrix
@@ -36,20 +37,31 @@ FOLDER = "the folder that holds images and labels (STB)"
 
 
 class STB:
-    """Map-style. `camera` is one of `CAMERAS`; `root_joint` "palm" leaves joint 0 as it is labelled."""
+    """Map-style. `camera` is one of `CAMERAS`; `root_joint` "palm" leaves joint 0 as it is labelled. Sequences that
+    are not there are left out only if `partial` is "yes"."""
 
     def __init__(
-        self, root: Path | str, *, split: str = "train", camera: str = "bb_left", root_joint: str = "wrist"
+        self,
+        root: Path | str,
+        *,
+        split: str = "train",
+        camera: str = "bb_left",
+        root_joint: str = "wrist",
+        partial: str = "no",
     ) -> None:
         self.root, self.camera = Path(root), one_of("camera", camera, CAMERAS)
         self.root_joint = one_of("root_joint", root_joint, ROOTS)
         self.K = K_SK if camera == "sk" else K_BB
         self.pictures: list[Path] = []
         joints = []
-        for sequence in SPLITS[one_of("split", split, tuple(SPLITS))]:
-            labels = read_joints(need(self.root, f"labels/{sequence}_{'SK' if camera == 'sk' else 'BB'}.mat", FOLDER))
-            folder = need(self.root, f"images/{sequence}", FOLDER)
-            name = {"bb_left": "BB_left", "bb_right": "BB_right", "sk": "SK_color"}[camera]
+        name = {"bb_left": "BB_left", "bb_right": "BB_right", "sk": "SK_color"}[camera]
+        self._unlike: list[str] = []
+        sequences = SPLITS[one_of("split", split, tuple(SPLITS))]
+        needed = {s: (f"labels/{s}_{'SK' if camera == 'sk' else 'BB'}.mat", f"images/{s}") for s in sequences}
+        for sequence in whole_sequences(self.root, needed, partial, FOLDER):
+            labelled, folder = (self.root / below for below in needed[sequence])
+            labels = read_joints(labelled)
+            self._unlike += other_count("stb", "a sequence", len(labels), labelled)
             self.pictures += [folder / f"{name}_{n}.png" for n in range(len(labels))]
             joints.append(labels)
         self.joints = self._in_camera(np.concatenate(joints)[:, STB_TO_CANONICAL])
@@ -64,6 +76,14 @@ class STB:
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def files(self, i: int) -> tuple[Path, ...]:
+        """The file that picture i is read from."""
+        return (self.pictures[i],)
+
+    def unlike_published(self) -> list[str]:
+        """How this copy differs from the published set, in a sentence each."""
+        return list(self._unlike)
 
     def __getitem__(self, i: int) -> Sample:
         path = self.pictures[i]

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.data.inventory import DamagedError, damaged, refusal
 from handscope.errors import HandscopeError
 from handscope.evaluation.masks import mesh_mask
 from handscope.evaluation.matching import FOUND_IOU
 from handscope.evaluation.predictions import PackedMasks, Predictions
 from handscope.evaluation.protocols import best_match
-from handscope.evaluation.truth import targets
+from handscope.evaluation.truth import check_wrist, targets
 from handscope.geometry.camera import Camera
 from handscope.types import FloatArray, Hand, HandLabel, JsonValue, Sample, SampleSource
 
@@ -52,6 +53,7 @@ def predict(
     vertices: bool = False,
     masks: bool = False,
     limit: int | None = None,
+    skip_damaged: bool = True,
     header: Mapping[str, JsonValue] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
@@ -59,14 +61,19 @@ def predict(
 
     With `oracle_boxes` the label's box is given; otherwise the predicted hand that overlaps it most is taken, if by
     IoU 0.3 at least (without any box to compare with: the best hand). An unreadable picture keeps its place: one row
-    that was not found, called "unreadable/NUMBER#0".
+    that was not found, called "unreadable/NUMBER#0"; unless damaged ones are to be skipped, DamagedError says how many
+    there are.
     """
+    check_wrist(dataset)
     rows, unreadable = _Rows(), 0
     total = len(dataset) if limit is None else min(limit, len(dataset))
     for i in range(total):
         try:
             sample = dataset[i]
-        except HandscopeError:
+        except HandscopeError as problem:
+            if not skip_damaged:
+                problems = [str(problem), *damaged(dataset, limit, start=i + 1, progress=progress)]
+                raise DamagedError(refusal(problems, total)) from problem
             unreadable += 1
             rows.add(f"unreadable/{i}#0", None)
             if masks:

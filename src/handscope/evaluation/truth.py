@@ -76,10 +76,22 @@ def targets(sample: Sample) -> Iterator[tuple[str, HandLabel]]:
         yield f"{sample.key}#{number}", hand
 
 
+def check_wrist(dataset: SampleSource) -> None:
+    """HandscopeError if the reader was opened so that joint 0 is the palm: variants move it there themselves
+    (`Variant.zeroth`), in labels and in answers alike, and would move a palm once more.
+    """
+    if getattr(dataset, "root_joint", "wrist") != "wrist":
+        raise HandscopeError(
+            "joint 0 of this dataset is the palm (root_joint=palm), but scores start from the wrist and put the palm "
+            "where each variant has it; leave root_joint out"
+        )
+
+
 def read_truth(
     dataset: SampleSource, *, limit: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Truth:
     """The truth of the first `limit` pictures of a dataset (all without); unreadable ones are told apart."""
+    check_wrist(dataset)
     rows: list[dict[str, Any]] = []
     masks: list[NDArray[np.bool_] | None] = []
     origin: list[int] = []

@@ -9,7 +9,9 @@ import numpy as np
 import scipy.sparse
 
 from handscope.hand.assets import MANO_TIPS, load_asset
-from handscope.skeleton import MODEL_PARENTS
+from handscope.hand.conventions import regressor as regressor_of
+from handscope.skeleton import MODEL_PARENTS, MODEL_TO_CANONICAL
+from handscope.types import JointConvention
 
 
 def write_mano(path: Path, content: dict) -> Path:
@@ -17,20 +19,31 @@ def write_mano(path: Path, content: dict) -> Path:
     return path
 
 
-def open_hand_as_mano(scale: float = 1.0) -> dict:
-    """The shipped hand thinned to 778 vertices, `scale` times as large, as the content of a MANO_RIGHT.pkl.
-
-    Its joints, tips and shape directions are the shipped hand's; faces are a few triangles only.
-    """
+def thinned() -> np.ndarray:
+    """Which of the shipped hand's vertices the 778 are."""
     asset = load_asset()
     others = np.setdiff1d(np.arange(len(asset.template)), asset.tips)
     chosen = others[np.linspace(0, len(others) - 1, 778).astype(int)]
     chosen[list(MANO_TIPS)] = asset.tips
+    return chosen
+
+
+def open_hand_as_mano(scale: float = 1.0, joints: JointConvention = "mano") -> dict:
+    """The shipped hand thinned to 778 vertices, `scale` times as large, as the content of a MANO_RIGHT.pkl.
+
+    It turns about joints where those of the convention lie, MANO's own unless told; tips and shape directions are the
+    shipped hand's; faces are a few triangles only.
+    """
+    asset = load_asset()
+    chosen = thinned()
     template = asset.template[chosen].astype(np.float64)
     shapedirs = asset.shapedirs[chosen].astype(np.float64)
     # the least regressor that gives the same joints for every shape
     known = np.column_stack([template, shapedirs.reshape(778, -1)])
-    wanted = np.column_stack([asset.joints, asset.joint_dirs.reshape(16, -1)])
+    tips = np.column_stack([asset.template[asset.tips], asset.shapedirs[asset.tips].reshape(5, -1)])
+    own = np.concatenate([np.column_stack([asset.joints, asset.joint_dirs.reshape(16, -1)]), tips])
+    to_model = np.argsort(MODEL_TO_CANONICAL)[:16]
+    wanted = (regressor_of(joints) @ own[MODEL_TO_CANONICAL])[to_model]
     regressor = wanted @ np.linalg.pinv(known)
     rng = np.random.default_rng(0)
     return dict(

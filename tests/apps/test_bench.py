@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,9 +13,13 @@ from handscope.apps import bench_calibrate
 from handscope.apps.bench_pictures import FILL
 from handscope.apps.cli import main
 from handscope.infer.calibration import Calibration
+from handscope.infer.joint_conventions import in_convention
+from handscope.infer.models import open_models
+from handscope.infer.pipeline import Pipeline
 from handscope.synth.scene import SynthConfig, render_sample
 from handscope.types import Hand, Sample
 from posed_hands import posed_hand
+from toy_networks import blobs, paint, toy_joints
 
 
 def test_rendered_pictures_are_scored_by_groups(toy_weights, tmp_path, capsys) -> None:
@@ -35,6 +40,43 @@ def test_shards_are_scored_like_the_pictures_they_hold(toy_weights, tmp_path, ca
         assert main(["bench", "rendered", *source, "--weights", str(toy_weights)]) == 0
         tables.append(capsys.readouterr().out)
     assert tables[0] == tables[1]
+
+
+@pytest.fixture
+def real_pictures(tmp_path: Path) -> Path:
+    """A picture of each set of `bench real`, with a toy hand."""
+    wrist, knuckle, thumb = blobs((128, 128), 90, 0.2, "left")
+    picture, flat = paint(256, 256, [(wrist, knuckle, thumb)]), toy_joints(wrist, knuckle, thumb)
+    for folder, name in (
+        ("joints-dev", "0.png"),
+        ("masks-dev", "0.jpg"),
+        ("masks-dev", "0.png"),
+        ("photos", "540.png"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / folder / name), picture[..., ::-1])
+    row = {"file": "0.png", "handedness": "left", "K": [[480.0, 0, 128], [0, 480, 128], [0, 0, 1]]}
+    row |= {"uv_px": flat.tolist(), "xyz_m": np.column_stack([(flat - 128) / 480, np.ones(21)]).tolist()}
+    (tmp_path / "joints-dev/labels.json").write_text(json.dumps([row]))
+    photo = {"file": "photos/540.png", "source": "ti1k", "width": 256, "height": 256, "boxes": [[150, 60, 220, 200]]}
+    (tmp_path / "photos/index.jsonl").write_text(json.dumps(photo))
+    return tmp_path
+
+
+def test_real_pictures_are_scored_in_our_joints_and_in_mediapipes(toy_weights, real_pictures, tmp_path, capsys) -> None:
+    out = tmp_path / "out"
+    words = ["--data", str(real_pictures), "--weights", str(toy_weights), "--out", str(out)]
+    assert main(["bench", "real", *words]) == 0
+    told = json.loads((out / "scores.json").read_text())
+    (own, others), (first, second) = told.values(), told
+    assert second == f"{first}, MediaPipe's joints" and list(others) == ["joints-dev", "photos held-out"]
+    flat, moved = own["joints-dev"], others["joints-dev"]
+    assert flat["found"] == moved["found"] == 1 and flat["error_px256_mean"] < moved["error_px256_mean"]
+    (hand,) = Pipeline(open_models(toy_weights))(cv2.imread(str(real_pictures / "joints-dev/0.png"))[..., ::-1].copy())
+    shifts = np.linalg.norm(in_convention(hand, "mediapipe").joints_2d - hand.joints_2d, axis=-1)
+    assert moved["error_px256_mean"] == pytest.approx(shifts.mean(), abs=2 * flat["error_px256_mean"] + 0.1)
+    assert "ms_per_picture" in flat and "ms_per_picture" not in moved
+    assert f"| set | measure | {first} | {second} |" in capsys.readouterr().out
 
 
 class HalfRight:

@@ -82,6 +82,23 @@ def test_options_do_what_they_say(client, picture):
         assert post(client, picture, format=format).content.startswith(start)
 
 
+def test_joints_are_told_in_the_convention_that_is_asked_for(client, model, toy_weights, picture):
+    def told(asked, **options):
+        return post(asked, picture, **options).json()["hands"][0]
+
+    (hand,) = model(Image.open(io.BytesIO(picture)))
+    moved = told(client, joint_convention="freihand")
+    assert moved["joint_convention"] == "freihand" and told(client)["joint_convention"] == "anatomical"
+    np.testing.assert_allclose(moved["joints_3d"], hand.in_convention("freihand").joints_3d, atol=1e-5)
+    with TestClient(create_app(load(toy_weights, threads=1, joint_convention="rhd"), LIMITS), HERE) as started:
+        assert told(started)["joint_convention"] == "rhd"
+        back = told(started, joint_convention="anatomical")
+        np.testing.assert_allclose(back["joints_3d"], hand.joints_3d, atol=1e-5)
+    for wrong in ("mano", "theirs"):
+        answer = post(client, picture, joint_convention=wrong)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
+
+
 def bomb() -> bytes:
     """A PNG of a few bytes that claims 60,000 x 60,000 pixels."""
 

@@ -67,6 +67,15 @@ def test_the_table_has_pixels_and_millimetres(model, photo):
     assert (web.mask_of(hands) == hands[0].mask * 255).all()
 
 
+def test_the_page_tells_the_joints_that_are_chosen(model, photo, toy_weights):
+    desk = web.Desk(model)
+    assert desk.conventions()[0] == "anatomical" and "mano" not in desk.conventions() and len(desk.conventions()) == 6
+    (_, own), (_, moved) = desk.find(str(photo), None), desk.find(str(photo), None, "stb")
+    np.testing.assert_allclose(moved[0].joints_3d, own[0].in_convention("stb").joints_3d)
+    other = web.Desk(load(toy_weights, threads=1, joint_convention="mediapipe"))
+    assert other.conventions()[0] == "mediapipe" and other.find(str(photo), None)[1][0].joint_convention == "mediapipe"
+
+
 def test_a_bomb_is_refused(model, tmp_path):
     Image.new("1", (9000, 9000)).save(tmp_path / "a.png")
     with pytest.raises(ImageError, match="million pixels"):

@@ -12,7 +12,7 @@ import pytest
 from handscope.data.dev_sets import JointsDev
 from handscope.evaluation import protocols
 from handscope.evaluation.crops_dev import CropsDev
-from handscope.evaluation.real import Column, Model, report, spread
+from handscope.evaluation.real import AskedOnce, Column, Model, report, spread
 from handscope.evaluation.real import bench as bench_columns
 from handscope.geometry.boxes import HAND_MARGIN, tight_box
 from handscope.geometry.camera import project
@@ -115,6 +115,14 @@ def test_columns_see_the_same_pictures_and_what_one_has_not_is_a_dash(data: Path
     assert "|  | hands found | 100.0 % | 100.0 % |" in table
     assert "|  | 2D error of the mesh's joints, mean, px of 256 | 0.00 | - |" in table
     assert "| masks-dev | pictures | 2 | - |" in table
+
+
+def test_columns_that_share_a_model_ask_it_once(data: Path) -> None:
+    asked = []
+    shared = AskedOnce(lambda image: asked.append(image) or [make_hand(hand_joints())])
+    columns = [Column("a", shared), Column("b", shared, sets=["joints-dev"])]
+    bench_columns(data, columns, sets=("joints-dev", "masks-dev"))
+    assert len(asked) == 4
 
 
 def test_a_shift_is_seen_in_2d_and_not_in_3d(data: Path) -> None:

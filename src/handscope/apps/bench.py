@@ -20,7 +20,10 @@ from handscope.errors import HandscopeError
 from handscope.files import writable_folder, write_file
 
 if TYPE_CHECKING:
-    from handscope.types import Sample
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from handscope.types import Hand, Sample
 
 LABELS = "recipes/labels/photos_pseudo.jsonl.gz"
 REAL = """Accuracy on joints-dev, masks-dev and held-out photographs, whole pictures in; with --peer mediapipe,
@@ -107,6 +110,7 @@ def main(arguments: Sequence[str]) -> int:
 def bench_real(options: argparse.Namespace) -> int:
     """joints-dev, masks-dev and held-out photographs."""
     from handscope.evaluation import peer, real
+    from handscope.infer.joint_conventions import in_convention
     from handscope.infer.pipeline import load
     from handscope.viz import draw
 
@@ -116,7 +120,15 @@ def bench_real(options: argparse.Namespace) -> int:
         raise HandscopeError("--peer-python needs --peer mediapipe")
     if not options.data.is_dir():
         raise HandscopeError(f"{options.data}: no such folder of labelled photographs")
-    columns = [real.Column(f"handscope {__version__}", load(options.weights, threads=options.threads))]
+    own, name = real.AskedOnce(load(options.weights, threads=options.threads)), f"handscope {__version__}"
+
+    def in_mediapipes_joints(image: NDArray[np.uint8]) -> list[Hand]:
+        return [in_convention(hand, "mediapipe") for hand in own(image)]
+
+    columns = [
+        real.Column(name, own),
+        real.Column(f"{name}, MediaPipe's joints", in_mediapipes_joints, real.CONVENTION_SETS, real.CONVENTION_WITHOUT),
+    ]
     with ExitStack() as stack:
         if options.peer is not None:
             print("starting MediaPipe", file=sys.stderr)

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     token = os.environ.get(TOKEN_VARIABLE) or None if options.token is None else options.token
     access = Access(options.host, options.allow_host, token=token)
     check_free(options.host, options.port, "serve")
-    app = create_app(load(options.weights, options.hand_model, options.threads), limits, access)
+    model = load(options.weights, options.hand_model, options.threads, joint_convention=options.joint_convention)
+    app = create_app(model, limits, access)
     uvicorn.run(app, host=options.host, port=options.port, log_level="warning" if options.quiet else "info")
     return 0
 
@@ -72,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's parameters")
+    add("--joint-convention", metavar="NAME", help="whose joints, unless a request says (default: anatomical)")
     add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")
     add("--max-mib", type=float, default=20, metavar="N", help="largest file, MiB (default: 20)")
     add("--max-megapixels", type=float, default=40, metavar="N", help="largest picture (default: 40)")

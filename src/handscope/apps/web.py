@@ -24,6 +24,7 @@ from handscope.apps.access import Access, Guard, add_allow_host
 from handscope.apps.analyse import write_results
 from handscope.apps.serve import check_free
 from handscope.errors import HandscopeError, missing_extra
+from handscope.hand.conventions import CONVENTIONS
 from handscope.infer.cameras import CameraLike, parse_camera
 from handscope.infer.decoding import Picture, decode_picture, inspect_picture
 from handscope.infer.formats.meshes import labels
@@ -32,6 +33,7 @@ from handscope.infer.outputs import FORMATS, LEGIBLE_PX
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands
 from handscope.skeleton import JOINT_NAMES
+from handscope.types import JointConvention
 from handscope.viz import draw
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     from handscope.infer.pipeline import load
 
     access = Access(options.host, options.allow_host)
-    model = load(options.weights, options.hand_model, options.threads)
+    model = load(options.weights, options.hand_model, options.threads, joint_convention=options.joint_convention)
     check_free(options.host, options.port, "web")
     launch(model, access, host=options.host, port=options.port, open_browser=options.open)
     return 0
@@ -81,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     add("--open", action="store_true", help="open it in the browser")
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters")
+    add("--joint-convention", metavar="NAME", help="whose joints the page tells first (default: anatomical)")
     add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")
     return result
 
@@ -150,7 +153,12 @@ class Desk:
         self._folders: deque[Path] = deque()
         weakref.finalize(self, shutil.rmtree, self._root, ignore_errors=True)
 
-    def find(self, path: str, K: CameraLike) -> tuple[Picture, Hands]:
+    def conventions(self) -> tuple[JointConvention, ...]:
+        """Whose joints the page can tell, the model's first; only those with a MANO file."""
+        own = self._model.joint_convention
+        return (own,) if own == "mano" else (own, *(name for name in CONVENTIONS if name not in (own, "mano")))
+
+    def find(self, path: str, K: CameraLike, joint_convention: str | None = None) -> tuple[Picture, Hands]:
         """The picture of a file and its hands."""
         data = Path(path).read_bytes()
         inspect_picture(data, Path(path).name, max_pixels=MAX_PIXELS)
@@ -158,7 +166,7 @@ class Desk:
         given = prepare(picture, K)
         with self._lock:
             (hands,) = self._model.answer([given])
-        return picture, hands
+        return picture, hands if joint_convention is None else hands.in_convention(joint_convention)
 
     def write(self, picture: Picture, hands: Hands) -> list[str]:
         """Every kind of file, in a folder that lives until `KEPT` newer ones have come."""
@@ -212,12 +220,12 @@ def build(model: Pipeline) -> gradio.Blocks:
 
     desk = Desk(model)
 
-    def find(path: str | None, focal: float | None, K: str | None) -> list[Any]:
+    def find(path: str | None, focal: float | None, K: str | None, whose: str) -> list[Any]:
         if path is None:
             return [None, None, None, [], [], "", gr.Radio(choices=[ALL], value=ALL), None]
         try:
             camera = parse_camera(K) if K and K.strip() else None
-            picture, hands = desk.find(path, camera or (focal if focal and focal > 0 else None))
+            picture, hands = desk.find(path, camera or (focal if focal and focal > 0 else None), whose)
         except HandscopeError as error:
             raise gr.Error(str(error).replace(str(Path(path).parent) + os.sep, "")) from error
         files = desk.write(picture, hands)
@@ -268,6 +276,9 @@ def build(model: Pipeline) -> gradio.Blocks:
                 with gr.Accordion("What you know of the camera", open=False):
                     focal = gr.Number(label="focal length, px (empty: 1.2 long sides)", value=None, minimum=0)
                     K = gr.Textbox(label="or its intrinsics, FX,FY,CX,CY or FX,FY,CX,CY@WxH, px; or exif")
+                whose = gr.Dropdown(
+                    list(desk.conventions()), value=desk.conventions()[0], label="Whose joints", elem_id="whose"
+                )
             with gr.Column(scale=6), gr.Tabs():
                 with gr.Tab("Joints"):
                     table = gr.Dataframe(
@@ -290,9 +301,9 @@ def build(model: Pipeline) -> gradio.Blocks:
                     files = gr.Files(show_label=False, interactive=False, elem_id="files")
         outputs = [overlay, mask, scene, table, files, said, which, known]
         gr.on(
-            [image.change, button.click],
+            [image.change, button.click, whose.input],
             find,
-            [image, focal, K],
+            [image, focal, K, whose],
             outputs,
             concurrency_limit=1,
             api_visibility="private",

@@ -75,6 +75,26 @@ MEDIAPIPE_WITHOUT = ("projected_error_px256_mean", "mesh_mask_iou")
 """MediaPipe Hands has no mask, no mesh and no camera."""
 
 
+class AskedOnce:
+    """A model that answers the same picture (the same array) once, for columns that tell its hands in several ways."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.image: NDArray[np.uint8] | None = None
+        self.hands: Sequence[Hand] = ()
+
+    def __call__(self, image: NDArray[np.uint8]) -> Sequence[Hand]:
+        """Its hands."""
+        if image is not self.image:
+            self.image, self.hands = image, self.model(image)
+        return self.hands
+
+
+CONVENTION_SETS = ("joints-dev", "photos held-out")
+CONVENTION_WITHOUT = ("ms_per_picture", "mesh_mask_iou")
+"""What depends on whose joints are told (docs/joints.md), which a column of the same hands in others' joints says."""
+
+
 def bench(
     data: Path,
     columns: Sequence[Column],

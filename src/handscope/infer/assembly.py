@@ -52,6 +52,11 @@ class Assembler:
         if self.joint_convention == "mano" and model.name != "MANO":
             raise HandscopeError("joint_convention 'mano' needs MANO's hand model: give hand_model MANO_RIGHT.pkl too")
 
+    @property
+    def told_convention(self) -> JointConvention:
+        """Whose joints hands are told with."""
+        return self.joint_convention or OWN[(self.target or self.asset).name]
+
     def told(self, hand: FoundHand) -> FoundHand:
         """A hand of `asset` in the wanted hand model and joints."""
         if self.target is None:

@@ -1,8 +1,9 @@
 """A hand told in another hand model's terms: MANO's pose, shape and mesh fitted to the joints that were found.
 
 The network speaks of the shipped open hand. MANO has the same skeleton and the same axes, so theta and R start from
-ours, beta from the mean hand; a few Gauss-Newton steps bring MANO's 21 joints onto the mesh's, with priors that keep
-the pose near ours and the shape near the mean. Tips are vertices, and MANO's are not quite ours: they count less.
+ours, beta from the mean hand; a few Gauss-Newton steps bring its 21 joints to where MANO's would lie in our hand
+(`hand.conventions`: MANO's knuckles are 17 mm from ours), with priors that keep the pose near ours and the shape near
+the mean. Tips are vertices, and MANO's are not quite ours: they count less.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from handscope.geometry.rotations import axis_angle_to_matrix
 from handscope.hand.assets import HandAsset
+from handscope.hand.conventions import OWN, regressor
 from handscope.hand.model import pose_hand, pose_joints
-from handscope.skeleton import TIPS
+from handscope.infer.joint_conventions import in_convention
+from handscope.skeleton import TIPS, WRIST
 from handscope.types import Hand
 
 AnyHand = TypeVar("AnyHand", bound=Hand)
@@ -30,12 +33,15 @@ EPSILON = 1e-4
 
 def refit(hand: AnyHand, model: HandAsset) -> AnyHand:
     """`hand` with mesh, joints, theta, beta, R and T of `model`; `extras["mano_residual_mm"]` is how far, on average
-    over the 21 joints, the model stays from the joints it was fitted to.
+    over the 21 joints, the model stays from where its own joints would lie in `hand` (`conventions.regressor`).
     """
     left = hand.handedness == "left"
     side = np.array([-1.0 if left else 1.0, 1.0, 1.0])
-    target = np.asarray(hand.joints_3d, np.float64) * side  # of the right hand in the mirrored picture
-    start = np.concatenate([np.ravel(hand.theta), np.zeros(3), hand.T, np.zeros(10)]).astype(np.float64)
+    own = in_convention(hand, "anatomical").joints_3d
+    target = (
+        regressor(OWN[model.name]) @ np.asarray(own, np.float64) * side
+    )  # of the right hand in the mirrored picture
+    start = np.concatenate([np.ravel(hand.theta), np.zeros(3), target[WRIST], np.zeros(10)]).astype(np.float64)
     moved = _solve(model, start, np.asarray(hand.R, np.float64), target)
     theta, R, T, beta = _parts(moved[None], np.asarray(hand.R, np.float64))
     posed = pose_hand(model, beta, theta, R, T)

@@ -27,6 +27,7 @@ from handscope.infer.results import Hands
 from handscope.infer.tracking import TrackingConfig
 from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoReader, track
 from handscope.infer.weights import Card
+from handscope.types import JointConvention
 
 
 class Pipeline:
@@ -91,6 +92,11 @@ class Pipeline:
         Files need the extra [video].
         """
         return track(self.models, source, K=K, config=config, fps=fps)
+
+    @property
+    def joint_convention(self) -> JointConvention:
+        """Whose joints its hands have (docs/joints.md)."""
+        return self.models.assembler.told_convention
 
     def answer(self, inputs: Sequence[PictureInput]) -> list[Hands]:
         """The hands of pictures that are ready to be read (`inputs.prepare`)."""

@@ -165,6 +165,10 @@ class Hands(_Written, list[FoundHand]):
         """The same hands of a picture that is called `source`."""
         return Hands(self, width=self.width, height=self.height, source=source, notes=notes)
 
+    def in_convention(self, name: str) -> Hands:
+        """The same hands with the joints of another convention, such as "freihand" (docs/joints.md)."""
+        return self._with([hand.in_convention(name) for hand in self])
+
     def _listed(self) -> Sequence[Hand]:
         return self
 

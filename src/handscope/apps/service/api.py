@@ -29,6 +29,8 @@ from handscope.infer.cameras import CameraLike, parse_camera
 from handscope.infer.decoding import Header, NotAPictureError, TooManyPixelsError, inspect_picture
 from handscope.infer.outputs import FORMATS
 from handscope.infer.pipeline import Pipeline
+from handscope.infer.results import Hands
+from handscope.types import JointConvention
 
 HANDS = "/v1/hands"
 SERVED = {
@@ -133,6 +135,9 @@ def _add_hands(app: FastAPI, limits: Limits) -> None:
         focal: Annotated[float | None, Query(ge=1, le=1e6, description="the camera's focal length, px")] = None,
         K: Annotated[str | None, Query(description="its intrinsics: FX,FY,CX,CY[@WxH] in px, or exif")] = None,
         distortion: Annotated[str | None, Query(description="of its lens: OpenCV's 4, 5 or 8 numbers")] = None,
+        joint_convention: Annotated[
+            JointConvention | None, Query(description="whose joints (default: as the service was started)")
+        ] = None,
         format: Annotated[ServedName, Query(description="what to answer; glb is one scene of all hands")] = "json",
     ) -> Response:
         data, name = await image.read(), plain_name(image.filename)
@@ -149,6 +154,8 @@ def _add_hands(app: FastAPI, limits: Limits) -> None:
         except HandscopeError as error:  # the camera is not this picture's
             raise RefusedError(422, "invalid", str(error)) from error
         hands = found.subset(number for number, hand in enumerate(found) if hand.score >= min_score)
+        if joint_convention is not None:
+            hands = in_joints_of(hands, joint_convention)
         media_type, encode = SERVED[format]
         return Response(await asyncio.to_thread(encode, hands), media_type=media_type)
 
@@ -175,6 +182,14 @@ def requested_camera(focal: float | None, K: str | None, distortion: str | None)
         if K is None and distortion is not None:
             raise HandscopeError("distortion belongs to a camera: give K too")
         return focal if K is None else parse_camera(K, distortion)
+    except HandscopeError as error:
+        raise RefusedError(422, "invalid", str(error)) from error
+
+
+def in_joints_of(hands: Hands, convention: JointConvention) -> Hands:
+    """The hands with another convention's joints; RefusedError if they cannot have them."""
+    try:
+        return hands.in_convention(convention)
     except HandscopeError as error:
         raise RefusedError(422, "invalid", str(error)) from error
 

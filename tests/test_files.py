@@ -5,8 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from handscope import files
 from handscope.errors import HandscopeError
-from handscope.files import ABANDONED_S, LEFTOVERS, NewFile, remove_leftovers, writable_folder, write_file
+from handscope.files import (
+    ABANDONED_S,
+    LEFTOVERS,
+    NewFile,
+    NewFiles,
+    remove_leftovers,
+    writable_folder,
+    write_file,
+    write_first,
+)
 
 
 @pytest.fixture
@@ -89,15 +99,85 @@ def test_a_file_in_the_place_of_a_folder_is_told(old: Path) -> None:
         writable_folder(old)
 
 
-def test_only_what_dead_writers_left_is_removed(old: Path) -> None:
-    dead, alive = NewFile(old).path, NewFile(old).path
-    dead.write_text("half")
-    alive.write_text("half")
+WRITER = """
+import sys
+from handscope.files import NewFile, NewFiles
+
+NewFile(sys.argv[1]).path.write_text("half")
+(NewFiles(NewFile(sys.argv[1]).target.parent, bool).path / "hands.jsonl").write_text("half")
+print("written", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_file(old: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(old)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None and writer.stdout.readline() == b"written\n"
+        remove_leftovers(old.parent)
+        assert len(list(old.parent.glob(LEFTOVERS))) == 2  # it still writes
+        writer.kill()
+    files._swept.clear()
+    write_file(old.with_name("b.json"), "new")
+    assert sorted(path.name for path in old.parent.iterdir()) == ["a.json", "b.json"]
+
+
+def test_of_writers_elsewhere_only_what_nobody_touches_is_removed(old: Path) -> None:
+    dead, alive, other = (old.with_name(name) for name in (".a.0123abcd-1.0.part", ".a.77.1.part", ".a.b.c.part"))
+    for path in (dead, alive, other):
+        path.write_text("half")
     long_ago = dead.stat().st_mtime - 2 * ABANDONED_S
-    os.utime(dead, (long_ago, long_ago))
-    os.utime(old, (long_ago, long_ago))
+    for path in (dead, other, old):
+        os.utime(path, (long_ago, long_ago))
     remove_leftovers(old.parent)
-    assert not dead.exists() and alive.exists() and old.exists()
+    assert not dead.exists() and alive.exists() and other.exists() and old.exists()
+
+
+def test_of_two_that_claim_a_name_one_is_first(tmp_path: Path) -> None:
+    one, two = NewFile(tmp_path / "a"), NewFile(tmp_path / "a")
+    one.path.write_text("one")
+    two.path.write_text("two")
+    assert two.finish_first() and not one.finish_first() and not write_first(tmp_path / "a", "three")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["two"]
+
+
+def test_without_hard_links_one_is_first_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", fail)
+    assert write_first(tmp_path / "a", "one") and not write_first(tmp_path / "a", "two")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_files_of_two_runs_never_lie_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after any step of putting them in place, too."""
+    for name in ("a.one", "b.one", "gone.one", "stays.other"):
+        (tmp_path / name).write_text("old")
+    new = NewFiles(tmp_path, lambda name: name.endswith(".one"))
+    for name in ("a.one", "b.one", "c.one"):
+        (new.path / name).write_text("new")
+    seen = []
+
+    def watched(step):
+        def run(*arguments, **options):
+            done = step(*arguments, **options)
+            seen.append({path.read_text() for path in tmp_path.glob("*.one")})
+            return done
+
+        return run
+
+    for name in ("unlink", "replace"):
+        monkeypatch.setattr(Path, name, watched(getattr(Path, name)))
+    assert [path.name for path in new.finish()] == ["a.one", "b.one", "c.one"]
+    assert {"old"} in seen and {"new"} in seen and {"old", "new"} not in seen
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.one", "b.one", "c.one", "stays.other"]
+
+
+def test_a_run_without_results_leaves_those_of_the_one_before(old: Path) -> None:
+    new = NewFiles(old.parent, lambda name: True)
+    (new.path / "a.json").touch()
+    assert new.finish() == [] and is_as_it_was(old)
 
 
 def test_importing_it_costs_nothing() -> None:

@@ -19,6 +19,7 @@ from handscope.errors import HandscopeError
 RESERVED = re.compile(r"^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$", re.IGNORECASE)
 """What Windows does not let a file or folder be called."""
 FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LONGEST = 150
 """Bytes of a name that is made: file systems take 255, and suffixes come behind it."""
 
@@ -49,6 +50,14 @@ def as_text(path: str | os.PathLike[str]) -> str:
     with suppress(UnicodeEncodeError):  # of text that this file system could not hold: it came from elsewhere
         name = os.fsencode(name).decode("utf-8", "surrogateescape")
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def as_cell(text: str) -> str:
+    r"""`text` as a cell of a table that spreadsheets open: one that would be a formula there gets an apostrophe before
+    it, which they take for "this is text". What would end a line or command a terminal is written out (`\x0d`).
+    """
+    text = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def reason(error: BaseException) -> str:

@@ -19,10 +19,12 @@ from clips import FakeCapture, read_back, read_lines, toy_frames, write_sound, w
 from handscope.apps import video as video_command
 from handscope.apps.cli import main
 from handscope.apps.preview import Preview
+from handscope.apps.recording import Recording
 from handscope.errors import HandscopeError
 from handscope.infer import video_files
+from handscope.infer.outputs import video_formats
 from handscope.infer.pipeline import load
-from handscope.infer.video import CameraReader
+from handscope.infer.video import CameraReader, VideoFrame
 
 pytest.importorskip("pyarrow")
 
@@ -112,6 +114,48 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(toy_weights, tmp_pa
         assert len(read_back(folder / "overlay.mp4")[0]) >= 5
 
 
+LIMITED = """
+import resource, signal, sys
+from handscope.apps.cli import main
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("size", [0, 20_000])
+def test_no_file_can_grow_is_one_sentence_too(toy_weights, tmp_path, size):
+    """A limit of the system's own stands for the full disk: lines and packets are cut where it is reached."""
+    path = write_video(tmp_path / "clip.mp4", toy_frames(20))
+    out = tmp_path / "out"
+    formats = ["--overlay", "--json", "--parquet", "--glb"]
+    command = [sys.executable, "-c", LIMITED, str(size), str(path), "--out", str(out), "--weights", str(toy_weights)]
+    done = subprocess.run([*command, *formats], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "File too large" in done.stderr
+    left = [path for path in (out / "clip").rglob("*")]
+    assert not any(path.name.startswith(".") or path.is_dir() for path in left) and bool(left) == (size > 0)
+    for path in left:
+        if path.suffix == ".jsonl":
+            assert 1 <= len(read_lines(path)) < 20
+
+
+def test_results_are_of_one_run(toy_weights, tmp_path):
+    """A later run with fewer files takes the earlier one's away; one that is killed leaves them."""
+    path = write_video(tmp_path / "clip.mp4", toy_frames(4))
+    usual = [str(path), "--out", str(tmp_path), "--weights", str(toy_weights)]
+    folder = tmp_path / "clip"
+    assert main([*usual, "--json", "--parquet", "--glb"]) == 0
+    (folder / "notes.txt").write_text("mine")
+    before = (folder / "hands.jsonl").read_text()
+    killed = Recording(folder, video_formats(["json", "parquet"]), rate=30.0)
+    killed.write(VideoFrame(0, 0.0, toy_frames(1)[0], load(toy_weights)(toy_frames(1)[0])), toy_frames(1)[0])
+    assert (folder / "hands.jsonl").read_text() == before and (folder / "hands.parquet").is_file()
+    killed.close()
+    assert len(read_lines(folder / "hands.jsonl")) == 1 and not list(folder.glob("*.glb"))
+    assert main([*usual, "--json"]) == 0
+    assert sorted(p.name for p in folder.iterdir()) == ["hands.jsonl", "notes.txt"]
+
+
 def test_ctrl_c_leaves_valid_files(toy_weights, tmp_path):
     path = write_video(tmp_path / "long.mp4", toy_frames(70) * 20)
     command = [sys.executable, "-m", "handscope.apps.cli", str(path), "--threads", "1"]
@@ -120,8 +164,8 @@ def test_ctrl_c_leaves_valid_files(toy_weights, tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:
-            lines = folder / "hands.jsonl"
-            if lines.is_file() and lines.read_text().count("\n") >= 5:
+            lines = next(folder.glob(".run.*.part/hands.jsonl"), None)
+            if lines is not None and lines.read_text().count("\n") >= 5:
                 break
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)

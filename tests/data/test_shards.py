@@ -1,15 +1,18 @@
 """Shards give back what was written."""
 
+import gzip
+import hashlib
 import json
 import multiprocessing
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from handscope.data.shards import ShardReader, ShardWriter, from_members, to_members
+from handscope.data.shards import ShardReader, ShardWriter, check_shard, from_members, to_members
 from handscope.errors import HandscopeError
 from handscope.types import HandLabel, Sample
 
@@ -138,3 +141,65 @@ def test_shards_are_read_where_there_is_no_pread(tmp_path: Path, monkeypatch) ->
         keys = list(pool.map(lambda i: reader[i % 6].key, range(60)))
     assert keys == [f"s{i % 6:04d}" for i in range(60)]
     assert pickle.loads(pickle.dumps(reader))[3].key == "s0003"
+
+
+def test_a_digest_lies_beside_a_shard_as_sha256sum_checks_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tar", [sample(0)])
+    assert (tmp_path / "a.tar.sha256").read_text() == f"{hashlib.sha256(path.read_bytes()).hexdigest()}  a.tar\n"
+    check_shard(path)
+    (tmp_path / "a.tar.sha256").write_text("0" * 64 + "  a.tar\n")
+    with pytest.raises(HandscopeError, match=r"a\.tar: sha256 .* make the shard again"):
+        check_shard(path)
+
+
+DAMAGES = {
+    "no picture": {"jpg": b"no picture"},
+    "empty picture": {"jpg": b""},
+    "no JSON": {"json": b"{"},
+    "a list": {"json": b"[]"},
+    "deep": {"json": b"[" * 100_000},
+    "numbers cut": {"json": ("[[1, 2]]", "joints_2d")},
+    "words": {"json": ("theta", "theta")},
+    "side": {"json": ("up", "handedness")},
+    "model": {"json": ([], "hand_model")},
+    "mask of another size": {"mask.png": cv2.imencode(".png", np.zeros((3, 3), np.uint8))[1].tobytes()},
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_what_is_no_labelled_picture_is_one_sentence(name: str) -> None:
+    members = dict(to_members(sample(0)))
+    for suffix, harm in DAMAGES[name].items():
+        if isinstance(harm, tuple):
+            label = json.loads(members["json"])
+            label["hands"][0][harm[1]] = harm[0]
+            harm = json.dumps(label).encode()
+        members[suffix] = harm
+    with pytest.raises(HandscopeError, match="x: not a labelled picture") as told:
+        from_members("x", members)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("kept", [b"{", b"[]", b'{"stamp": STAMP, "samples": {"s0000": {"jpg": [0, 1e99]}}}', b"\xff"])
+def test_a_damaged_index_is_made_again(tmp_path: Path, kept: bytes) -> None:
+    path = write(tmp_path / "a.tar", [sample(0)])
+    stat = path.stat()
+    stamp = json.dumps([stat.st_size, stat.st_mtime_ns]).encode()
+    (tmp_path / "a.tar.index").write_bytes(kept.replace(b"STAMP", stamp))
+    assert ShardReader([path])[0].key == "s0000"
+
+
+def test_a_shard_cut_short_is_one_sentence(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tar", [sample(0), sample(1)])
+    data = path.read_bytes()
+    for end in (0, 100, 700, len(data) // 2, len(data) - 12_000):
+        (tmp_path / "b.tar").write_bytes(data[:end])
+        with pytest.raises(HandscopeError, match=r"b\.tar: .*make the shard again"):
+            list(ShardReader([tmp_path / "b.tar"]))
+
+
+def test_a_compressed_shard_is_none(tmp_path: Path) -> None:
+    """A few bytes of it would unpack to any number."""
+    (tmp_path / "a.tar").write_bytes(gzip.compress(write(tmp_path / "b.tar", [sample(0)]).read_bytes()))
+    with pytest.raises(HandscopeError, match="not a readable tar"):
+        ShardReader([tmp_path / "a.tar"])

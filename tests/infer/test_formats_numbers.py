@@ -81,6 +81,21 @@ def test_mano_parameters_pose_the_hand_of_that_side(hand):
     np.testing.assert_allclose(places, model_joints, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0.png", "+1.png", "-1.png", "@SUM(A1).png"])
+def test_no_name_is_a_formula_to_a_spreadsheet(hand, name):
+    """Numbers stay numbers, those below zero too."""
+    rows = list(csv.DictReader(io.StringIO(formats.to_csv([hand], source=name), newline="")))
+    assert {row["source"] for row in rows} == {f"'{name}"}
+    assert all(float(row[key]) is not None for row in rows for key in ("x_px", "y_px", "x_m", "y_m", "z_m"))
+    assert any(row["x_m"].startswith("-") for row in rows)
+
+
+def test_a_name_ends_no_line_and_commands_no_terminal(hand):
+    written = formats.to_csv([hand], source="a\r\n=1,\x1b]0;x\x07.png")
+    assert written.count("\n") == 22 and not set(written) & {"\r", "\x1b", "\x07"}
+    assert next(csv.DictReader(io.StringIO(written)))["source"] == "a\\x0d\\x0a=1,\\x1b]0;x\\x07.png"
+
+
 def test_csv_has_a_row_for_each_joint(hand):
     rows = list(csv.DictReader(io.StringIO(formats.to_csv([hand, hand], source='a, "b".jpg'))))
     assert len(rows) == 42 and rows[0]["source"] == 'a, "b".jpg' and rows[41]["name"] == "little_tip"

@@ -2,16 +2,17 @@
 
 import json
 from pathlib import Path
+from shutil import copytree
 
 import cv2
 import numpy as np
 import pytest
 
-from handscope.data.shards import ShardReader
+from handscope.data.shards import ShardReader, digest
 from handscope.errors import HandscopeError
 from handscope.synth import generate as module
 from handscope.synth.backgrounds import find_sources, free_region
-from handscope.synth.generate import digest, generate
+from handscope.synth.generate import generate
 from handscope.synth.scene import SynthConfig, render_sample
 
 CONFIG = SynthConfig(size=64)
@@ -53,6 +54,53 @@ def test_interrupted_work_is_taken_up_again(
     monkeypatch.undo()
     assert make(tmp_path) == reference[1]
     assert (tmp_path / "train-000000.tar").stat().st_mtime_ns == first
+
+
+@pytest.mark.parametrize("harm", ["one bit", "cut short", "no tar", "no digest and cut short"])
+def test_a_damaged_shard_is_made_again(reference: tuple[Path, list[str]], tmp_path: Path, harm: str) -> None:
+    copytree(reference[0], tmp_path, dirs_exist_ok=True)
+    whole, harmed = tmp_path / "train-000000.tar", tmp_path / "train-000001.tar"
+    data = bytearray(harmed.read_bytes())
+    if harm == "one bit":
+        data[2000] ^= 1
+    harmed.write_bytes(b"x" * 5000 if harm == "no tar" else data[:9000] if "cut" in harm else data)
+    if "digest" in harm:
+        harmed.with_name(f"{harmed.name}.sha256").unlink()
+    before = whole.stat().st_mtime_ns
+    assert make(tmp_path) == reference[1]
+    assert whole.stat().st_mtime_ns == before
+
+
+def test_shards_of_old_are_kept_if_all_can_be_read(reference: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """Those of 0.6.0 have no digest beside them."""
+    copytree(reference[0], tmp_path, dirs_exist_ok=True)
+    for path in tmp_path.glob("*.sha256"):
+        path.unlink()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")}
+    assert make(tmp_path) == reference[1]
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")}
+    assert len(list(tmp_path.glob("*.sha256"))) == 3
+
+
+def test_two_runs_of_one_set_do_not_meet(reference: tuple[Path, list[str]], tmp_path: Path, monkeypatch) -> None:
+    """The second one begins while the first one's second shard is half made."""
+
+    def breaks_in(config: SynthConfig, seed: int, index: int):
+        if index == 4 and not list(tmp_path.glob("*-000002.tar")):
+            with monkeypatch.context() as patch:
+                patch.setattr(module, "render_sample", render_sample)
+                make(tmp_path)
+        return render_sample(config, seed, index)
+
+    monkeypatch.setattr(module, "render_sample", breaks_in)
+    assert make(tmp_path) == reference[1] and not list(tmp_path.glob(".*"))
+
+
+def test_of_two_sets_that_begin_at_once_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither sees the other's card when it looks; only one can write it."""
+    monkeypatch.setattr(module, "writable_folder", lambda out: (module._claim(out, "train", CONFIG, 2, 3), out)[1])
+    with pytest.raises(HandscopeError, match="another set"):
+        make(tmp_path)
 
 
 def test_two_workers_write_the_same_files(reference: tuple[Path, list[str]], tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from handscope.errors import HandscopeError
 from handscope.evaluation.columns import AT_2D, AT_3D, AT_MASK, COLUMNS
 from handscope.evaluation.report import INK
 from handscope.files import NewFile, write_file
+from handscope.paths import as_cell
 
 Floats = NDArray[np.float64]
 FIGURES = {
@@ -171,7 +172,9 @@ def _as_csv(tables: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]])
         for row, columns in rows.items():
             for column, cell in columns.items():
                 printed, spread = ("" if cell[name] is None else cell[name] for name in ("printed", "spread"))
-                writer.writerow([source, row, column, cell["mean"], spread, len(cell["seeds"]), printed])
+                writer.writerow(
+                    [as_cell(source), as_cell(row), column, cell["mean"], spread, len(cell["seeds"]), printed]
+                )
     return text.getvalue()
 
 

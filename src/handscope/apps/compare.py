@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, printable
 from handscope.evaluation import comparison
 from handscope.evaluation.published import FORM, read_curve
 from handscope.evaluation.report import plot
@@ -53,5 +53,5 @@ def main(arguments: Sequence[str]) -> int:
         write_file(options.out / "compare.md", text)
         if panels := comparison.panels(scored, list(table), curves):
             plot(panels, options.out / "compare.png")
-    print(text, end="")
+    print(printable(text), end="")
     return 0

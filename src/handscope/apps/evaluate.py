@@ -13,7 +13,7 @@ from rich.progress import Progress
 from handscope.apps.options import read_options
 from handscope.data.catalog import open_dataset
 from handscope.data.inventory import SKIP_DAMAGED, refusal, told, unlike_published
-from handscope.errors import HandscopeError
+from handscope.errors import HandscopeError, printable
 from handscope.evaluation.foreign import in_order_of, load_answers
 from handscope.evaluation.report import as_markdown, write_report
 from handscope.evaluation.scoring import evaluate
@@ -52,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     dataset = open_dataset(name, folder, read_options(options.set))
     unlike = unlike_published(dataset)
     if unlike and not options.skip_damaged:
-        print(f"handscope: {folder}: {told(unlike)}; --skip-damaged goes on with what is there", file=sys.stderr)
+        sentence = f"{folder}: {told(unlike)}; --skip-damaged goes on with what is there"
+        print(printable(f"handscope: {sentence}"), file=sys.stderr)
         return 1
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         )
     if truth.unreadable and not options.skip_damaged:
         total = min(answers.header.get("limit") or len(dataset), len(dataset))
-        print(f"handscope: {folder}: {refusal(truth.unreadable, total)}", file=sys.stderr)
+        print(printable(f"handscope: {folder}: {refusal(truth.unreadable, total)}"), file=sys.stderr)
         return 1
     predictions = in_order_of(answers, truth)
     results, refused = evaluate([VARIANTS[v] for v in variants], predictions, truth)
@@ -72,9 +73,9 @@ def main(arguments: Sequence[str]) -> int:
         write_report(options.out, results, refused, predictions.header | {"truth": name})
     print(as_markdown(results, refused), end="")
     for sentence in unlike:
-        print(f"handscope: scored all the same: {sentence}", file=sys.stderr)
+        print(printable(f"handscope: scored all the same: {sentence}"), file=sys.stderr)
     for sentence in truth.unreadable[:MOST_TOLD]:
-        print(f"handscope: not scored: {sentence}", file=sys.stderr)
+        print(printable(f"handscope: not scored: {sentence}"), file=sys.stderr)
     lost = max(len(truth.unreadable), int(predictions.header.get("unreadable", 0)))
     if lost:
         print(

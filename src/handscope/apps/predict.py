@@ -14,6 +14,7 @@ from rich.progress import Progress
 from handscope.apps.options import read_options
 from handscope.data.catalog import DATASETS, open_dataset
 from handscope.data.inventory import SKIP_DAMAGED, DamagedError, refuse
+from handscope.errors import printable
 from handscope.evaluation.predict import predict
 from handscope.evaluation.predictions import save_freihand
 from handscope.infer.pipeline import load
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _predict(options, settings, dataset, console)
     except DamagedError as problem:
-        print(f"handscope: {options.folder}: {problem}", file=sys.stderr)
+        print(printable(f"handscope: {options.folder}: {problem}"), file=sys.stderr)
         return 1
 
 
@@ -91,7 +92,7 @@ def _predict(options: argparse.Namespace, settings: dict[str, str], dataset: Sam
         save_freihand(predictions, options.freihand)
     found, unreadable = int(predictions.found.sum()), predictions.header["unreadable"]
     labelled = len(predictions.keys) - unreadable
-    print(f"{options.out}: {labelled} labelled hands, {found} found, {unreadable} unreadable pictures")
+    print(printable(f"{options.out}: {labelled} labelled hands, {found} found, {unreadable} unreadable pictures"))
     if predictions.refit_residual_mm is not None:
         residual = float(np.nanmean(predictions.refit_residual_mm)) if found else float("nan")
         print(f"MANO's joints lie {residual:.2f} mm from those they were fitted to, on average")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import jsonargparse
 
+from handscope.errors import printable
 from handscope.synth.generate import generate
 from handscope.synth.scene import SynthConfig
 
@@ -34,5 +35,5 @@ def main(arguments: Sequence[str]) -> int:
     job = {name: options.pop(name) for name in ("count", "seed", "out", "split", "workers")}
     backgrounds = tuple(options.pop("backgrounds"))
     shards = generate(SynthConfig(**options, backgrounds=backgrounds), **job)
-    print(f"{job['count']} pictures in {len(shards)} shard{'s' * (len(shards) > 1)}: {job['out']}")
+    print(printable(f"{job['count']} pictures in {len(shards)} shard{'s' * (len(shards) > 1)}: {job['out']}"))
     return 0

@@ -22,15 +22,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from handscope.apps.access import add_allow_host
 from handscope.apps.options import option_of
 from handscope.apps.preview import Preview
+from handscope.apps.recording import Recording
 from handscope.errors import HandscopeError, printable
-from handscope.files import writable_folder
 from handscope.infer.cameras import CameraLike
 from handscope.infer.frames import Lost
-from handscope.infer.outputs import FORMATS, Format, video_formats
+from handscope.infer.outputs import FORMATS, video_formats
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.tracking import TrackingConfig
 from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoReader
-from handscope.infer.video_files import FrameWriter, OverlayWriter
 from handscope.paths import as_path, reason
 from handscope.viz import draw
 
@@ -110,9 +109,9 @@ def analyse_video(
         task = progress.add_task(escape(printable(reader.path.name)), total=reader.count or None, fps="")
         frames = model.video(reader, K=K, config=config)
         first = next(frames)  # a video without frames leaves no files
-        writers = open_writers(folder, video_formats(asked), rate=reader.rate)
+        files = Recording(folder, video_formats(asked), rate=reader.rate)
         seen = run(
-            chain([first], frames), writers, interrupt, on_frame=lambda: _advance(progress, task), lost=reader.lost
+            chain([first], frames), files, interrupt, on_frame=lambda: _advance(progress, task), lost=reader.lost
         )
     report(console, seen, folder, broken=reader.broken)
     for note in dict.fromkeys([*reader.notes, *seen.notes]):
@@ -135,39 +134,24 @@ def _advance(progress: Progress, task: TaskID) -> None:
     progress.update(task, advance=1, fps=f"{speed:.1f} frames/s" if speed else "")
 
 
-def open_writers(folder: Path, formats: Sequence[Format], *, rate: float) -> list[FrameWriter]:
-    """The writers of `formats` in `folder`; if one cannot be opened none is left open."""
-    writable_folder(folder)
-    opened: list[FrameWriter] = []
-    try:
-        for row in sorted(formats, key=lambda row: row.needs is None):  # what may be missing first: nothing is left
-            if row.record is not None:
-                opened.append(row.record(folder, rate))
-    except BaseException:
-        for writer in opened:
-            writer.close()
-        raise
-    return opened
-
-
 def run(
-    frames: Iterator[VideoFrame], writers: Sequence[FrameWriter], interrupt: Interrupt, *,
+    frames: Iterator[VideoFrame], files: Recording | None, interrupt: Interrupt, *,
     on_frame: Callable[[], None] = lambda: None, preview: Preview | None = None, seconds: float | None = None,
     lost: Sequence[Lost] = (),
 ) -> Seen:  # fmt: skip
-    """Write frame after frame until they end, `seconds` have passed or someone interrupts; then close all writers.
+    """Write frame after frame until they end, `seconds` have passed or someone interrupts; then close the `files`.
 
     `lost` grows while frames are read: those that could not be, whose place is kept in the files.
     """
     seen = Seen()
     skipped, problem = 0, None
-    painting = preview is not None or any(isinstance(writer, OverlayWriter) for writer in writers)
+    painting = preview is not None or (files is not None and files.is_painted)
     try:
         for frame in frames:
-            skipped = _skip(lost, skipped, writers)
+            skipped = _skip(lost, skipped, files)
             painted = draw(frame.image, frame.hands) if painting else frame.image
-            for writer in writers:
-                writer.write(frame, painted)
+            if files is not None:
+                files.write(frame, painted)
             if preview is not None:
                 preview.show(painted)
             seen.add(frame)
@@ -175,33 +159,26 @@ def run(
             if interrupt.asked or (seconds is not None and frame.time >= seconds):
                 seen.stopped = interrupt.asked
                 break
-        _skip(lost, skipped, writers)
+        _skip(lost, skipped, files)
     except OSError as error:  # of the disk: readers tell of theirs in words
         problem = error
     finally:
-        problem = _close(writers) or problem
+        try:
+            if files is not None:
+                files.close()
+        except OSError as error:
+            problem = problem or error
     if problem is not None:
         told = f"the results cannot be written ({reason(problem)}); make room or name another --out"
         raise HandscopeError(told) from problem
     return seen
 
 
-def _close(writers: Sequence[FrameWriter]) -> OSError | None:
-    """Close every writer, whatever happens to the others; what went wrong first with the disk, if anything."""
-    first = None
-    for writer in writers:
-        try:
-            writer.close()
-        except OSError as error:
-            first = first or error
-    return first
-
-
-def _skip(lost: Sequence[Lost], done: int, writers: Sequence[FrameWriter]) -> int:
-    """Tell the writers of frames that were lost since the last time; how many are told now."""
-    for one in lost[done:]:
-        for writer in writers:
-            writer.skip(one)
+def _skip(lost: Sequence[Lost], done: int, files: Recording | None) -> int:
+    """Tell the files of frames that were lost since the last time; how many are told now."""
+    if files is not None:
+        for one in lost[done:]:
+            files.skip(one)
     return len(lost)
 
 
@@ -266,10 +243,10 @@ def watch(camera: CameraReader, model: Pipeline, options: argparse.Namespace) ->
             print(f"preview: {preview.address} (this machine only); Ctrl-C ends", file=sys.stderr)
             if options.open:
                 webbrowser.open(preview.address)
-        writers = [] if folder is None else open_writers(folder, video_formats(), rate=CLOCK_RATE)
+        files = None if folder is None else Recording(folder, video_formats(), rate=CLOCK_RATE)
         with interruptible() as interrupt:
             frames = model.video(camera, K=options.focal, config=config)
-            seen = run(frames, writers, interrupt, preview=preview, seconds=options.seconds)
+            seen = run(frames, files, interrupt, preview=preview, seconds=options.seconds)
     finally:
         camera.close()
         if preview is not None:

@@ -3,21 +3,23 @@
 Each sample is `{key}.jpg`, `{key}.json` (camera, hands, source) and, where masks are known,
 `{key}.mask.png`: 0 for background, i + 1 for the visible part of hand i; antialiasing is dropped. What is
 not known of a hand is null. Shards are named `{split}-{000000}.tar`; reading one writes the offsets of its
-members beside it (`.tar.index`), so that sample i is one seek away.
+members beside it (`.tar.index`), so that sample i is one seek away; writing one, its SHA-256 (`.tar.sha256`, as
+sha256sum checks it). What is damaged or no shard is one sentence.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
 import cv2
 import numpy as np
@@ -25,13 +27,31 @@ from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
 from handscope.files import NewFile, write_file
-from handscope.types import HandLabel, Sample
+from handscope.types import Handedness, HandLabel, HandModel, JointConvention, Sample
 
 JPEG_QUALITY = 95
 OLDER_SHARDS = "open"
 """Whose parameters shards of 0.5.0 hold, which do not say so: `handscope synth` alone wrote any."""
-_ARRAYS = ("box", "joints_2d", "joints_3d", "theta", "beta", "R", "T")
-_FLAGS = ("joints_2d_known", "joints_3d_known", "visible")
+_ARRAYS = {
+    "box": (4,), "joints_2d": (21, 2), "joints_3d": (21, 3), "theta": (15, 3), "beta": (10,), "R": (3, 3), "T": (3,),
+}  # fmt: skip
+_FLAGS = {"joints_2d_known": (21,), "joints_3d_known": (21,), "visible": (21,)}
+_CHOICES: dict[str, tuple[object, ...]] = {
+    "handedness": (None, *get_args(Handedness)),
+    "hand_model": (None, *get_args(HandModel)),
+    "joint_convention": get_args(JointConvention),
+    "present": (None, True, False),
+}
+_NEEDED = {"jpg", "json"}
+_BROKEN = (
+    AttributeError, EOFError, IndexError, KeyError, MemoryError, OSError, OverflowError, RecursionError, TypeError,
+    ValueError, cv2.error, tarfile.TarError,
+)  # fmt: skip
+"""What reading a damaged or strange shard may raise."""
+_END = bytes(1024)
+"""How a tar file ends."""
+Index = dict[str, dict[str, tuple[int, int]]]
+"""Offset and size of every member by key and suffix."""
 
 
 def _rounded(array: NDArray[Any] | None) -> list[Any] | None:
@@ -70,49 +90,72 @@ def to_members(sample: Sample) -> list[tuple[str, bytes]]:
     return members
 
 
-def from_members(key: str, members: dict[str, bytes]) -> Sample:
-    """The sample that `to_members` wrote."""
-    image = cv2.imdecode(np.frombuffer(members["jpg"], np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise HandscopeError(f"{key}.jpg: not a readable JPEG; make the shard again")
+def from_members(key: str, members: Mapping[str, bytes]) -> Sample:
+    """The sample that `to_members` wrote; HandscopeError if these files are not one."""
+    try:
+        return _sample(key, members)
+    except _BROKEN as problem:
+        why = f"{type(problem).__name__}: {' '.join(str(problem).split())[:120]}"
+        raise HandscopeError(f"{key}: not a labelled picture ({why}); make the shard again") from problem
+
+
+def _sample(key: str, members: Mapping[str, bytes]) -> Sample:
+    image = _decoded(members["jpg"], cv2.IMREAD_COLOR)
     label = json.loads(members["json"])
-    index = (
-        cv2.imdecode(np.frombuffer(members["mask.png"], np.uint8), cv2.IMREAD_GRAYSCALE)
-        if "mask.png" in members
-        else None
-    )
-    hands = []
-    for i, entry in enumerate(label["hands"]):
-        arrays = {name: _array(entry.get(name), np.float64) for name in _ARRAYS}
-        flags = {name: _array(entry.get(name), bool) for name in _FLAGS}
-        mask = None
-        if index is not None and entry.get("mask", True):
-            mask = np.where(index == i + 1, 255, 0).astype(np.uint8)
-        hands.append(
-            HandLabel(
-                handedness=entry["handedness"],
-                mask=mask,
-                hand_model=entry.get("hand_model", OLDER_SHARDS),
-                joint_convention=entry.get("joint_convention", "anatomical"),
-                tone=entry.get("tone"),
-                frame=None,
-                present=entry.get("present", True),
-                **arrays,
-                **flags,
-            )
-        )
+    index = _decoded(members["mask.png"], cv2.IMREAD_GRAYSCALE) if "mask.png" in members else None
+    if index is not None and index.shape != image.shape[:2]:
+        raise ValueError(f"a mask of shape {index.shape} for a picture of {image.shape[:2]}")
     return Sample(
         key=key,
-        source=label["source"],
+        source=str(label["source"]),
         image=np.ascontiguousarray(image[..., ::-1], np.uint8),
-        hands=tuple(hands),
-        K=_array(label["K"], np.float64),
-        complete=label["complete"],
+        hands=tuple(_hand(entry, i, index) for i, entry in enumerate(label["hands"])),
+        K=_array(label["K"], np.float64, (3, 3)),
+        complete=bool(label["complete"]),
     )
 
 
-def _array(values: list[Any] | None, dtype: Any) -> NDArray[Any] | None:
-    return None if values is None else np.array(values, dtype)
+def _decoded(content: bytes, flags: int) -> NDArray[np.uint8]:
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    if pixels is None:
+        raise ValueError(f"{len(content)} bytes that are no picture")
+    return pixels.astype(np.uint8, copy=False)
+
+
+def _hand(entry: Mapping[str, Any], i: int, index: NDArray[np.uint8] | None) -> HandLabel:
+    """Hand number `i` of a picture with the masks `index`."""
+    said: dict[str, Any] = {
+        "handedness": entry["handedness"],
+        "hand_model": entry.get("hand_model", OLDER_SHARDS),
+        "joint_convention": entry.get("joint_convention", "anatomical"),
+        "present": entry.get("present", True),
+    }
+    for name, value in said.items():
+        if value not in _CHOICES[name]:
+            raise ValueError(f"{name} is {value!r}")
+    mask = None
+    if index is not None and entry.get("mask", True):
+        mask = np.where(index == i + 1, 255, 0).astype(np.uint8)
+    tone = entry.get("tone")
+    arrays: dict[str, Any] = {name: _array(entry.get(name), np.float64, shape) for name, shape in _ARRAYS.items()}
+    flags: dict[str, Any] = {name: _array(entry.get(name), bool, shape) for name, shape in _FLAGS.items()}
+    return HandLabel(
+        mask=mask,
+        tone=None if tone is None else float(tone),
+        frame=None,
+        **said,
+        **arrays,
+        **flags,
+    )
+
+
+def _array(values: list[Any] | None, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any] | None:
+    if values is None:
+        return None
+    array = np.array(values, dtype)
+    if array.shape != shape:
+        raise ValueError(f"an array of shape {array.shape} where {shape} belongs")
+    return array
 
 
 class ShardWriter:
@@ -130,8 +173,9 @@ class ShardWriter:
             self._tar.addfile(info, io.BytesIO(content))
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Finish the file, write down its SHA-256, and give it its name: a shard is never younger than that."""
         self._tar.close()
+        _write_digest(self._file.target, digest(self._file.path))
         self._file.finish()
 
     def __enter__(self) -> ShardWriter:
@@ -187,7 +231,14 @@ class ShardReader(Sequence[Sample]):
 
     def __getitem__(self, i: int) -> Sample:  # type: ignore[override]
         shard, key, members = self._entries[i]
-        return from_members(key, dict(zip(members, self._read(shard, members.values()), strict=True)))
+        try:
+            parts = self._read(shard, members.values())
+        except OSError as problem:
+            raise HandscopeError(f"{self.paths[shard]}: cannot be read ({problem.strerror})") from problem
+        try:
+            return from_members(key, dict(zip(members, parts, strict=True)))
+        except HandscopeError as problem:
+            raise HandscopeError(f"{self.paths[shard]}: {problem}") from problem
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_lock"} | {
@@ -200,26 +251,78 @@ class ShardReader(Sequence[Sample]):
             file.close()
 
 
-def read_index(path: Path) -> dict[str, dict[str, tuple[int, int]]]:
-    """Offset and size of every member by key and suffix; kept beside the shard and made anew when the shard
-    has changed.
+def read_index(path: Path) -> Index:
+    """Where every member of a shard is; kept beside it and made anew when the shard has changed. HandscopeError if it
+    is no shard.
     """
     if not path.is_file():
         raise HandscopeError(f"{path}: no such shard")
     stamp = [path.stat().st_size, path.stat().st_mtime_ns]
     beside = path.with_name(path.name + ".index")
-    if beside.is_file():
-        stored = json.loads(beside.read_text(encoding="utf-8"))
-        if stored["stamp"] == stamp:
-            return {key: {n: (o, s) for n, (o, s) in members.items()} for key, members in stored["samples"].items()}
-    samples: dict[str, dict[str, tuple[int, int]]] = {}
+    if (kept := _kept_index(beside, stamp)) is not None:
+        return kept
+    samples: Index = {}
     try:
-        with tarfile.open(path) as tar:
+        with tarfile.open(path, "r:") as tar:
             for member in tar:
                 key, _, suffix = member.name.partition(".")
-                samples.setdefault(key, {})[suffix] = (member.offset_data, member.size)
-    except tarfile.TarError as problem:
+                if member.isreg():
+                    samples.setdefault(key, {})[suffix] = (member.offset_data, member.size)
+        with path.open("rb") as file:
+            file.seek(-len(_END), os.SEEK_END)
+            if file.read() != _END:
+                raise ValueError("its end is missing")
+    except _BROKEN as problem:
         raise HandscopeError(f"{path}: not a readable tar file ({problem}); make the shard again") from problem
+    if odd := next((key for key, members in samples.items() if not _is_sample(members, stamp[0])), None):
+        raise HandscopeError(f"{path}: {odd} lacks its picture or label, or is cut short; make the shard again")
     with suppress(HandscopeError):  # a read-only folder: the index is made again next time
         write_file(beside, json.dumps({"stamp": stamp, "samples": samples}, separators=(",", ":")))
     return samples
+
+
+def _kept_index(path: Path, stamp: list[int]) -> Index | None:
+    """The index at `path`, if it is one of a shard of this stamp."""
+    try:
+        stored = json.loads(path.read_bytes())
+        if stored["stamp"] != stamp:
+            return None
+        found = {key: {n: (o, s) for n, (o, s) in members.items()} for key, members in stored["samples"].items()}
+        return found if all(_is_sample(members, stamp[0]) for members in found.values()) else None
+    except _BROKEN:  # there is none, or it is damaged
+        return None
+
+
+def _is_sample(members: Mapping[str, tuple[int, int]], end: int) -> bool:
+    return members.keys() >= _NEEDED and all(min(o, s) >= 0 and o + s <= end for o, s in members.values())
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a shard."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_shard(path: Path) -> None:
+    """HandscopeError unless the shard is what was written: by its SHA-256, or, of one that has none beside it, by
+    reading every sample, once.
+    """
+    found = digest(path)
+    beside = _digest_path(path)
+    if beside.is_file():
+        if beside.read_bytes().split()[:1] != [found.encode()]:
+            raise HandscopeError(f"{path}: sha256 {found[:12]} is not what {beside.name} says; make the shard again")
+        return
+    reader = ShardReader([path])
+    for i in range(len(reader)):
+        reader[i]
+    with suppress(HandscopeError):  # a read-only folder
+        _write_digest(path, found)
+
+
+def _digest_path(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _write_digest(path: Path, value: str) -> None:
+    write_file(_digest_path(path), f"{value}  {path.name}\n")

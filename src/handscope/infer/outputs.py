@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ class Format:
     """A kind of file. `name` is its option (`--mano-npz` for "mano_npz"), `help` one line about it.
 
     Of a picture it writes `stem.suffix` by `encode` (or by `paint`, which wants the picture RGB (H, W, 3) too), or
-    `stem-0.suffix` and so on, one a hand, by `encode_hand`; of a video what `record` (folder, frames a second) opens.
+    `stem-0.suffix` and so on, one a hand, by `encode_hand`; of a video what `record` (folder, frames a second) opens,
+    under names that match the pattern `recorded`.
     The service answers in it under the name `served_as` as `media_type`, if at all; `needs` is the extra whose packages
     videos want.
     """
@@ -44,6 +46,7 @@ class Format:
     paint: Callable[[Hands, NDArray[np.uint8]], bytes] | None = None
     encode_hand: Callable[[FoundHand], bytes | str] | None = None
     record: Callable[[Path, float], FrameWriter] | None = None
+    recorded: str = ""
     served_as: str | None = None
     media_type: str = "application/octet-stream"
     needs: str | None = None
@@ -107,6 +110,7 @@ _ROWS = (
         suffix="png",
         paint=lambda hands, image: hands.to_overlay(image, min_side=LEGIBLE_PX),
         record=_record_overlay,
+        recorded="overlay.mp4",
         needs="video",
         by_default=("picture", "video"),
     ),
@@ -117,6 +121,7 @@ _ROWS = (
         suffix="json",
         encode=lambda hands: hands.to_json(),
         record=_record_lines,
+        recorded="hands.jsonl",
         served_as="json",
         media_type="application/json",
         by_default=("picture", "video"),
@@ -128,6 +133,7 @@ _ROWS = (
         suffix="glb",
         encode_hand=lambda hand: hand.to_glb(),
         record=_record_meshes,
+        recorded="hand-[0-9]*.glb",
         by_default=("picture",),
     ),
     Format(
@@ -211,6 +217,7 @@ _ROWS = (
         name="parquet",
         help="hands.parquet: one row for each hand and frame",
         record=_record_table,
+        recorded="hands.parquet",
         needs="video",
         by_default=("video",),
     ),
@@ -228,3 +235,8 @@ def video_formats(names: Collection[str] = ()) -> list[Format]:
     """Those of these names that videos are written in; if there are none, those by default."""
     wanted = [row for row in _ROWS if row.name in names and row.of_videos]
     return wanted or [row for row in _ROWS if "video" in row.by_default]
+
+
+def is_recorded(name: str) -> bool:
+    """Whether a video's results may hold a file of this name."""
+    return any(row.recorded and fnmatchcase(name, row.recorded) for row in _ROWS)

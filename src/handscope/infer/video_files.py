@@ -1,7 +1,7 @@
 """What a video leaves behind: overlay.mp4, hands.jsonl, hands.parquet and moving meshes, as the frames come.
 
 Whenever writing ends, by Ctrl-C too, what has been written is closed properly and moved to its place; hands.jsonl
-is complete to the last line at any time.
+is complete to the last line at any time, on a full disk too.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ class OverlayWriter:
     def close(self) -> None:
         """Write what the encoder still holds and the file's index."""
         if self._open is None:
+            self._file.discard()
             return
         (container, stream), self._open = self._open, None
         try:
@@ -118,10 +119,10 @@ class LinesWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
+        self._file = path.open("wb", buffering=0)
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
-        """Append the frame's line; it is on disk when this returns."""
+        """Append the frame's line; it is in the file when this returns."""
         hands = [formats.hand_to_dict(hand) for hand in frame.hands]
         self._append({"frame": frame.index, "time": round(frame.time, 6), "hands": hands})
 
@@ -131,8 +132,14 @@ class LinesWriter:
         self._append(told)
 
     def _append(self, row: dict[str, Any]) -> None:
-        self._file.write(json.dumps(row, allow_nan=False) + "\n")
-        self._file.flush()
+        line = memoryview((json.dumps(row, allow_nan=False) + "\n").encode("utf-8", "backslashreplace"))
+        before = self._file.tell()
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError:  # a full disk takes the beginning of a line
+            self._file.truncate(before)
+            raise
 
     def close(self) -> None:
         """Close the file."""

@@ -2,13 +2,12 @@
 
 A set is (config, seed, count); shard number k holds samples k * per_shard and following, whoever makes it
 and in whatever order, so the work can be shared out, stopped and resumed: complete shards are kept,
-unfinished ones made again, and the bytes are the same.
+unfinished and damaged ones made again, and the bytes are the same.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import multiprocessing
 from pathlib import Path
@@ -22,9 +21,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from handscope.data.shards import ShardWriter
+from handscope.data.shards import ShardWriter, check_shard, read_index
 from handscope.errors import HandscopeError
-from handscope.files import remove_leftovers, writable_folder, write_file
+from handscope.files import writable_folder, write_first
+from handscope.paths import read_bytes
 from handscope.synth.scene import SynthConfig, render_sample
 
 PER_SHARD = 1000
@@ -50,7 +50,6 @@ def generate(
     if count < 1 or workers < 1:
         raise HandscopeError(f"count and workers must be at least 1, got {count} and {workers}")
     folder = writable_folder(out)
-    remove_leftovers(folder)
     _claim(folder, split, config, seed, per_shard)
     paths = [folder / f"{split}-{k:06d}.tar" for k in range(-(-count // per_shard))]
     tasks: list[Task] = []
@@ -79,19 +78,21 @@ def _claim(folder: Path, split: str, config: SynthConfig, seed: int, per_shard: 
     card = {"config": dataclasses.asdict(config), "seed": seed, "per_shard": per_shard}
     text = json.dumps(card, indent=1, sort_keys=True)
     path = folder / f"{split}.json"
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
+    if not write_first(path, text) and read_bytes(path, HandscopeError) != text.encode():
         raise HandscopeError(f"{path}: this folder holds another set (other seed or settings); choose another --out")
-    write_file(path, text)
 
 
 def _is_complete(path: Path, count: int) -> bool:
-    """A shard appears under its name only when finished; a shorter one comes from a smaller `count`."""
+    """A shard appears under its name only when finished; a shorter one comes from a smaller `count`, and one that is
+    damaged is not complete.
+    """
     if not path.is_file():
         return False
-    import tarfile
-
-    with tarfile.open(path) as tar:
-        return sum(name.endswith(".jpg") for name in tar.getnames()) == count
+    try:
+        check_shard(path)
+        return len(read_index(path)) == count
+    except HandscopeError:
+        return False
 
 
 def _run(tasks: list[Task], workers: int):
@@ -122,8 +123,3 @@ def _pictures(task: Task):
         for index in range(first, last):
             writer.write(render_sample(config, seed, index))
             yield 1
-
-
-def digest(path: str | Path) -> str:
-    """SHA-256 of a shard, for comparing sets."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

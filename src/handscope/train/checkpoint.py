@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from handscope.errors import AssetError, HandscopeError
-from handscope.files import NewFile, remove_leftovers
+from handscope.files import NewFile
 from handscope.train.renames import dotted, renamed_keys, renamed_weight
 from handscope.types import JsonValue
 
@@ -71,7 +71,6 @@ def write(path: Path, groups: Mapping[str, Mapping[str, Tensor]], header: Mappin
         for name, value in named.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path.parent)
     with NewFile(path) as beside:
         save_file(tensors, beside, metadata={"header": json.dumps(header)})
 

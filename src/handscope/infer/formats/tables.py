@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from handscope.errors import HandscopeError, missing_extra
-from handscope.paths import as_text
+from handscope.paths import as_cell, as_text
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import Hand, Handedness
 
@@ -32,7 +32,9 @@ CSV_COLUMNS = (
 
 
 def to_csv(hands: Sequence[Hand], *, source: str | None = None) -> str:
-    """One row for each hand and joint: pixels of the picture, and metres in the camera frame (z forward)."""
+    """One row for each hand and joint: pixels of the picture, and metres in the camera frame (z forward). The name of a
+    picture that a spreadsheet would take for a formula has an apostrophe before it.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -41,7 +43,7 @@ def to_csv(hands: Sequence[Hand], *, source: str | None = None) -> str:
             place = [f"{value:.2f}" for value in hand.joints_2d[joint]]
             metres = [f"{value:.5f}" for value in hand.joints_3d[joint]]
             first = [
-                "" if source is None else as_text(source),
+                "" if source is None else as_cell(as_text(source)),
                 number,
                 hand.handedness,
                 f"{hand.score:.4f}",

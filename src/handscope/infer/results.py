@@ -88,6 +88,12 @@ class FoundHand(_Written, Hand):
         """`to_dict` as text."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
+    def joint_angles(self) -> dict[str, float]:
+        """Degrees by name: flexion, abduction and twist of every joint (`index_pip_flexion`), and the wrist's roll,
+        pitch and yaw to the camera (docs/angles.md). HandscopeError if nobody knows the hand model.
+        """
+        return formats.joint_angles(self)
+
     def to_retargeting(self) -> NDArray[np.float64]:
         """Joints (21, 3) as dex-retargeting takes them: metres about the wrist, in its MANO frame."""
         return formats.to_retargeting(self)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from handscope.errors import VideoError, missing_extra
 from handscope.files import NewFile
+from handscope.hand.angles import ANGLE_NAMES
 from handscope.infer import formats
 from handscope.infer.frames import Lost, open_container, require_av
 from handscope.infer.video import VideoFrame
@@ -230,7 +231,8 @@ def _schema(pa: Any) -> Any:
         "shapes": json.dumps({"joints_2d": [21, 2], "joints_3d": [21, 3], "theta": [15, 3], "R": [3, 3], "K": [3, 3]}),
     }
     arrays = [(name, pa.list_(pa.float32(), length)) for name, length in COLUMNS.items()]
-    return pa.schema([*plain, *arrays], metadata=about)
+    angles = [(f"{name}_deg", pa.float32()) for name in ANGLE_NAMES]
+    return pa.schema([*plain, *arrays, *angles], metadata=about)
 
 
 def _table(pa: Any, schema: Any, rows: Sequence[tuple[VideoFrame, Hand]]) -> Any:
@@ -246,4 +248,6 @@ def _table(pa: Any, schema: Any, rows: Sequence[tuple[VideoFrame, Hand]]) -> Any
     for name, length in COLUMNS.items():
         flat = np.stack([np.ravel(getattr(hand, name)) for hand in hands]).astype(np.float32)
         columns.append(pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), length))
+    angles = [formats.joint_angles(hand) for hand in hands]
+    columns += [pa.array([one[name] for one in angles], pa.float32()) for name in ANGLE_NAMES]
     return pa.table(columns, schema=schema)

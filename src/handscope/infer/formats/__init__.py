@@ -15,6 +15,7 @@ from handscope.infer.formats.numbers import UNITS as UNITS
 from handscope.infer.formats.numbers import HandDict as HandDict
 from handscope.infer.formats.numbers import HandsDict as HandsDict
 from handscope.infer.formats.numbers import hand_to_dict as hand_to_dict
+from handscope.infer.formats.numbers import joint_angles as joint_angles
 from handscope.infer.formats.numbers import schema as schema
 from handscope.infer.formats.numbers import to_dict as to_dict
 from handscope.infer.formats.numbers import to_json as to_json

@@ -14,9 +14,10 @@ from typing import Any, NotRequired, TypedDict, cast
 import numpy as np
 
 from handscope.geometry.rotations import matrix_to_axis_angle
+from handscope.hand.angles import named_angles
 from handscope.hand.assets import load_asset
 from handscope.hand.model import rest_joints
-from handscope.infer.formats.rig import MIRROR, require_model
+from handscope.infer.formats.rig import MIRROR, hand_model, require_model
 from handscope.paths import as_text
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import Hand, Handedness, JointConvention, JsonValue
@@ -28,6 +29,7 @@ UNITS = {
     "box, joints_2d": "pixels, x right, y down, centre of the top-left pixel at (0, 0)",
     "joints_3d, T": "metres, camera frame: x right, y down, z forward",
     "theta": "radians, axis-angle of 15 joints: index, middle, little, ring, thumb, each from base to tip",
+    "joint_angles": "degrees: flexion, abduction, twist of every joint; the wrist's roll, pitch, yaw to the camera",
     "R, T": "x_camera = R (x - wrist) + T of the right-hand model; of the mirrored picture for a left hand",
 }
 ARRAYS = (
@@ -70,6 +72,7 @@ class HandDict(TypedDict):
     K: list[list[float]]
     distortion: NotRequired[list[float]]
     joint_convention: JointConvention
+    joint_angles: NotRequired[dict[str, float]]
     mask_area_px: int
     extras: dict[str, float]
 
@@ -136,7 +139,14 @@ def hand_to_dict(hand: Hand) -> HandDict:
     }
     if hand.distortion is not None:
         content["distortion"] = _rounded(hand.distortion, 6)
+    if hand_model(hand) is not None:
+        content["joint_angles"] = {name: round(angle, 2) for name, angle in joint_angles(hand).items()}
     return content if hand.track is None else cast(HandDict, {"track": hand.track, **content})
+
+
+def joint_angles(hand: Hand) -> dict[str, float]:
+    """Its angles in degrees by `hand.angles.ANGLE_NAMES`; HandscopeError if nobody knows its hand model."""
+    return named_angles(hand.theta, hand.R, require_model(hand), hand.handedness)
 
 
 def to_json(

@@ -11,6 +11,9 @@ from typing import Any, TypedDict
 import numpy as np
 
 from handscope.errors import HandscopeError, missing_extra
+from handscope.hand.angles import MOTIONS
+from handscope.infer.formats.numbers import joint_angles
+from handscope.infer.formats.rig import hand_model
 from handscope.paths import as_cell, as_text
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import Hand, Handedness
@@ -28,17 +31,25 @@ CSV_COLUMNS = (
     "x_m",
     "y_m",
     "z_m",
+    "flexion_deg",
+    "abduction_deg",
+    "twist_deg",
 )
+"""Of the wrist the last three are pitch, roll and yaw to the camera; fingertips have none."""
+
+WRIST_MOTIONS = ("pitch", "roll", "yaw")
+"""What of the wrist stands where joints have flexion, abduction and twist."""
 
 
 def to_csv(hands: Sequence[Hand], *, source: str | None = None) -> str:
-    """One row for each hand and joint: pixels of the picture, and metres in the camera frame (z forward). The name of a
-    picture that a spreadsheet would take for a formula has an apostrophe before it.
+    """One row for each hand and joint: pixels of the picture, metres in the camera frame (z forward), degrees. The name
+    of a picture that a spreadsheet would take for a formula has an apostrophe before it.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for number, hand in enumerate(hands):
+        angles = {} if hand_model(hand) is None else joint_angles(hand)
         for joint, name in enumerate(JOINT_NAMES):
             place = [f"{value:.2f}" for value in hand.joints_2d[joint]]
             metres = [f"{value:.5f}" for value in hand.joints_3d[joint]]
@@ -50,7 +61,9 @@ def to_csv(hands: Sequence[Hand], *, source: str | None = None) -> str:
                 joint,
                 name,
             ]
-            writer.writerow([*first, *place, f"{hand.joint_scores[joint]:.4f}", *metres])
+            motions = WRIST_MOTIONS if name == "wrist" else MOTIONS
+            turned = [f"{angles[key]:.2f}" if (key := f"{name}_{motion}") in angles else "" for motion in motions]
+            writer.writerow([*first, *place, f"{hand.joint_scores[joint]:.4f}", *metres, *turned])
     return text.getvalue()
 
 

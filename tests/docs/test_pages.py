@@ -79,7 +79,7 @@ def test_a_recipe_runs(title, code, desk, capsys):
 
 
 @needs_weights
-@pytest.mark.parametrize("page", ["docs/index.md", "docs/video.md", "README.md"])
+@pytest.mark.parametrize("page", ["docs/index.md", "docs/video.md", "docs/mediapipe.md", "README.md"])
 def test_the_python_of_a_page_runs(page, desk, capsys):
     run("\n".join(re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)), page)
     assert capsys.readouterr().out

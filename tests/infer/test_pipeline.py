@@ -1,6 +1,7 @@
 """The path from picture to hands, around stand-in networks that find a toy hand (see `toy_networks`)."""
 
 import dataclasses
+import hashlib
 import json
 
 import numpy as np
@@ -16,9 +17,9 @@ from handscope.infer.duplicates import distinct, drop_repeated
 from handscope.infer.inputs import prepare
 from handscope.infer.pipeline import load, read
 from handscope.infer.refinement import refine
-from handscope.infer.weights import SHIPPED, open_network
+from handscope.infer.weights import NAMES, SEALS, SHIPPED, open_network, seal
 from handscope.skeleton import TIPS
-from toy_networks import blobs, paint, toy_joints
+from toy_networks import blobs, paint, save_detector, toy_joints
 
 ANGLES = np.arange(0, 360, 40)
 
@@ -250,6 +251,66 @@ def test_a_hand_that_both_kinds_of_answers_show_is_surer():
 def test_a_network_has_one_thread_unless_told(toy_weights, given, used):
     session = open_network("detector", toy_weights, given).session
     assert session.get_session_options().intra_op_num_threads == used
+
+
+CARDS = {
+    "a number that is none": '{"threshold": NaN}',
+    "a threshold beyond one": '{"threshold": 3}',
+    "words for numbers": '{"calibration": {"offset": "x"}}',
+    "a list for numbers": '{"crop": [1, 2]}',
+    "a number for a digest": '{"sha256": 7}',
+    "numbers without end": '{"crop": {"scale": 1e999}}',
+    "deep": "[" * 100_000,
+    "no text": b"\xff\xfe{",
+    "too many digits": '{"threshold": ' + "9" * 5000 + "}",
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_damaged_card_is_one_sentence(toy_weights, tmp_path, name):
+    for file in toy_weights.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    content = CARDS[name]
+    (tmp_path / "detector.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(AssetError, match=r"detector\.json: .*export it again") as told:
+        load(tmp_path)
+    assert "\n" not in str(told.value) and len(str(told.value)) < 500
+
+
+def test_the_shipped_networks_and_cards_are_those_of_the_code(tmp_path, monkeypatch):
+    """Who swaps both, so that they fit each other, is found."""
+    for name in NAMES:
+        path = SHIPPED / f"{name}.onnx"
+        assert seal(path.read_bytes(), json.loads(path.with_suffix(".json").read_bytes())) == SEALS[name]
+    monkeypatch.setattr("handscope.infer.weights.SHIPPED", tmp_path)
+    for file in SHIPPED.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    load()
+    card = json.loads((tmp_path / "detector.json").read_text())
+    (tmp_path / "detector.json").write_text(json.dumps(card | {"threshold": 0.01}))
+    with pytest.raises(AssetError, match=r"detector\.onnx: neither this file nor its card may differ"):
+        load()
+    (tmp_path / "detector.json").write_text(json.dumps(card, indent=7))  # laid out otherwise it says the same
+    load()
+    save_detector(tmp_path / "detector.onnx")
+    sha256 = hashlib.sha256((tmp_path / "detector.onnx").read_bytes()).hexdigest()
+    (tmp_path / "detector.json").write_text(json.dumps(card | {"sha256": sha256}))
+    with pytest.raises(AssetError, match=r"detector\.onnx: neither"):
+        load()
+
+
+def test_results_say_when_networks_are_of_two_sets(toy_weights, tmp_path):
+    assert load().models.notes == load(toy_weights).models.notes == ()
+    (tmp_path / "presence.onnx").write_bytes((toy_weights / "presence.onnx").read_bytes())
+    mixed = load(tmp_path)
+    (note,) = mixed(np.zeros((64, 64, 3), np.uint8)).notes
+    assert (
+        note == mixed.models.notes[0]
+        and f"presence {mixed.models.networks['presence'].sha256[:12]} ({tmp_path})" in note
+    )
+    assert f"estimator {SEALS['estimator'][0][:12]}," in note
+    (frame,) = mixed.video([np.zeros((64, 64, 3), np.uint8)], fps=30)
+    assert note in frame.hands.notes
 
 
 def test_damaged_weights_are_found(toy_weights, tmp_path):

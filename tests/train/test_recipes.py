@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_variants_of_the_paper_differ_in_what_they_say_alone():
     [
         ("base: leaf.yaml", r"cannot be its own base \(leaf.yaml -> leaf.yaml\)"),
         ("base: other.yaml", r"cannot be its own base \(leaf.yaml -> other.yaml -> leaf.yaml\)"),
-        ("base: none.yaml", r"none.yaml: this recipe, the base of leaf.yaml, cannot be read"),
+        ("base: none.yaml", r"none.yaml: no such file \(a recipe, the base of leaf.yaml\)"),
         ("loop: [", "not a YAML file"),
         ("- loop", "a recipe is keys with values, found list"),
         ("kind: pilot", "kind must be one of estimator, aligner, detector, segmenter, got pilot"),
@@ -84,6 +85,33 @@ def test_what_is_wrong_with_a_recipe_is_one_sentence(tmp_path, text, sentence):
     with pytest.raises(HandscopeError, match=sentence) as raised:
         from_arguments(["--config", str(tmp_path / "leaf.yaml")])
     assert "\n" not in str(raised.value)
+
+
+LAUGHS = "\n".join(["l0: &l0 [lol]", *(f"l{k}: &l{k} [{', '.join([f'*l{k - 1}'] * 9)}]" for k in range(1, 10))])
+"""Nine lines, a thousand million values."""
+MERGES = "\n".join(
+    ["m0: &m0 {a: 1}", *(f"m{k}: &m{k} {{<<: [{', '.join([f'*m{k - 1}'] * 9)}]}}" for k in range(1, 10))]
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [LAUGHS, MERGES, "a: &a [*a]", "a: &a {b: *a}", "[" * 5000,
+     "a: !!python/object/apply:os.system [true]", "\0", "a: *b",
+     "? [a]\n: b", "{" * 3 + ": ", "&a", "!!int x", "x" * 2**21, "<<: 3"],
+    ids=lambda text: " ".join(text[:12].split()),
+)  # fmt: skip
+def test_no_recipe_is_a_bomb(tmp_path, text):
+    (tmp_path / "leaf.yaml").write_text(text)
+    before = time.monotonic()
+    with pytest.raises(HandscopeError, match=r"leaf\.yaml: ") as raised:
+        read_recipe(tmp_path / "leaf.yaml")
+    assert "\n" not in str(raised.value) and len(str(raised.value)) < 600 and time.monotonic() - before < 5
+
+
+def test_aliases_that_repeat_a_little_are_read(tmp_path):
+    written(tmp_path, leaf="{a: &a {b: [1, 2]}, c: *a, d: {<<: *a, e: 3}}")
+    assert read_recipe(tmp_path / "leaf.yaml")["d"] == {"b": [1, 2], "e": 3}
 
 
 def test_keys_of_0_4_0_are_told_with_their_new_names(tmp_path, capsys):

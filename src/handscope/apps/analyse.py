@@ -6,7 +6,7 @@ import argparse
 import io
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def analyse(options: argparse.Namespace) -> int:
     console, errors = Console(), Console(stderr=True)
     for problem in found.problems:
         print(f"handscope: {printable(problem)}", file=sys.stderr)
-    for note in found.notes:
+    for note in (*found.notes, *model.models.notes):
         console.print(f"[yellow]note[/] {escape(printable(note))}", highlight=False, soft_wrap=True)
     names = output_names([*found.pictures, *found.videos, *found.frames])
     lost = len(found.problems)
@@ -126,7 +126,7 @@ def _analyse_pictures(
             name = printable(str(path))
             told = str(error) if str(error).startswith(f"{name}:") else f"{name}: {error}"
             print(f"handscope: {told}", file=sys.stderr)
-    _report(console, results, lost + lost_before)
+    _report(console, results, lost + lost_before, model.models.notes)
     return lost
 
 
@@ -226,13 +226,15 @@ def write_results(picture: Picture, hands: Hands, formats: Sequence[Format], fol
     return Result(Path(hands.source or ""), folder, hands, notes)
 
 
-def _report(console: Console, results: Sequence[Result], failed: int) -> None:
-    """A table of the hands, remarks, and where the files are."""
+def _report(console: Console, results: Sequence[Result], failed: int, said: Collection[str]) -> None:
+    """A table of the hands, remarks that are not `said` already, and where the files are."""
     hands = sum(len(result.hands) for result in results)
     if hands:
         console.print(_table(results))
     for result in results:
         for note in result.notes:
+            if note in said:
+                continue
             console.print(
                 f"[yellow]note[/] {escape(printable(str(result.path)))}: {escape(printable(note))}",
                 highlight=False,

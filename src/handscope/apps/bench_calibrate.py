@@ -16,7 +16,10 @@ from handscope.files import writable_folder, write_file
 from handscope.infer.calibration import Calibration, logit
 from handscope.infer.models import open_models
 from handscope.infer.pipeline import Pipeline
+from handscope.infer.weights import SHIPPED
 from handscope.types import Sample
+
+SEAL = "; scripts/seal_weights.py makes it the one that ships"
 
 
 def calibrate(options: argparse.Namespace) -> int:
@@ -55,7 +58,7 @@ def calibrate(options: argparse.Namespace) -> int:
         path = models.estimator.network.path.with_suffix(".json")
         card = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         write_file(path, json.dumps(card | {"calibration": entry}, indent=1) + "\n")
-        print(f"\n{path}: calibration written")
+        print(f"\n{path}: calibration written" + (SEAL if path.parent == SHIPPED else ""))
     return 0
 
 

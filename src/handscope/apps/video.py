@@ -114,7 +114,8 @@ def analyse_video(
             chain([first], frames), files, interrupt, on_frame=lambda: _advance(progress, task), lost=reader.lost
         )
     report(console, seen, folder, broken=reader.broken)
-    for note in dict.fromkeys([*reader.notes, *seen.notes]):
+    said = model.models.notes  # of every answer: told once
+    for note in (note for note in dict.fromkeys([*reader.notes, *seen.notes]) if note not in said):
         console.print(
             f"[yellow]note[/] {escape(printable(str(reader.path)))}: {escape(printable(note))}",
             highlight=False,

@@ -57,7 +57,10 @@ def _decode(path: Path, flags: int) -> NDArray[np.uint8]:
         data = path.read_bytes()
     except OSError as problem:
         raise ImageError(f"{path}: cannot be read ({problem.strerror}); {AGAIN}") from problem
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and _ends(data, data) else None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and _ends(data, data) else None
+    except cv2.error:  # more pixels than OpenCV reads
+        pixels = None
     if pixels is None:
         raise ImageError(f"{path}: found {len(data)} bytes that are not a whole picture; {AGAIN}")
     return pixels.astype(np.uint8, copy=False)
@@ -69,7 +72,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except OSError as problem:
         raise AssetError(f"{path}: cannot be read ({problem.strerror}); {AGAIN}") from problem
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise AssetError(f"{path}: not whole JSON ({problem}); {AGAIN}") from problem
 
 
@@ -81,7 +84,7 @@ def read_json_lines(path: Path, remedy: str = AGAIN) -> list[dict[str, Any]]:
         return [json.loads(line) for line in text.splitlines() if line.strip()]
     except FileNotFoundError:
         raise HandscopeError(f"{path}: no such file; {remedy}") from None
-    except (OSError, ValueError, EOFError, zlib.error) as problem:
+    except (OSError, ValueError, EOFError, RecursionError, zlib.error) as problem:
         raise HandscopeError(f"{path}: not a JSON Lines file ({problem}); {remedy}") from problem
 
 
@@ -95,7 +98,7 @@ def to_array(content: object, path: Path, *shape: int) -> NDArray[np.float64]:
     try:
         numbers = np.array(content, np.float64)
         return numbers.reshape(-1, *shape) if numbers.size else numbers.reshape(0, *shape)
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, OverflowError) as problem:
         wanted = " x ".join(["n", *map(str, shape)])
         raise AssetError(f"{path}: expected numbers of shape {wanted} ({problem}); {AGAIN}") from problem
 

@@ -6,7 +6,6 @@ The same pictures are drawn for every result, and for the difference of each fro
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from handscope.evaluation.bootstrap import LEVEL, Interval, draw_weights, mean_i
 from handscope.evaluation.published import PublishedCurve
 from handscope.evaluation.report import Curve, describe
 from handscope.evaluation.variants import VARIANTS, Variant
+from handscope.npz import read_npz
 
 Floats = NDArray[np.float64]
 REMEDY = "give folders that `handscope eval --out` has written"
@@ -43,11 +43,10 @@ def load_scored(folder: Path, label: str | None = None) -> Scored:
     """What `handscope eval` wrote to `folder`."""
     try:
         content = json.loads((folder / "scores.json").read_bytes())
-        with (folder / "values.npz").open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return Scored(label or folder.name, content["variants"], dict(file.items()))
+        return Scored(label or folder.name, dict(content["variants"]), read_npz(folder / "values.npz", REMEDY))
     except OSError as problem:
         raise HandscopeError(f"{folder}: no results that can be read ({problem}); {REMEDY}") from problem
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise HandscopeError(f"{folder}: damaged results ({problem}); {REMEDY}") from problem
 
 

@@ -17,7 +17,6 @@ import zipfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,8 @@ from numpy.typing import NDArray
 from handscope.errors import HandscopeError
 from handscope.evaluation.predictions import PackedMasks, Predictions, load_predictions
 from handscope.evaluation.truth import Truth
+from handscope.npz import BROKEN, MOST_BYTES, read_npz
+from handscope.paths import read_bytes
 
 FLAT_COLUMNS = [f"{axis}{joint}" for joint in range(21) for axis in "uv"]
 SPATIAL_COLUMNS = [f"{axis}{joint}" for joint in range(21) for axis in "xyz"]
@@ -63,14 +64,16 @@ def _freihand(path: Path) -> Predictions:
     if path.suffix.lower() == ".zip":
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                if archive.getinfo("pred.json").file_size > MOST_BYTES:
+                    raise ValueError(f"it unpacks to more than {MOST_BYTES / 2**30:g} GiB")
                 content = archive.read("pred.json")
-        except (zipfile.BadZipFile, KeyError) as problem:
+        except BROKEN as problem:
             raise HandscopeError(f"{path}: no .zip with a pred.json ({problem}); {FORMS}") from problem
     try:
         joints, vertices = json.loads(content)
         points = np.array(joints, np.float64)
         meshes = np.array(vertices, np.float64)
-    except (ValueError, TypeError) as problem:
+    except (ValueError, TypeError, RecursionError) as problem:
         raise HandscopeError(f"{path}: expected FreiHAND's [xyz, verts] ({problem}); {FORMS}") from problem
     if points.shape != (len(points), 21, 3) or meshes.ndim != 3 or meshes.shape[::2] != (len(points), 3):
         raise HandscopeError(
@@ -103,20 +106,20 @@ def _table(path: Path) -> Predictions:
 
 def _is_plain(path: Path) -> bool:
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return "header" not in file.files and "keys" in file.files
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+        return "header.npy" not in names and "keys.npy" in names
+    except BROKEN:
         return False
 
 
 def _plain(path: Path) -> Predictions:
+    arrays = read_npz(path, FORMS)
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays: dict[str, NDArray[Any]] = dict(file.items())
         keys = np.array([str(key) for key in arrays.pop("keys")])
         masks = arrays.pop("masks", None)
         numbers = {name: np.asarray(values, np.float64) for name, values in arrays.items()}
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as problem:
+    except (ValueError, TypeError) as problem:
         raise HandscopeError(f"{path}: not a whole .npz of numbers ({problem}); {FORMS}") from problem
     n = len(keys)
     shapes = {"joints_2d": (n, 21, 2), "joints_3d": (n, 21, 3), "found": (n,), "K": (n, 3, 3)}
@@ -175,7 +178,4 @@ def _answers(
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise HandscopeError(f"{path}: cannot be read ({problem.strerror or problem}); {FORMS}") from problem
+    return read_bytes(path, lambda sentence: HandscopeError(f"{sentence}; {FORMS}"))

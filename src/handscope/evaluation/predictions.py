@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError
 from handscope.files import NewFile, write_file
+from handscope.npz import read_npz
 
 FORMAT = "handscope-predictions-1"
 REMEDY = "make it with `handscope predict-dataset`"
@@ -104,13 +105,10 @@ class Predictions:
 
 def load_predictions(path: Path) -> Predictions:
     """Read and check a file of predictions; HandscopeError in one sentence if it is none."""
+    arrays = read_npz(path, REMEDY)
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = dict(file.items())
         header = json.loads(str(arrays["header"]))
-    except OSError as problem:
-        raise HandscopeError(f"{path}: cannot be read ({problem.strerror or problem}); {REMEDY}") from problem
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as problem:
+    except (ValueError, KeyError, RecursionError) as problem:
         raise HandscopeError(f"{path}: not a file of predictions ({problem}); {REMEDY}") from problem
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format") if isinstance(header, dict) else header
@@ -120,23 +118,44 @@ def load_predictions(path: Path) -> Predictions:
         found = arrays[name].shape if name in arrays else None
         if found != (count, *shape):
             raise HandscopeError(f"{path}: {name} has the shape {found}, expected {(count, *shape)}; {REMEDY}")
+    numbers = [array for name, array in arrays.items() if name not in ("keys", "header")]
+    if arrays["keys"].dtype.kind not in "US" or any(array.dtype.kind not in "biuf" for array in numbers):
+        raise HandscopeError(f"{path}: keys are text and everything else numbers, which is not so here; {REMEDY}")
+    wanted = {"K": (count, 3, 3), "refit_residual_mm": (count,)}
+    for name, shape in wanted.items():
+        if name in arrays and arrays[name].shape != shape:
+            raise HandscopeError(f"{path}: {name} has the shape {arrays[name].shape}, expected {shape}; {REMEDY}")
+    vertices = arrays.get("vertices")
+    if vertices is not None and (vertices.ndim != 3 or vertices.shape[::2] != (count, 3)):
+        raise HandscopeError(f"{path}: vertices has the shape {vertices.shape}, expected ({count}, V, 3); {REMEDY}")
     return Predictions(
         keys=arrays["keys"],
         found=arrays["found"].astype(bool),
         joints_2d=arrays["joints_2d"].astype(np.float64),
         joints_3d=arrays["joints_3d"].astype(np.float64),
         vertices=arrays.get("vertices"),
-        masks=_packed(arrays, "mask"),
+        masks=_packed(path, arrays, "mask", count),
         K=arrays.get("K"),
-        mesh_masks=_packed(arrays, "mesh_mask"),
+        mesh_masks=_packed(path, arrays, "mesh_mask", count),
         refit_residual_mm=arrays.get("refit_residual_mm"),
         header=header,
     )
 
 
-def _packed(arrays: Mapping[str, NDArray[Any]], name: str) -> PackedMasks | None:
+def _packed(path: Path, arrays: Mapping[str, NDArray[Any]], name: str, count: int) -> PackedMasks | None:
+    """The masks of that name, whose parts must belong together: each as many bytes as its sides want."""
     parts = [arrays[f"{name}_{k}"] for k in PACKED if f"{name}_{k}" in arrays]
-    return PackedMasks(*parts) if len(parts) == len(PACKED) else None
+    if len(parts) != len(PACKED):
+        return None
+    bits, offsets, shapes = parts
+    kinds = bits.dtype == np.uint8 and offsets.dtype.kind in "iu" and shapes.dtype.kind in "iu"
+    if kinds and bits.ndim == 1 and offsets.shape == (count + 1,) and shapes.shape == (count, 2):
+        sides = shapes.astype(np.int64)
+        steps = np.diff(offsets.astype(np.int64))
+        fits = sides.min(initial=0) >= 0 and sides.max(initial=0) < 2**16
+        if fits and offsets[0] == 0 and offsets[-1] == len(bits) and np.array_equal(steps, -(-sides.prod(1) // 8)):
+            return PackedMasks(bits, offsets.astype(np.int64), sides)
+    raise HandscopeError(f"{path}: the parts of {name} do not belong together; {REMEDY}")
 
 
 def save_freihand(predictions: Predictions, path: Path) -> None:

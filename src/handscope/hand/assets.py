@@ -8,19 +8,18 @@ allow-list (no chumpy, no code execution); a left hand is mirrored into a right 
 from __future__ import annotations
 
 import io
-import zlib
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import AssetError
 from handscope.geometry.meshes import vertex_normals
+from handscope.npz import read_npz
 from handscope.paths import as_path
 from handscope.skeleton import MODEL_PARENTS
 from handscope.types import HandModel, frozen_array
@@ -32,6 +31,20 @@ MANO_TIPS = (745, 317, 444, 556, 673)
 
 UNIT_SHAPE_M = 0.0005
 """A unit of shape weighs as much as joints that move by this (root of the sum of squares, metres)."""
+
+
+ARRAYS: dict[str, tuple[int | str, ...]] = {
+    "template": ("V", 3), "shapedirs": ("V", 3, 10), "posedirs": ("V", 3, 135), "joint_regressor": (16, "V"),
+    "weights": ("V", 16), "parents": (16,), "faces": ("F", 3), "silhouette_faces": ("f", 3), "tips": (5,),
+    "axes": (15, 3, 3), "uv": ("U", 2), "uv_faces": ("F", 3), "uv_crop": (3,), "boundary": ("B",),
+}  # fmt: skip
+"""The arrays of a file of the open hand, and their shapes."""
+OPTIONAL = {"axes", "uv", "uv_faces", "uv_crop", "boundary"}
+INDICES = {"faces": "V", "silhouette_faces": "V", "tips": "V", "boundary": "V", "uv_faces": "U"}
+"""Arrays of numbers of vertices, or of places on the texture."""
+LARGEST = 2**28
+"""Bytes of a hand model's arrays, at most."""
+AGAIN = "rebuild it with scripts/build_hand_model.py or reinstall handscope"
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,16 +140,36 @@ def _known_asset(origin: str) -> HandAsset:
 
 
 def _load_npz(path: Path) -> HandAsset:
-    wanted = {field.name for field in fields(HandAsset)} - {"name", "origin"}
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {key: data[key] for key in data.files if key in wanted}
-    except (ValueError, OSError, EOFError, MemoryError, NotImplementedError, BadZipFile, zlib.error) as problem:
-        raise AssetError(f"{path}: not a readable hand model ({problem}); reinstall handscope") from problem
-    missing = {"template", "shapedirs", "posedirs", "joint_regressor", "weights", "faces"} - set(arrays)
+    found = read_npz(path, AGAIN, most=LARGEST, kind=AssetError)
+    missing = {name for name in ARRAYS if name not in OPTIONAL} - set(found)
     if missing:
-        raise AssetError(f"{path}: lacks {', '.join(sorted(missing))}; rebuild it with scripts/build_hand_model.py")
+        raise AssetError(f"{path}: not a hand model: lacks {', '.join(sorted(missing))}; {AGAIN}")
+    arrays = {name: found[name] for name in ARRAYS if name in found}
+    sizes: dict[str, int] = {}
+    for name, array in arrays.items():
+        if wrong := _wrong(array, ARRAYS[name], sizes):
+            raise AssetError(f"{path}: not a hand model: {name} {wrong}; {AGAIN}")
+    for name, of in INDICES.items():
+        if name in arrays and (arrays[name].min(initial=0) < 0 or arrays[name].max(initial=0) >= sizes[of]):
+            raise AssetError(f"{path}: not a hand model: {name} points beyond its {sizes[of]} vertices; {AGAIN}")
+    if tuple(arrays["parents"][1:]) != MODEL_PARENTS[1:]:
+        raise AssetError(f"{path}: not a hand model: its joints hang together otherwise than a hand's; {AGAIN}")
     return HandAsset(name="open", origin=str(path.resolve()), **arrays)
+
+
+def _wrong(array: NDArray[Any], wanted: tuple[int | str, ...], sizes: dict[str, int]) -> str:
+    """What is wrong with an array of the shape `wanted`, "" if nothing; letters are sizes, the first one to say a
+    letter's size decides.
+    """
+    if array.dtype.kind not in "iuf":
+        return f"holds {array.dtype}, expected numbers"
+    if array.ndim != len(wanted) or any(
+        found != (sizes.setdefault(size, found) if isinstance(size, str) else size)
+        for found, size in zip(array.shape, wanted, strict=True)
+    ):
+        shape = " x ".join(f"{sizes.get(size, size) if isinstance(size, str) else size}" for size in wanted)
+        return f"has the shape {array.shape}, expected {shape}"
+    return "" if np.isfinite(array).all() else "is not finite everywhere"
 
 
 class _Chumpy(StandIn):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from handscope.infer.calibration import Calibration
 from handscope.infer.detector import Detector, card_threshold, sizes_for
 from handscope.infer.estimator import Estimator
 from handscope.infer.presence import Presence
-from handscope.infer.weights import Card, open_network
+from handscope.infer.weights import Card, Network, mixture, open_network
 from handscope.types import JointConvention
 
 MIN_SCORE = 0.6
@@ -42,15 +43,26 @@ class Models:
     min_score: float = MIN_SCORE
 
     @property
-    def cards(self) -> dict[str, Card]:
-        """The cards of the networks, by their names."""
+    def networks(self) -> dict[str, Network]:
+        """The networks by their names."""
         parts = {
             "estimator": self.estimator,
             "aligner": self.aligner,
             "detector": self.detector,
             "presence": self.presence,
         }
-        return {name: part.network.card for name, part in parts.items() if part is not None}
+        return {name: part.network for name, part in parts.items() if part is not None}
+
+    @property
+    def cards(self) -> dict[str, Card]:
+        """The cards of the networks, by their names."""
+        return {name: network.card for name, network in self.networks.items()}
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks that belong to every answer: that the networks are of two sets, if they are."""
+        told = mixture(self.networks)
+        return () if told is None else (told,)
 
     def presences(self, images: Sequence[NDArray[np.uint8]], crops: Sequence[Crop]) -> NDArray[np.float64]:
         """Probabilities (n,) that upright crops, each of its own picture, show hands; 1 without a presence network."""

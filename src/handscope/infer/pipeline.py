@@ -105,7 +105,7 @@ class Pipeline:
             assembler = self.models.assembler
             hands = [given.told(assembler.told(assembler(e, score, given.camera))) for e, score in estimates]
             width, height = given.size
-            about = {"source": given.source, "notes": given.notes}
+            about = {"source": given.source, "notes": given.notes + self.models.notes}
             answers.append(Hands(drop_repeated(hands), width=width, height=height, **about))
         return answers
 

@@ -59,7 +59,7 @@ def track(
             given = prepare(picture, _of_pixels(K, frames.pixel_aspect, picture))
             hands = tracker(given, time)
             width, height = given.size
-            told = Hands(hands, width=width, height=height, notes=given.notes + tracker.notes)
+            told = Hands(hands, width=width, height=height, notes=given.notes + tracker.notes + models.notes)
             yield VideoFrame(index, tracker.time, picture.image, told)
 
 

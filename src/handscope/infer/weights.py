@@ -1,13 +1,15 @@
 """The shipped networks: where they lie, that they are what their cards say, and how they are opened.
 
 Each `NAME.onnx` has a card `NAME.json` beside it: sha256, version, training data, licence. A damaged or
-swapped file is found here, before it gives odd answers.
+swapped file is found here, before it gives odd answers. Who can swap a network can swap its card: of the shipped set
+both are also held against what the code says (`SEALS`; scripts/seal_weights.py writes it).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, cast
@@ -16,13 +18,33 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from handscope.errors import AssetError
-from handscope.paths import as_path
+from handscope.errors import AssetError, shown
+from handscope.paths import as_path, read_bytes
 
 NAMES = ("estimator", "aligner", "detector", "presence")
 THREADS = 1
 """Of a network unless told: more spin while they wait, so that a picture took longer with two on two idle cores, and
 longer still beside other work (docs/faq.md)."""
+SEALS = {
+    "estimator": (
+        "01ff063bb4a131f00a05fc0f7376b89bdbbb5f17a43eb67731a7ead945c83570",
+        "12cdc28c51e912147771a05cfea8528e7976e73a460c519abda0590680528433",
+    ),
+    "aligner": (
+        "7a6d612ca4fda763eb0e7a3b2b7f50d2d993e0dc7385ef0ff6d8e7d675065cbc",
+        "2a1f4a987634210df48ab7c359ea2e31fbc995caffe6c3192b1ed716b884f9dc",
+    ),
+    "detector": (
+        "f1f74d4093e5f4bbf60386bb45aa08c53f97f8d7b94725a8a584e7f4fdbddbe6",
+        "fb93f4cc01eb37bbe540952c61f1ca5c866adfd99d33fe42834cbedaa5c75906",
+    ),
+    "presence": (
+        "0b983de0fab8d1d0d8f743e27f61210acb413c1b7437f9d76e895588da3423bf",
+        "4313e5db1bdd11623fc7a007316df74fbeb2b97c7ec08d2a5a7d934149a8a47c",
+    ),
+}
+"""SHA-256 of each shipped network, and of its card's content."""
+AGAIN = "reinstall handscope or export it again"
 SHIPPED = Path(__file__).parent / "weights"
 
 
@@ -39,11 +61,12 @@ class Card(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Network:
-    """An ONNX Runtime session with the card of its file."""
+    """An ONNX Runtime session with the card of its file, and the file's SHA-256."""
 
     path: Path
     session: onnxruntime.InferenceSession
     card: Card
+    sha256: str = ""
 
     @property
     def input_size(self) -> int:
@@ -79,10 +102,12 @@ def open_network(name: str, folder: str | Path | None = None, threads: int | Non
     if not path.is_file():
         remedy = "reinstall handscope" if folder == SHIPPED else "`handscope export` writes it"
         raise AssetError(f"{path}: not found; {remedy}")
-    data = path.read_bytes()
+    data = read_bytes(path, AssetError)
     card = _read_card(path.with_suffix(".json"), required=folder == SHIPPED)
     _verify(path, data, card)
-    return Network(path, _open_session(path, data, threads), card)
+    if folder == SHIPPED and seal(data, card) != SEALS[name]:
+        raise AssetError(f"{path}: neither this file nor its card may differ from those of this release; reinstall it")
+    return Network(path, _open_session(path, data, threads), card, hashlib.sha256(data).hexdigest())
 
 
 def _read_card(path: Path, *, required: bool) -> Card:
@@ -92,12 +117,34 @@ def _read_card(path: Path, *, required: bool) -> Card:
             raise AssetError(f"{path}: the card of the weights is missing; reinstall handscope")
         return {}
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise AssetError(f"{path}: the card is not valid JSON ({error}); reinstall or export it again") from error
+        card = json.loads(read_bytes(path, AssetError))
+    except (ValueError, RecursionError) as error:
+        raise AssetError(f"{path}: the card is not valid JSON ({error}); {AGAIN}") from error
     if not isinstance(card, dict):
-        raise AssetError(f"{path}: the card should be a JSON object, found {type(card).__name__}")
+        raise AssetError(f"{path}: the card should be a JSON object, found {type(card).__name__}; {AGAIN}")
+    if wrong := [
+        f"{key} is {shown(card[key])}" for key, right in CHECKS.items() if key in card and not right(card[key])
+    ]:
+        raise AssetError(f"{path}: not a card of weights: {', '.join(wrong)}; {AGAIN}")
     return cast(Card, card)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e6 <= value <= 1e6
+
+
+def _are_numbers(*names: str) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, dict) and all(_is_number(value[name]) for name in names if name in value)
+
+
+CHECKS: dict[str, Callable[[object], bool]] = {
+    "sha256": lambda value: isinstance(value, str),
+    "version": lambda value: isinstance(value, str),
+    "threshold": lambda value: _is_number(value) and 0 <= cast(float, value) <= 1,
+    "calibration": _are_numbers("offset", "slope"),
+    "crop": _are_numbers("translation", "scale", "rotation_deg"),
+}
+"""What the entries of a card that are read must be."""
 
 
 def _verify(path: Path, data: bytes, card: Card) -> None:
@@ -107,6 +154,12 @@ def _verify(path: Path, data: bytes, card: Card) -> None:
             f"{path}: sha256 {found[:12]}, expected {str(expected)[:12]}; the file is damaged or not the one "
             "its card describes: reinstall handscope or export it again"
         )
+
+
+def seal(data: bytes, card: Card) -> tuple[str, str]:
+    """SHA-256 of a network's file, and of what its card says, however that is laid out."""
+    said = json.dumps(card, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(data).hexdigest(), hashlib.sha256(said.encode()).hexdigest()
 
 
 def _open_session(path: Path, data: bytes, threads: int | None) -> onnxruntime.InferenceSession:
@@ -119,6 +172,18 @@ def _open_session(path: Path, data: bytes, threads: int | None) -> onnxruntime.I
     except Exception as error:  # ONNX Runtime's own exception classes are private
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise AssetError(f"{path}: ONNX Runtime cannot open this file ({reason})") from error
+
+
+def mixture(networks: Mapping[str, Network]) -> str | None:
+    """A remark that names each of the networks, if only some of them are those of this release."""
+    ours = {name for name, network in networks.items() if network.sha256 == SEALS[name][0]}
+    if not ours or len(ours) == len(networks):
+        return None
+    told = [
+        f"{name} {network.sha256[:12]}{'' if name in ours else f' ({network.path.parent})'}"
+        for name, network in networks.items()
+    ]
+    return f"networks of two sets: {', '.join(told)}; those without a folder are this release's"
 
 
 def check_outputs(network: Network, expected: set[str]) -> None:

@@ -17,6 +17,7 @@ import jsonargparse
 import yaml
 
 from handscope.errors import HandscopeError
+from handscope.paths import read_bytes
 from handscope.train.aligner import AlignerRun
 from handscope.train.detector import DetectorRun
 from handscope.train.estimator import EstimatorRun
@@ -34,6 +35,10 @@ RUNS: dict[str, type[Run]] = {
 }
 """What can be trained, by the recipe's `kind`."""
 
+MOST_BYTES, MOST_NODES = 2**20, 100_000
+"""Of a recipe: its text, and its values with every alias written out."""
+BROKEN = (yaml.YAMLError, AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading a damaged or strange recipe may raise."""
 USUAL = "estimator"
 """The kind that is meant where none is said."""
 
@@ -70,18 +75,38 @@ def read_recipe(path: Path, above: tuple[Path, ...] = ()) -> Recipe:
     if path in above:
         chain = " -> ".join(p.name for p in (*above[above.index(path) :], path))
         raise HandscopeError(f"{path}: a recipe cannot be its own base ({chain})")
+    whose = f", the base of {above[-1].name}" if above else ""
+    content = read_bytes(path, lambda sentence: HandscopeError(f"{sentence} (a recipe{whose})"))
+    if len(content) > MOST_BYTES:
+        raise HandscopeError(f"{path}: {len(content)} bytes, more than the {MOST_BYTES} that a recipe has")
     try:
-        recipe = jsonargparse.get_loader("yaml")(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        whose = f", the base of {above[-1].name}," if above else ""
-        raise HandscopeError(f"{path}: this recipe{whose} cannot be read ({problem.strerror})") from problem
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise HandscopeError(f"{path}: not a YAML file ({' '.join(str(problem).split())})") from problem
+        text = content.decode()
+        _refuse_bomb(text)
+        recipe = jsonargparse.get_loader("yaml")(text)
+    except BROKEN as problem:
+        raise HandscopeError(f"{path}: not a YAML file ({' '.join(str(problem).split())[:300]})") from problem
     if not isinstance(recipe, dict):
         raise HandscopeError(f"{path}: a recipe is keys with values, found {type(recipe).__name__}")
     _refuse_old(dotted(recipe), str(path))
     base = recipe.pop("base", None)
     return recipe if base is None else merged(read_recipe(path.parent / str(base), (*above, path)), recipe)
+
+
+def _refuse_bomb(text: str) -> None:
+    """ValueError for a text whose aliases unfold to more than `MOST_NODES` values, or to themselves."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = MOST_NODES  # met again before it is whole, it holds itself
+            pairs = node.value if isinstance(node.value, list) else []
+            inside = [part for pair in pairs for part in (pair if isinstance(pair, tuple) else (pair,))]
+            sizes[id(node)] = 1 + sum(map(size, inside))
+        return min(sizes[id(node)], MOST_NODES)
+
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if root is not None and size(root) >= MOST_NODES:
+        raise ValueError(f"its aliases unfold to more than {MOST_NODES} values")
 
 
 def merged(base: Mapping[str, object], over: Mapping[str, object]) -> Recipe:

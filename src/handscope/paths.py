@@ -24,10 +24,6 @@ LONGEST = 150
 """Bytes of a name that is made: file systems take 255, and suffixes come behind it."""
 
 
-MOST_BYTES = 2**30
-"""Of a picture's file."""
-
-
 def as_path(path: str | os.PathLike[str]) -> Path:
     """`path` with `~` and `~name` at its beginning as that home folder, if there is one. HandscopeError for what is no
     path.
@@ -82,15 +78,11 @@ def is_file(path: Path, problem: Callable[[str], Exception]) -> bool:
 
 
 def read_bytes(path: Path, problem: Callable[[str], Exception]) -> bytes:
-    """The bytes of a file of at most `MOST_BYTES`; `problem` of one sentence is raised if they cannot be had. Nothing
-    but a file is opened: a pipe would keep us waiting, a device never ends.
+    """The bytes of a file; `problem` of one sentence is raised if they cannot be had. Nothing but a file is opened: a
+    pipe would keep us waiting, a device never ends.
     """
     try:
         about = path.stat()
-        if stat.S_ISREG(about.st_mode) and about.st_size > MOST_BYTES:
-            raise problem(
-                f"{path}: {about.st_size / 2**30:.1f} GiB, more than the {MOST_BYTES / 2**30:g} GiB that are read"
-            )
         if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
             raise problem(f"{path}: neither a file nor a folder")
         return path.read_bytes()

@@ -132,7 +132,7 @@ def test_every_kind_of_picture_is_read(run, tmp_path, toy_picture, kind):
         assert f"no hand found in {name}" in out
     else:
         np.testing.assert_allclose(content["hands"][0]["joints_2d"], toy_joints(*LEFT), atol=4.0)
-    said = {"animated": "GIF with 3 frames: the first one is used", "pixel": "1 x 1 px is too small"}
+    said = {"animated": "GIF with several frames: the first one is used", "pixel": "1 x 1 px is too small"}
     assert said.get(kind, "") in out
     assert all(said[kind] in note for note in content["image"]["notes"])
 

@@ -248,7 +248,7 @@ def test_animated_gif_gives_its_first_frame_and_says_so(tmp_path):
     path = save(tmp_path, "a.gif", frames[0], save_all=True, append_images=frames[1:])
     picture = read_picture(path)
     assert (picture.image == (255, 0, 0)).all()
-    assert picture.notes == ("GIF with 3 frames: the first one is used",)
+    assert picture.notes == ("GIF with several frames: the first one is used",)
 
 
 def test_one_pixel(tmp_path):

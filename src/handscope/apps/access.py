@@ -111,16 +111,17 @@ class Guard:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await _refuse(send, problem)
+            await send_problem(send, problem)
 
 
-async def _refuse(send: Send, problem: Problem) -> None:
+async def send_problem(send: Send, problem: Problem, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    """The answer to a request that is refused, with further headers."""
     status, code, message = problem
     content = json.dumps(error_content(code, message)).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    about = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), *headers]
     if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+        about.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": about})
     await send({"type": "http.response.body", "body": content})
 
 

@@ -23,6 +23,7 @@ from handscope.infer.decoding import Picture
 from handscope.infer.frames import is_video, kind_of
 from handscope.infer.images import read_picture
 from handscope.infer.inputs import SMALLEST_PX, prepare
+from handscope.infer.limits import DecodingLimits, default_limits
 from handscope.infer.outputs import FORMATS, Format, picture_formats
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.results import Hands
@@ -66,6 +67,7 @@ def analyse(options: argparse.Namespace) -> int:
     K = _camera(options)
     if options.box and (found.count > 1 or not found.pictures):
         raise HandscopeError(f"--box belongs to one picture, but {found.count} files were given")
+    limits = default_limits(options.max_megapixels, options.max_mib)
     out = writable_folder(options.out)
     model = load(
         options.weights,
@@ -87,7 +89,7 @@ def analyse(options: argparse.Namespace) -> int:
     names = output_names([*found.pictures, *found.videos, *found.frames])
     lost = len(found.problems)
     if found.pictures:
-        lost += _analyse_pictures(found.pictures, names, out, model, options, K, console, errors, lost)
+        lost += _analyse_pictures(found.pictures, names, out, model, options, K, limits, console, errors, lost)
     moving = [*found.videos, *found.frames]
     for path, name in zip(moving, names[len(found.pictures) :], strict=True):
         try:
@@ -107,7 +109,7 @@ def analyse(options: argparse.Namespace) -> int:
 
 def _analyse_pictures(
     paths: Sequence[Path], names: Sequence[str], out: Path, model: Pipeline, options: argparse.Namespace, K: CameraLike,
-    console: Console, errors: Console, lost_before: int,
+    limits: DecodingLimits, console: Console, errors: Console, lost_before: int,
 ) -> int:  # fmt: skip
     """All files of all pictures; how many could not be read."""
     formats = picture_formats([name for name in FORMATS if getattr(options, name)])
@@ -116,7 +118,7 @@ def _analyse_pictures(
     hidden = len(jobs) == 1 or not errors.is_terminal
     for path, name in track(jobs, "looking for hands", console=errors, transient=True, disable=hidden):
         try:
-            picture = read_picture(path)
+            picture = read_picture(path, limits)
             (hands,) = model.answer([prepare(picture, K, options.box)])
             results.append(write_results(picture, hands, formats, out / name))
         except HandscopeError as error:

@@ -120,6 +120,8 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--tiles", type=_positive(int), default=1, metavar="N", help="also search at N times the size (small hands)"
     )
+    for name, unit, size in (("--max-megapixels", "million pixels", 100), ("--max-mib", "MiB of a file", 512)):
+        how.add_argument(name, type=_positive(float), metavar="N", help=f"decode up to N {unit} (default: {size})")
     how.add_argument("--threads", type=_positive(int), metavar="N", help="CPU threads of a network (default: 1)")
     return result
 

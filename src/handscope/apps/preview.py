@@ -6,13 +6,14 @@ import hmac
 import secrets
 import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from handscope.apps.access import Access
+from handscope.apps.slow_clients import PromptHandler, PromptServer
 from handscope.errors import HandscopeError
 
 PAGE = b"""<!doctype html><meta charset="utf-8"><title>handscope camera</title>
@@ -36,7 +37,7 @@ class Preview:
         self._jpeg, self._number, self._open = b"", 0, True
         preview = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(PromptHandler):
             def do_GET(self) -> None:
                 """Answer with the page, the stream or one picture."""
                 preview._answer(self)
@@ -45,10 +46,9 @@ class Preview:
                 """Say nothing."""
 
         try:
-            self._server = ThreadingHTTPServer((HOST, port), Handler)
+            self._server = PromptServer((HOST, port), Handler)
         except OSError as error:
             raise HandscopeError(f"port {port}: cannot be used ({error.strerror or error}); choose --port") from error
-        self._server.daemon_threads = True
         self.address = f"http://{HOST}:{self._server.server_address[1]}/{self._token}/"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

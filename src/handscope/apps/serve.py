@@ -12,6 +12,8 @@ from handscope.errors import HandscopeError, missing_extra
 
 TOKEN_VARIABLE = "HANDSCOPE_TOKEN"
 """The environment's variable with the bearer token; others on the machine cannot read it as they can read options."""
+SHUTDOWN_S = 5
+"""When it is told to end, requests that it has may take so long."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,6 +24,7 @@ def main(arguments: Sequence[str]) -> int:
         import uvicorn
 
         from handscope.apps.service.api import Limits, create_app
+        from handscope.apps.slow_clients import http_protocol
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "handscope":
             raise
@@ -34,13 +37,23 @@ def main(arguments: Sequence[str]) -> int:
         timeout_s=options.timeout,
         capacity=options.queue,
         batch=options.batch,
+        decoders=options.decoders,
+        decoding_s=options.decode_seconds,
+        decoding_bytes=round(options.decode_mib * 2**20),
     )
     token = os.environ.get(TOKEN_VARIABLE) or None if options.token is None else options.token
     access = Access(options.host, options.allow_host, token=token)
     check_free(options.host, options.port, "serve")
     model = load(options.weights, options.hand_model, options.threads, joint_convention=options.joint_convention)
     app = create_app(model, limits, access)
-    uvicorn.run(app, host=options.host, port=options.port, log_level="warning" if options.quiet else "info")
+    uvicorn.run(
+        app,
+        host=options.host,
+        port=options.port,
+        log_level="warning" if options.quiet else "info",
+        http=http_protocol(),
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
     return 0
 
 
@@ -80,5 +93,8 @@ def parser() -> argparse.ArgumentParser:
     add("--timeout", type=float, default=30, metavar="S", help="seconds for a request (default: 30)")
     add("--queue", type=int, default=64, metavar="N", help="requests at once; more get 429 (default: 64)")
     add("--batch", type=int, default=8, metavar="N", help="pictures that share the networks' batches (default: 8)")
+    add("--decoders", type=int, default=2, metavar="N", help="processes that decode pictures (default: 2)")
+    add("--decode-seconds", type=float, default=5, metavar="S", help="CPU seconds to decode a picture (default: 5)")
+    add("--decode-mib", type=float, default=1024, metavar="N", help="memory to decode a picture, MiB (default: 1024)")
     add("--quiet", action="store_true", help="no line for each request")
     return result

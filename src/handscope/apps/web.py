@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import tempfile
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -23,12 +25,15 @@ from numpy.typing import NDArray
 from handscope.apps.access import Access, Guard, add_allow_host
 from handscope.apps.analyse import write_results
 from handscope.apps.serve import check_free
+from handscope.apps.slow_clients import SteadyBodies, http_protocol
 from handscope.errors import HandscopeError, missing_extra
 from handscope.hand.conventions import CONVENTIONS
 from handscope.infer.cameras import CameraLike, parse_camera
-from handscope.infer.decoding import Picture, decode_picture, inspect_picture
+from handscope.infer.decoding import Picture
+from handscope.infer.decoding_pool import DecodingPool
 from handscope.infer.formats.meshes import labels
 from handscope.infer.inputs import prepare
+from handscope.infer.limits import DecodingLimits
 from handscope.infer.outputs import FORMATS, LEGIBLE_PX
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands
@@ -44,9 +49,14 @@ ALL = "all hands"
 COLUMNS = ("hand", "joint", "x px", "y px", "score", "X mm", "Y mm", "Z mm")
 TALL = 400
 PAPER = (0.96, 0.96, 0.97, 1.0)
+GRADIO_FOLDER = "GRADIO_TEMP_DIR"
+"""The environment's variable that Gradio reads when it is imported."""
+WAITING = 64
+"""Pictures that wait for their turn; more are told to come again."""
 KEPT = 32
 """Answers whose files are kept for download."""
-MAX_PIXELS = 40_000_000
+LIMITS = DecodingLimits(max_pixels=40_000_000, max_bytes=20 * 2**20, seconds=5, memory=2**30)
+"""Of the process that decodes pictures."""
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; connect-src 'self' data: blob:; form-action 'self'"
@@ -59,16 +69,33 @@ STYLE = """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve the page until Ctrl-C."""
+    """Serve the page until Ctrl-C or SIGTERM."""
     options = parser().parse_args(arguments)
-    require_gradio()
-    from handscope.infer.pipeline import load
+    with uploads_that_vanish():
+        require_gradio()
+        from handscope.infer.pipeline import load
 
-    access = Access(options.host, options.allow_host)
-    model = load(options.weights, options.hand_model, options.threads, joint_convention=options.joint_convention)
-    check_free(options.host, options.port, "web")
-    launch(model, access, host=options.host, port=options.port, open_browser=options.open)
+        access = Access(options.host, options.allow_host)
+        model = load(options.weights, options.hand_model, options.threads, joint_convention=options.joint_convention)
+        check_free(options.host, options.port, "web")
+        launch(model, access, host=options.host, port=options.port, open_browser=options.open)
     return 0
+
+
+@contextmanager
+def uploads_that_vanish() -> Iterator[None]:
+    """A folder for what Gradio keeps, pictures included, that is gone when the page ends, by SIGTERM too. To be entered
+    before Gradio is imported.
+    """
+    place = os.environ.get(GRADIO_FOLDER)
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with tempfile.TemporaryDirectory(prefix="handscope-", dir=place, ignore_cleanup_errors=True) as folder:
+            os.environ[GRADIO_FOLDER] = folder
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+        os.environ.pop(GRADIO_FOLDER) if place is None else os.environ.update({GRADIO_FOLDER: place})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -102,10 +129,12 @@ def launch(
     model: Pipeline, access: Access, *, host: str, port: int, open_browser: bool = False, wait: bool = True
 ) -> gradio.Blocks:
     """Serve the page to whom `access` lets in; returns at once if not to `wait`."""
+    import uvicorn.protocols.http.auto
     from gradio.themes import Soft
     from starlette.middleware import Middleware
 
-    page = build(model)
+    uvicorn.protocols.http.auto.AutoHTTPProtocol = http_protocol()  # Gradio leaves us no other say in it
+    page = build(model).queue(max_size=WAITING)
     theme = Soft(primary_hue="orange", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     page.launch(
         server_name=host,
@@ -120,7 +149,9 @@ def launch(
         footer_links=[],
         max_file_size="20mb",
         enable_monitoring=False,
-        app_kwargs={"middleware": [Middleware(OwnMachineOnly), Middleware(Guard, access=access)]},
+        app_kwargs={
+            "middleware": [Middleware(OwnMachineOnly), Middleware(Guard, access=access), Middleware(SteadyBodies)]
+        },
     )
     return page
 
@@ -148,6 +179,7 @@ class Desk:
 
     def __init__(self, model: Pipeline) -> None:
         self._model = model
+        self._decoders = DecodingPool(1, LIMITS)
         self._lock = Lock()
         self._root = Path(tempfile.mkdtemp(prefix="handscope-"))
         self._folders: deque[Path] = deque()
@@ -160,9 +192,7 @@ class Desk:
 
     def find(self, path: str, K: CameraLike, joint_convention: str | None = None) -> tuple[Picture, Hands]:
         """The picture of a file and its hands."""
-        data = Path(path).read_bytes()
-        inspect_picture(data, Path(path).name, max_pixels=MAX_PIXELS)
-        picture = decode_picture(data, Path(path).name)
+        picture = self._decoders.decode(Path(path).read_bytes(), Path(path).name).result()
         given = prepare(picture, K)
         with self._lock:
             (hands,) = self._model.answer([given])

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from handscope.infer.tiff import is_sound
+
 ORIENTATION, EXIF_IFD = 0x0112, 0x8769
 FILM_FOCAL, FOCAL, DENSITY, DENSITY_UNIT, WIDTH, HEIGHT = 41989, 37386, 41486, 41488, 40962, 40963
 """FocalLengthIn35mmFilm, FocalLength, FocalPlaneXResolution and its unit, the size of the picture as it was taken."""
@@ -32,6 +34,8 @@ def turned(array: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 def read_exif(image: Image.Image) -> tuple[int, float | None]:
     """Orientation and focal length, px, by EXIF; what cannot be read of it counts as not said."""
+    if not is_sound(image.info.get("exif", b"").removeprefix(b"Exif\0\0")):
+        return 1, None
     try:
         exif = image.getexif()
         orientation = exif.get(ORIENTATION, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from handscope.errors import ImageError, shown
-from handscope.infer.decoding import Picture, damaged, decode_picture, rgb_of, suffixes, to_rgb
+from handscope.infer.decoding import Picture, check_bytes, damaged, decode_picture, rgb_of, suffixes, to_rgb
 from handscope.infer.exif import read_exif, turned
+from handscope.infer.limits import DecodingLimits, default_limits
 from handscope.paths import as_path, is_file, list_folder, read_bytes
 
 Source = str | Path | Image.Image | NDArray[np.generic]
@@ -50,10 +52,14 @@ def find_pictures(path: str | Path) -> list[Path]:
     return pictures
 
 
-def read_picture(path: str | Path) -> Picture:
-    """Decode one file; raises `ImageError` with one sentence if that is impossible."""
-    path = as_path(path)
-    return decode_picture(read_bytes(path, ImageError), path)
+def read_picture(path: str | Path, limits: DecodingLimits | None = None) -> Picture:
+    """Decode one file within the limits, by default those of the environment; raises `ImageError` with one sentence if
+    that is impossible.
+    """
+    path, limits = as_path(path), limits or default_limits()
+    with suppress(OSError, ValueError):
+        check_bytes(path, path.stat().st_size if path.is_file() else 0, limits)
+    return decode_picture(read_bytes(path, ImageError), path, limits=limits)
 
 
 def take_picture(source: Source) -> Picture:

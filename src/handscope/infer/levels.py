@@ -7,6 +7,8 @@ as generative models have them; if some are above 2 they count as whole numbers 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,8 @@ from handscope.errors import ImageError
 
 SLACK = 0.1
 """How far resampling with sharp kernels takes floats out of [0, 1]; what lies so far outside is cut off."""
+STRIP = 2**18
+"""So many pixels of a picture are worked on at once where whole copies of it would take much memory."""
 OVEREXPOSED = 2.0
 """Floats up to this are of [0, 1] with highlights above it."""
 
@@ -63,5 +67,20 @@ def _of_floats(values: NDArray) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
 
 
 def _scaled(values: NDArray, full: float) -> NDArray[np.uint8]:
-    """`values` from 0 to `full` as levels, what lies outside cut off."""
-    return (values * (255.0 / full) + 0.5).clip(0, 255).astype(np.uint8)
+    """`values` from 0 to `full` as levels, what lies outside cut off; a few rows at a time, for floats take room."""
+    if values.dtype == np.uint16 and values.size > 2**16:
+        table = _scaled(np.arange(2**16), full)
+        convert = table.__getitem__
+    else:
+        convert = lambda part: (part * (255.0 / full) + 0.5).clip(0, 255)  # noqa: E731
+    levels = np.empty(values.shape, np.uint8)
+    for rows in strips(values.shape):
+        levels[rows] = convert(values[rows])
+    return levels
+
+
+def strips(shape: Sequence[int]) -> Iterator[slice]:
+    """Rows of a picture (H, W, ...), about `STRIP` pixels at a time."""
+    height, width = shape[0], shape[1] if len(shape) > 1 else 1
+    rows = max(STRIP // max(width, 1), 1)
+    return (slice(y, min(y + rows, height)) for y in range(0, height, rows))

@@ -6,13 +6,25 @@ A viewer shows the largest; the first one is often a preview of it. TIFF 6.0 and
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SUB = 256, 257, 258, 259, 262, 274, 330
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SUB, EXIF = 256, 257, 258, 259, 262, 274, 330, 34665
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of a value by its type."""
 NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """Types of whole numbers, as `struct` names them."""
 MOST = 64
 """Directories looked at: a damaged file may send one in circles."""
+MOST_TAGS = 4096
+"""Of a directory; cameras write a hundred."""
+SLACK = 4
+"""So many times as long as the file the values of a directory may be together, by what damaged tags say."""
+
+
+class OverlappingError(Exception):
+    """The values of a directory lie on one another: a reader that copies each fills the memory."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,8 @@ def directories(data: bytes) -> list[Directory]:
         seen.add(offset)
         try:
             tags, places, after = _read(data, layout, offset)
-        except struct.error:
+            _check_exif(data, layout, tags)
+        except (struct.error, OverlappingError):
             continue
         waiting = [*tags.get(SUB, ()), after, *waiting]
         width, height = tags.get(WIDTH, (0,))[0], tags.get(HEIGHT, (0,))[0]
@@ -76,11 +89,18 @@ def _read(data: bytes, layout: _Layout, offset: int) -> tuple[dict[int, tuple[in
     size = struct.calcsize("<" + layout.word)
     first = offset + struct.calcsize("<" + layout.count)
     count = layout.number(data, layout.count, offset)
+    if count > MOST_TAGS:
+        raise OverlappingError
+    claimed = 0
     for at in range(first, first + layout.entry * count, layout.entry):
         tag, kind = struct.unpack_from(layout.order + "HH", data, at)
-        if tag not in (WIDTH, HEIGHT, ORIENTATION, SUB) or kind not in NUMBERS:
+        length = layout.number(data, layout.word, at + 4)
+        claimed += length * SIZES.get(kind, 1)
+        if claimed > SLACK * len(data) + 2**20:
+            raise OverlappingError
+        if tag not in (WIDTH, HEIGHT, ORIENTATION, SUB, EXIF) or kind not in NUMBERS:
             continue
-        length = min(layout.number(data, layout.word, at + 4), MOST)
+        length = min(length, MOST)
         form = f"{layout.order}{length}{NUMBERS[kind]}"
         place = at + 4 + size
         if struct.calcsize(form) > size:
@@ -88,6 +108,28 @@ def _read(data: bytes, layout: _Layout, offset: int) -> tuple[dict[int, tuple[in
         if length:
             tags[tag], places[tag] = struct.unpack_from(form, data, place), place
     return tags, places, layout.number(data, layout.word, first + layout.entry * count)
+
+
+def is_sound(data: bytes) -> bool:
+    """Whether what a TIFF, as EXIF is one, begins with can be copied at no more cost than its length."""
+    if not is_tiff(data):
+        return True
+    layout = _Layout(data)
+    try:
+        tags, _, _ = _read(data, layout, layout.number(data, layout.word, layout.start))
+        _check_exif(data, layout, tags)
+    except OverlappingError:
+        return False
+    except struct.error:
+        pass
+    return True
+
+
+def _check_exif(data: bytes, layout: _Layout, tags: Mapping[int, Sequence[int]]) -> None:
+    """OverlappingError if the directory of EXIF that `tags` lead to is such a one."""
+    for inside in tags.get(EXIF, ()):
+        with suppress(struct.error):
+            _read(data, layout, inside)
 
 
 def alone(data: bytes, directory: Directory) -> bytes:

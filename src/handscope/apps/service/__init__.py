@@ -1,5 +1,5 @@
-"""The HTTP service: admission (bytes, time, number) | batching (requests share the networks) | metrics | api.
+"""The HTTP service: admission (bytes, time, number) | batching (requests share the networks) | work | metrics | api.
 
-A request passes admission before its body is read, has its header checked before anything is decoded, waits in a
-bounded queue as the bytes it came in, and is decoded by the one thread that runs the networks.
+A request passes admission when its body is there; its picture is inspected and decoded in a process of its own, waits
+in a bounded queue for the one thread that runs the networks, and is answered.
 """

@@ -1,25 +1,26 @@
 """What is let in: so many requests at once, so many bytes each, in so much time. Plain ASGI, before any parsing.
 
-A refused request's body is read and thrown away as far as it is of decent size: a client that is still sending would
-otherwise see a broken connection instead of the answer.
+A request counts once its body is there, and until its answer begins: who sends or reads slowly takes no place from
+others. Bodies on their way have places of their own, and when those are taken, the slowest one makes room. A refused
+request's body is read and thrown away as far as it is of decent size: a client that is still sending would otherwise
+see a broken connection instead of the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from contextlib import suppress
 
-from handscope.apps.access import App, Message, Receive, Scope, Send, error_content
+from handscope.apps.access import App, Message, Problem, Receive, Scope, Send, send_problem
 from handscope.apps.service.metrics import Metrics
+from handscope.apps.slow_clients import GRACE_S, RefusedBodyError, SteadyBody
 
 RETRY_AFTER_S = 1
 FORM_BYTES = 64 * 1024
 """What a multipart form may weigh beyond its picture."""
-
-
-class _Refused(Exception):
-    """Raised inside the application when the body is too much or too slow."""
+ARRIVING = 4
+"""So many times as many bodies may be on their way as requests may be answered at once."""
 
 
 class Admission:
@@ -37,6 +38,7 @@ class Admission:
     ) -> None:
         self.app, self.path, self.capacity, self.metrics = app, path, capacity, metrics
         self.max_bytes, self.timeout_s = max_bytes + FORM_BYTES, timeout_s
+        self._arriving: set[_Body] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
@@ -44,29 +46,49 @@ class Admission:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        body = _Body(receive, self.max_bytes, self.timeout_s)
+        body = _Body(receive, self)
         answer = _Answer(send, body)
         try:
             await self._admit(scope, body, answer)
         finally:
+            body.leave()
             self.metrics.count_response(answer.status, time.perf_counter() - started)
 
     async def _admit(self, scope: Scope, body: _Body, answer: _Answer) -> None:
         if _length(scope) > self.max_bytes:
             await answer.refuse(body.too_large())
-        elif self.metrics.in_flight >= self.capacity:
-            message = f"{self.capacity} requests are being answered; try again in {RETRY_AFTER_S} s"
-            await answer.refuse((429, "busy", message))
+        elif len(self._arriving) >= ARRIVING * self.capacity and not self._make_room():
+            await answer.refuse((429, "busy", f"{len(self._arriving)} requests are arriving; {_LATER}"))
         else:
-            self.metrics.in_flight += 1
-            try:
+            self._arriving.add(body)
+            with suppress(RefusedBodyError):
                 await self.app(scope, body.receive, answer.send)
-            except _Refused:
-                pass
-            finally:
-                self.metrics.in_flight -= 1
             if body.problem is not None:
                 await answer.refuse(body.problem)
+
+    def _make_room(self) -> bool:
+        """Refuse the slowest of the bodies that have had their time; whether there was one."""
+        late = asyncio.get_running_loop().time() - GRACE_S
+        slow = [body for body in self._arriving if body.started < late]
+        if slow:
+            min(slow, key=SteadyBody.rate).refuse((408, "too_slow", f"others came faster; {_LATER}"))
+        return bool(slow)
+
+    def arrived(self, body: _Body) -> bool:
+        """A body is whole; whether its request may be answered now."""
+        self._arriving.discard(body)
+        if self.metrics.in_flight >= self.capacity:
+            return False
+        self.metrics.in_flight += 1
+        return True
+
+    def left(self, body: _Body, counted: bool) -> None:
+        """A request's answer begins, or there is none."""
+        self._arriving.discard(body)
+        self.metrics.in_flight -= counted
+
+
+_LATER = f"try again in {RETRY_AFTER_S} s"
 
 
 def _length(scope: Scope) -> int:
@@ -77,47 +99,42 @@ def _length(scope: Scope) -> int:
     return 0
 
 
-class _Body:
-    """Hands the body on until it is too large or too slow; then `problem` says what is wrong."""
+class _Body(SteadyBody):
+    """Hands the body on until it is too large or too slow, or nobody has time for it when it is there."""
 
-    def __init__(self, receive: Receive, max_bytes: int, timeout_s: float) -> None:
-        self._receive, self._max_bytes, self._timeout_s = receive, max_bytes, timeout_s
-        self._deadline = time.monotonic() + timeout_s
-        self._bytes, self._complete = 0, False
-        self.problem: tuple[int, str, str] | None = None
+    def __init__(self, receive: Receive, gate: Admission) -> None:
+        super().__init__(receive, gate.timeout_s)
+        self._gate, self._counted = gate, False
 
-    def too_large(self) -> tuple[int, str, str]:
+    def too_large(self) -> Problem:
         """Status, code and message of a body above the limit."""
-        limit = (self._max_bytes - FORM_BYTES) / 2**20
+        limit = (self._gate.max_bytes - FORM_BYTES) / 2**20
         return 413, "too_large", f"the request is larger than the limit of {limit:g} MiB"
 
-    async def receive(self) -> Message:
-        """ASGI's `receive`, with limits."""
-        if self.problem is not None:
-            raise _Refused
-        if self._complete:
-            return await self._receive()  # waits for the client to go
-        try:
-            message = await asyncio.wait_for(self._receive(), max(self._deadline - time.monotonic(), 0))
-        except TimeoutError:
-            self.problem = 408, "too_slow", f"the request did not arrive within {self._timeout_s:g} s"
-            raise _Refused from None
-        self._note(message)
-        if self._bytes > self._max_bytes:
+    async def next_part(self) -> Message | None:
+        """The body's next part, None if it is not taken."""
+        message = await super().next_part()
+        if message is None:
+            return None
+        if self.bytes > self._gate.max_bytes:
             self.problem = self.too_large()
-            raise _Refused
-        return message
+        elif self.complete and message["type"] != "http.disconnect":
+            self._counted = self._gate.arrived(self)
+            if not self._counted:
+                self.problem = 429, "busy", f"{self._gate.capacity} requests are being answered; {_LATER}"
+        return message if self.problem is None else None
 
-    def _note(self, message: Message) -> None:
-        self._bytes += len(message.get("body", b""))
-        self._complete = message["type"] == "http.disconnect" or not message.get("more_body", False)
+    def leave(self) -> None:
+        """Take no place any more."""
+        self._gate.left(self, self._counted)
+        self._counted = False
 
     async def discard(self) -> None:
         """Throw the rest away: as many bytes again as are allowed, within a second."""
-        limit, end = self._bytes + self._max_bytes, time.monotonic() + 1.0
-        while not self._complete and self._bytes <= limit and (left := end - time.monotonic()) > 0:
+        limit, end = self.bytes + self._gate.max_bytes, time.monotonic() + 1.0
+        while not self.complete and self.bytes <= limit and (left := end - time.monotonic()) > 0:
             try:
-                self._note(await asyncio.wait_for(self._receive(), left))
+                await asyncio.wait_for(super().next_part(), left)
             except TimeoutError:
                 return
 
@@ -136,18 +153,16 @@ class _Answer:
             return  # what the application makes of half a body
         if message["type"] == "http.response.start":
             self.status, self._started = message["status"], True
+            self._body.leave()
         await self._send(message)
 
-    async def refuse(self, problem: tuple[int, str, str]) -> None:
+    async def refuse(self, problem: Problem) -> None:
         """Answer with an error, if nothing has been answered yet."""
         if self._started:
             return
+        self._body.leave()
         await self._body.discard()
-        status, code, message = problem
-        content = json.dumps(error_content(code, message)).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-        if status in (429, 503):
-            headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
-        self.status, self._started = status, True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": content})
+        self.status, self._started = problem[0], True
+        retry = ((b"retry-after", str(RETRY_AFTER_S).encode()),) if problem[0] in (429, 503) else ()
+        close = () if self._body.complete else ((b"connection", b"close"),)
+        await send_problem(self._send, problem, retry + close)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,24 +22,30 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from handscope import __version__
 from handscope.apps.access import Access, Guard, error_content
 from handscope.apps.service.admission import RETRY_AFTER_S, Admission
-from handscope.apps.service.batching import Batcher, Job
+from handscope.apps.service.batching import Batcher
 from handscope.apps.service.metrics import Metrics
+from handscope.apps.service.work import BusyError, MasksTooLargeError, Work
 from handscope.errors import HandscopeError, ImageError
 from handscope.infer import formats
 from handscope.infer.cameras import CameraLike, parse_camera
-from handscope.infer.decoding import Header, NotAPictureError, TooManyPixelsError, inspect_picture
+from handscope.infer.decoding import Header, NotAPictureError, TooCostlyError, TooManyPixelsError
+from handscope.infer.decoding_pool import DecodingPool, ProcessError
+from handscope.infer.limits import DecodingLimits
 from handscope.infer.outputs import FORMATS
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands
 from handscope.types import JointConvention
 
 HANDS = "/v1/hands"
+log = logging.getLogger("uvicorn.error")
 SERVED = {
     row.served_as: (row.media_type, row.encode)
     for row in FORMATS.values()
     if row.served_as is not None and row.encode is not None
 }
 """Media type and encoder of the formats of answers, by the names that requests call them."""
+WITH_MASKS = {"npz"}
+"""Of these, those that hold every hand's mask."""
 ServedName = Literal["json", "csv", "coco", "glb", "npz"]
 """The keys of `SERVED`, written out for the OpenAPI document."""
 MEDIA_TYPES = {
@@ -67,7 +74,7 @@ UNTOLD = {"", "application/octet-stream", "image/*"}
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """What the service takes: bytes and pixels of a picture, seconds for a request, requests at once, pictures that
-    go through the networks together.
+    go through the networks together; processes that decode, and CPU seconds and memory in bytes of each.
     """
 
     max_bytes: int = 20 * 2**20
@@ -75,11 +82,21 @@ class Limits:
     timeout_s: float = 30.0
     capacity: int = 64
     batch: int = 8
+    decoders: int = 2
+    decoding_s: float = 5.0
+    decoding_bytes: int = 2**30
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not value > 0:
                 raise HandscopeError(f"the service's limit {name} must be positive, got {value}")
+
+    @property
+    def decoding(self) -> DecodingLimits:
+        """Of the processes that decode."""
+        return DecodingLimits(
+            max_pixels=self.max_pixels, max_bytes=self.max_bytes, seconds=self.decoding_s, memory=self.decoding_bytes
+        )
 
 
 class RefusedError(Exception):
@@ -98,8 +115,12 @@ def create_app(model: Pipeline, limits: Limits | None = None, access: Access | N
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         batcher = Batcher(model.answer, size=limits.batch, max_pixels=limits.max_pixels, told=metrics.count_batch)
-        app.state.batcher = batcher
-        yield
+        with DecodingPool(limits.decoders, limits.decoding) as decoders:
+            await asyncio.to_thread(decoders.start)
+            if decoders.unlimited:
+                log.warning("decoding: this system has no limit on %s of a process", " and ".join(decoders.unlimited))
+            app.state.work = Work(decoders, batcher, limits.max_pixels)
+            yield
         await asyncio.to_thread(batcher.close)
 
     app = FastAPI(
@@ -140,24 +161,33 @@ def _add_hands(app: FastAPI, limits: Limits) -> None:
         ] = None,
         format: Annotated[ServedName, Query(description="what to answer; glb is one scene of all hands")] = "json",
     ) -> Response:
-        data, name = await image.read(), plain_name(image.filename)
-        header = await asyncio.to_thread(check_upload, data, name, image.content_type, limits)
-        job = Job(data, name, header.width * header.height, requested_camera(focal, K, distortion))
-        waiting = asyncio.wrap_future(request.app.state.batcher.submit(job))
+        name, label = plain_name(image.filename), image.content_type
+        camera = requested_camera(focal, K, distortion)
+        work: Work = request.app.state.work
+        media_type, encode = SERVED[format]
         try:
-            found = await asyncio.wait_for(waiting, limits.timeout_s)
+            async with asyncio.timeout(limits.timeout_s):
+                found = await work.hands_of(image, name, camera, lambda header: check_label(header, name, label))
+                hands = found.subset(number for number, hand in enumerate(found) if hand.score >= min_score)
+                if joint_convention is not None:
+                    hands = in_joints_of(hands, joint_convention)
+                return Response(await work.written(hands, encode, format in WITH_MASKS), media_type=media_type)
         except TimeoutError:
             message = f"no answer within {limits.timeout_s:g} s; try again in {RETRY_AFTER_S} s"
             raise RefusedError(503, "timeout", message) from None
+        except BusyError:
+            message = f"costly pictures are waiting already; try again in {RETRY_AFTER_S} s"
+            raise RefusedError(429, "busy", message) from None
+        except MasksTooLargeError:
+            message = f"{len(hands)} masks of {hands.width} x {hands.height} px are too much for one answer"
+            raise RefusedError(413, "too_many_masks", f"{message}; ask for another format") from None
         except ImageError as error:
             raise refusal(error) from error
+        except ProcessError as error:
+            log.error("%s", error)
+            raise RefusedError(503, "unavailable", "no picture can be decoded at present") from error
         except HandscopeError as error:  # the camera is not this picture's
             raise RefusedError(422, "invalid", str(error)) from error
-        hands = found.subset(number for number, hand in enumerate(found) if hand.score >= min_score)
-        if joint_convention is not None:
-            hands = in_joints_of(hands, joint_convention)
-        media_type, encode = SERVED[format]
-        return Response(await asyncio.to_thread(encode, hands), media_type=media_type)
 
 
 def _add_the_rest(app: FastAPI, model: Pipeline, metrics: Metrics) -> None:
@@ -200,17 +230,12 @@ def plain_name(filename: str | None) -> str:
     return "".join(c for c in last if c.isprintable())[-100:] or "image"
 
 
-def check_upload(data: bytes, name: str, media_type: str | None, limits: Limits) -> Header:
-    """The header of a picture that may go on; RefusedError for what is no picture, too large, or wrongly labelled."""
-    try:
-        header = inspect_picture(data, name, max_pixels=limits.max_pixels)
-    except ImageError as error:
-        raise refusal(error) from error
+def check_label(header: Header, name: str, media_type: str | None) -> None:
+    """RefusedError for a picture that is labelled as what it is not."""
     told = (media_type or "").partition(";")[0].strip().lower()
     if told not in UNTOLD | MEDIA_TYPES.get(header.format, set()):
         message = f"{name}: labelled {told}, but it is a {header.format} file; label it as what it is"
         raise RefusedError(415, "mislabelled", message)
-    return header
 
 
 def refusal(error: ImageError) -> RefusedError:
@@ -219,6 +244,8 @@ def refusal(error: ImageError) -> RefusedError:
         return RefusedError(415, "not_a_picture", str(error))
     if isinstance(error, TooManyPixelsError):
         return RefusedError(413, "too_many_pixels", str(error))
+    if isinstance(error, TooCostlyError):
+        return RefusedError(413, "too_costly", str(error))
     return RefusedError(422, "damaged", str(error))
 
 

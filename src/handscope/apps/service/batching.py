@@ -1,4 +1,4 @@
-"""One thread runs the networks: it takes what waits, decodes it, and sends it through together."""
+"""One thread runs the networks: it takes what waits and sends it through together."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from handscope.infer.cameras import CameraLike
-from handscope.infer.decoding import decode_picture
-from handscope.infer.inputs import PictureInput, prepare
+from handscope.infer.inputs import PictureInput
 from handscope.infer.results import Hands
 
 Model = Callable[[list[PictureInput]], list[Hands]]
 """Pictures with their cameras in, the hands of each out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
-    """A picture that waits, as the bytes it came in: `pixels` as its header says, `K` its camera if known."""
+    """A picture that waits for the networks."""
 
-    data: bytes
-    name: str
-    pixels: int
-    K: CameraLike = None
+    given: PictureInput
     answer: Future[Hands] = field(default_factory=Future)
+
+    @property
+    def pixels(self) -> int:
+        """Of the picture."""
+        return self.given.image.shape[0] * self.given.image.shape[1]
 
 
 class Batcher:
@@ -56,7 +56,7 @@ class Batcher:
             if first is None:
                 return
             jobs, held, ended = self._together(first)
-            self._run(_decoded([job for job in jobs if job.answer.set_running_or_notify_cancel()], self._max_pixels))
+            self._run([job for job in jobs if job.answer.set_running_or_notify_cancel()])
             if ended:
                 return
 
@@ -78,30 +78,19 @@ class Batcher:
             jobs.append(job)
         return jobs, None, False
 
-    def _run(self, read: list[tuple[Job, PictureInput]]) -> None:
-        """Answer jobs whose pictures are decoded; a picture that breaks the model does not spoil the others."""
-        if not read:
+    def _run(self, jobs: list[Job]) -> None:
+        """Answer jobs; a picture that breaks the model does not spoil the others."""
+        if not jobs:
             return
         try:
-            answers = self._model([given for _, given in read])
+            answers = self._model([job.given for job in jobs])
         except Exception as error:  # whatever it is, the thread lives on
-            if len(read) == 1:
-                read[0][0].answer.set_exception(error)
+            if len(jobs) == 1:
+                jobs[0].answer.set_exception(error)
             else:
-                for one in read:
-                    self._run([one])
+                for job in jobs:
+                    self._run([job])
             return
-        self._told(len(read), sum(map(len, answers)))
-        for (job, given), hands in zip(read, answers, strict=True):
-            job.answer.set_result(hands.of_source(job.name, given.notes))
-
-
-def _decoded(jobs: list[Job], max_pixels: int) -> list[tuple[Job, PictureInput]]:
-    """The jobs with their pictures; what cannot be decoded, or is not of this camera, is answered with the error."""
-    read = []
-    for job in jobs:
-        try:
-            read.append((job, prepare(decode_picture(job.data, job.name, max_pixels=max_pixels), job.K)))
-        except Exception as error:  # of any decoder
-            job.answer.set_exception(error)
-    return read
+        self._told(len(jobs), sum(map(len, answers)))
+        for job, hands in zip(jobs, answers, strict=True):
+            job.answer.set_result(hands)

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handscope.geometry.rotations import matrix_to_axis_angle
 from handscope.hand.angles import named_angles
@@ -165,12 +166,22 @@ def to_json(
 
 def to_npz(hands: Sequence[Hand]) -> bytes:
     """Every array of every hand, hands along the first axis, unrounded; read it with `numpy.load`."""
-    arrays = {name: np.array([getattr(hand, name) for hand in hands]) for name in ARRAYS}
+    arrays = {name: _stacked(hands, name) for name in ARRAYS}
     if not hands:
         arrays = _of_no_hand(getattr(hands, "height", 0), getattr(hands, "width", 0))
     arrays["handedness"] = np.array([hand.handedness for hand in hands], "U5")
     arrays["joint_convention"] = np.array([hand.joint_convention for hand in hands], np.str_)
     return _packed(arrays)
+
+
+def _stacked(hands: Sequence[Hand], name: str) -> NDArray[Any]:
+    """One array of each hand, (n, ...); masks of large pictures are never there twice."""
+    if name != "mask" or not hands:
+        return np.array([getattr(hand, name) for hand in hands])
+    masks = np.empty((len(hands), *hands[0].cropped_mask.shape), np.bool_)
+    for number, hand in enumerate(hands):
+        masks[number] = hand.mask
+    return masks
 
 
 def _of_no_hand(height: int, width: int) -> dict[str, Any]:

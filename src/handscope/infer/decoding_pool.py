@@ -1,0 +1,297 @@
+"""Pictures decoded in processes of their own, each of which one picture can cost and no more: service, page and
+everything that reads many pictures share this.
+
+A process (`decoding_worker`) holds itself to memory and CPU seconds; from here it is ended when it takes `PATIENCE`
+times as long by the clock. The picture that ended it is one sentence, and the next one gets a new process. Processes
+are started as programs, never forked, so threads do no harm and a script needs no `if __name__ == "__main__"`; they end
+when this one does, however it ends. Pixels come back through a pipe: 36 MB, twelve million pixels, take 0.02 to 0.03 s
+beside the 0.3 s of decoding them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handscope.errors import HandscopeError, ImageError
+from handscope.infer.decoding import (
+    RAISE,
+    Header,
+    NotAPictureError,
+    Picture,
+    TooCostlyError,
+    TooManyPixelsError,
+    check_bytes,
+)
+from handscope.infer.decoding_worker import LENGTHS, read_exactly, write_frame
+from handscope.infer.limits import DecodingLimits, default_limits
+from handscope.paths import as_path, reason
+
+Answer = TypeVar("Answer")
+
+PATIENCE = 3.0
+"""By the clock a picture may take so many times its CPU seconds: the machine may be busy."""
+START_S = 60.0
+"""A new process must be ready by then."""
+ENVIRONMENT = (
+    "PATH", "SYSTEMROOT", "PYTHONHOME", "PYTHONUTF8", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP",
+    "LANG", "LC_ALL", "LC_CTYPE",
+)  # fmt: skip
+"""All that processes learn of this one's environment: no secrets."""
+
+
+class ProcessError(HandscopeError):
+    """No process for decoding can be started."""
+
+
+class DecodingPool:
+    """`workers` processes that decode, started when they are needed; safe among threads, of no use after a fork.
+
+    `limits` are by default those of the environment.
+    """
+
+    def __init__(self, workers: int = 2, limits: DecodingLimits | None = None) -> None:
+        if workers < 1:
+            raise HandscopeError(f"workers must be 1 or more, got {workers}")
+        self.limits = limits or default_limits()
+        self.unlimited: tuple[str, ...] = ()
+        """Which of memory and seconds this system cannot hold a process to, once one has been started."""
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="handscope decoding")
+        self._idle: list[_Process] = []
+        self._running: set[_Process] = set()
+        self._lock = threading.Lock()
+        self._closed, self._owner = False, os.getpid()
+        self._end_all = weakref.finalize(self, _end_all, self._running, self._idle)
+
+    def decode(self, source: bytes | str | Path, name: str | Path | None = None) -> Future[Picture]:
+        """A picture of a file, or of its bytes, which errors call `name`. The future raises as `decode_picture` does,
+        TooCostlyError for what time or memory do not suffice for; cancel it to take back what has not begun.
+        """
+        if isinstance(source, bytes):
+            return self._submit(_Request("decode", str(name or "picture"), source), _picture)
+        path = as_path(source)
+        content = os.fsencode(os.path.abspath(path))
+        return self._submit(_Request("read", str(path), content), _picture)
+
+    def inspect(self, data: bytes, name: str | Path) -> Future[Header]:
+        """Format and size of a picture, by its header."""
+        return self._submit(_Request("inspect", str(name), data), _header)
+
+    def start(self) -> None:
+        """Start one process, so that `unlimited` is known and the first picture does not wait."""
+        self._put_back(self._take())
+
+    def close(self) -> None:
+        """End all processes; what has not been decoded is cancelled or an error."""
+        with self._lock:
+            self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._end_all()
+        self._threads.shutdown(wait=True)
+
+    def __enter__(self) -> DecodingPool:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _submit(self, request: _Request, convert: Callable[[_Request, dict, NDArray], Answer]) -> Future[Answer]:
+        if self._closed or os.getpid() != self._owner:
+            raise HandscopeError("this DecodingPool is closed, or of the process that this one was forked from")
+        return self._threads.submit(self._run, request, convert)
+
+    def _run(self, request: _Request, convert: Callable[[_Request, dict, NDArray], Answer]) -> Answer:
+        if request.task != "read":
+            check_bytes(Path(request.name), len(request.content), self.limits)
+        process = self._take()
+        try:
+            about, image = process.ask(request)
+        except BaseException:
+            process.end()
+            with self._lock:
+                self._running.discard(process)
+            raise
+        self._put_back(process)
+        return convert(request, about, image)
+
+    def _take(self) -> _Process:
+        """A process that waits, or a new one."""
+        with self._lock:
+            if self._closed:
+                raise HandscopeError("this DecodingPool is closed")
+            process = self._idle.pop() if self._idle else None
+            if process is not None and process.is_alive():
+                self._running.add(process)
+                return process
+        process = _Process(self.limits)
+        with self._lock:
+            self._running.add(process)
+            closed = self._closed
+        if closed:
+            process.end()
+            raise HandscopeError("this DecodingPool is closed")
+        self.unlimited = process.unlimited
+        return process
+
+    def _put_back(self, process: _Process) -> None:
+        with self._lock:
+            self._running.discard(process)
+            if not self._closed:
+                self._idle.append(process)
+                return
+        process.end()
+
+
+class _Request:
+    """A task of `decoding_worker`, with its bytes."""
+
+    def __init__(self, task: str, name: str, content: bytes) -> None:
+        self.task, self.name, self.content = task, name, content
+
+
+class _Process:
+    """One process and its pipes; used by one thread at a time."""
+
+    def __init__(self, limits: DecodingLimits) -> None:
+        self._limits = limits
+        alone: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {}
+        if os.name != "nt":
+            alone["start_new_session"] = True  # Ctrl-C reaches this process only
+        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+        environment |= {"PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path)}
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-P", "-m", "handscope.infer.decoding_worker", json.dumps(asdict(limits))]
+        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=nothing, env=environment, bufsize=0, **alone
+            )
+        except OSError as error:
+            raise ProcessError(f"no process for decoding can be started ({reason(error)})") from error
+        self._late = False
+        try:
+            about, _ = self._within(START_S, self._read)
+        except (EOFError, OSError, ValueError) as error:
+            self.end()
+            told = "too slowly" if self._late else f"not (exit code {self._process.returncode})"
+            raise ProcessError(f"a process for decoding starts {told}: `{' '.join(command[:4])}`") from error
+        self.unlimited = tuple(about["unlimited"])
+
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def ask(self, request: _Request) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+        """What it tells of a picture, and its pixels (n,); ImageError if it does not survive it."""
+
+        def exchange() -> tuple[dict[str, Any], NDArray[np.uint8]]:
+            assert self._process.stdin is not None
+            write_frame(self._process.stdin, {"task": request.task, "name": request.name}, request.content)
+            return self._read()
+
+        try:
+            return self._within(PATIENCE * self._limits.seconds, exchange)
+        except (EOFError, OSError, ValueError) as error:
+            self.end()
+            raise self._obituary(request.name) from error
+
+    def kill(self) -> None:
+        """End it and let the thread that waits for it find out."""
+        with suppress(OSError):
+            self._process.kill()
+
+    def end(self) -> None:
+        """End it, whatever it is at; nothing of it stays."""
+        self.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+
+    def _within(self, seconds: float, act: Callable[[], Answer]) -> Answer:
+        """`act`, during which the process is ended if it takes longer."""
+
+        def kill() -> None:
+            self._late = True
+            self.kill()
+
+        clock = threading.Timer(seconds, kill)
+        clock.daemon = True
+        clock.start()
+        try:
+            return act()
+        finally:
+            clock.cancel()
+
+    def _read(self) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+        """A frame; ValueError for one that a sound process would not send."""
+        file = self._process.stdout
+        assert file is not None
+        lengths = bytearray(LENGTHS.size)
+        read_exactly(file, lengths)
+        size, count = LENGTHS.unpack(lengths)
+        if size > 2**20 or count > 3 * self._limits.max_pixels:
+            raise ValueError("no answer of ours")
+        text, content = bytearray(size), np.empty(count, np.uint8)
+        read_exactly(file, text)
+        read_exactly(file, content.data)
+        return json.loads(text), content
+
+    def _obituary(self, name: str) -> ImageError:
+        code = self._process.returncode
+        if self._late or code == -getattr(signal, "SIGXCPU", 0):
+            told = f"decoding takes more than {self._limits.seconds:g} s"
+        elif code == -getattr(signal, "SIGKILL", 0):
+            told = "the process that decoded it was ended from outside, perhaps for want of memory"
+        else:
+            return ImageError(f"{name}: the picture is damaged (the decoder broke down over it); export it again")
+        return TooCostlyError(f"{name}: {told}; scale it down or save it in another format, or {RAISE}")
+
+
+KINDS = {kind.__name__: kind for kind in (ImageError, NotAPictureError, TooCostlyError, TooManyPixelsError)}
+"""Errors that a process may tell of."""
+
+
+def _picture(request: _Request, about: dict[str, Any], content: NDArray[np.uint8]) -> Picture:
+    _raise_told(request.name, about)
+    height, width, _ = about["shape"]
+    image, notes, focal = content.reshape(height, width, 3), tuple(map(str, about["notes"])), about["focal"]
+    return Picture(Path(request.name), image, notes, int(about["orientation"]), None if focal is None else float(focal))
+
+
+def _header(request: _Request, about: dict[str, Any], content: NDArray[np.uint8]) -> Header:
+    _raise_told(request.name, about)
+    return Header(str(about["format"]), int(about["width"]), int(about["height"]))
+
+
+def _raise_told(name: str, about: dict[str, Any]) -> None:
+    """Raise the error that the process tells of, if it does."""
+    if "error" not in about:
+        return
+    if about["error"] == "MemoryError":
+        raise TooCostlyError(f"{name}: there is not enough memory to decode it; scale it down, or {RAISE}")
+    raise KINDS.get(about["error"], ImageError)(about["message"])
+
+
+def _end_all(running: set[_Process], idle: list[_Process]) -> None:
+    """End the processes of a pool; a thread that waits for one closes its pipes."""
+    for process in list(running):
+        process.kill()
+    while idle:
+        idle.pop().end()

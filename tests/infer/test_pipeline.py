@@ -10,6 +10,8 @@ import pytest
 from handscope.errors import AssetError, HandscopeError
 from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
+from handscope.infer import detection
+from handscope.infer.aligner import Aligner
 from handscope.infer.assembly import BOX_MARGIN, blended, box_of, without_specks
 from handscope.infer.crop_policy import Tolerance, other_side
 from handscope.infer.detector import Detection, merged
@@ -19,6 +21,7 @@ from handscope.infer.pipeline import load, read
 from handscope.infer.refinement import refine
 from handscope.infer.weights import NAMES, SEALS, SHIPPED, open_network, seal
 from handscope.skeleton import TIPS
+from stand_ins import stand_in
 from toy_networks import blobs, paint, save_detector, toy_joints
 
 ANGLES = np.arange(0, 360, 40)
@@ -96,6 +99,15 @@ def test_sure_joints_are_the_heat_maps_and_unsure_ones_the_meshs(model):
     inner = np.delete(np.arange(21), TIPS)  # fingertips are the heat-maps' anyhow
     np.testing.assert_allclose(blended(with_scores(0.0), mesh)[inner], projected[inner])
     np.testing.assert_allclose(blended(with_scores(0.0), mesh)[list(TIPS)], estimate.joints[list(TIPS)])
+
+
+def test_a_hand_that_the_aligner_loses_is_seen_where_the_detector_saw_it(model):
+    points = blobs((210, 150), 90, 0.3, "right")
+    empty = crop_around(np.array([40.0, 260.0]), 60.0, np.array([0.0, -1.0]), size=128)
+    astray = stand_in(Aligner, align=lambda views, size: [(image, empty) for image, _ in views])
+    models = dataclasses.replace(model.models, aligner=astray)
+    ((candidate,),) = detection.search(models, [paint(400, 300, [points])])
+    np.testing.assert_allclose(candidate.first.joints_2d, toy_joints(*points), atol=2.0)
 
 
 def test_an_empty_picture_has_no_hand(model):
@@ -227,7 +239,7 @@ def test_tiles_find_what_is_too_small_for_one_look(toy_weights):
     np.testing.assert_allclose(hand.joints_2d, toy_joints(*points), atol=1.5)
 
 
-def detection(x, y, score, size=10.0):
+def detected(x, y, score, size=10.0):
     box = np.array([x, y, x + size, y + size])
     return Detection(
         box=box, up=np.array([0, -1.0]), centre=box[:2] + size / 2, extent=size / 0.65, right=1.0, score=score
@@ -235,13 +247,13 @@ def detection(x, y, score, size=10.0):
 
 
 def test_the_best_of_each_place_is_kept():
-    found = [detection(0, 0, 0.5), detection(1, 1, 0.9), detection(30, 0, 0.4), detection(6, 0, 0.8)]
+    found = [detected(0, 0, 0.5), detected(1, 1, 0.9), detected(30, 0, 0.4), detected(6, 0, 0.8)]
     assert [d.score for d in merged(found, [])] == pytest.approx([0.9, 0.8, 0.4])
     assert merged([], []) == []
 
 
 def test_a_hand_that_both_kinds_of_answers_show_is_surer():
-    own, palms = [detection(0, 0, 0.5), detection(40, 0, 0.7)], [detection(1, 1, 0.8), detection(90, 0, 0.3)]
+    own, palms = [detected(0, 0, 0.5), detected(40, 0, 0.7)], [detected(1, 1, 0.8), detected(90, 0, 0.3)]
     found = merged(own, palms)
     assert [d.score for d in found] == pytest.approx([0.9, 0.7, 0.3])
     assert found[0].box[0] == 1

@@ -64,7 +64,7 @@ class Found:
 def analyse(options: argparse.Namespace) -> int:
     """Do what the command line asks; returns the exit code. Bad use raises before any work."""
     found = find(options.paths, options.frames, options.fps)
-    K = _camera(options)
+    K = camera_of(options)
     if options.box and (found.count > 1 or not found.pictures):
         raise HandscopeError(f"--box belongs to one picture, but {found.count} files were given")
     limits = default_limits(options.max_megapixels, options.max_mib)
@@ -181,7 +181,7 @@ def _look_into(folder: Path, found: Found) -> None:
         found.notes.append(f"{folder}: {left_out if others else 'no file left out'}{deeper}")
 
 
-def _camera(options: argparse.Namespace) -> CameraLike:
+def camera_of(options: argparse.Namespace) -> CameraLike:
     """What the command line says of the camera."""
     if options.K is None:
         if options.distortion is not None:

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from handscope import __version__
-from handscope.apps.options import option_of
+from handscope.apps.options import add_camera, add_looking, numbers, option_of, positive
 from handscope.errors import HandscopeError, missing_extra
 from handscope.infer.outputs import FORMATS, Format, picture_formats, video_formats
 
 COMMANDS = {
+    "corpus": ("handscope.apps.corpus", "folders of videos: every one's files, and one table of all"),
     "camera": ("handscope.apps.video", "hands before a camera, with a preview in the browser"),
     "web": ("handscope.apps.web", "a page for pictures and the webcam"),
     "serve": ("handscope.apps.serve", "an HTTP service: POST /v1/hands"),
@@ -89,40 +90,21 @@ def parser() -> argparse.ArgumentParser:
         group = files if row.of_pictures else video
         group.add_argument(option_of(row.name), action="store_true", help=row.help + wants)
     video.add_argument("--frames", action="append", default=[], metavar="DIR", help="a folder of frames as a video")
-    video.add_argument("--fps", type=_positive(float), metavar="N", help="frames a second of --frames")
+    video.add_argument("--fps", type=positive(float), metavar="N", help="frames a second of --frames")
     video.add_argument("--no-smoothing", action="store_true", help="every frame's own answer, unfiltered")
     known = result.add_argument_group("what you know of the picture")
     known.add_argument(
         "--box",
         action="append",
-        type=_numbers(4),
+        type=numbers(4),
         metavar="X0,Y0,X1,Y1",
         help="a box tight around a hand, in pixels, instead of the detector; repeat for more hands",
     )
-    known.add_argument(
-        "--K",
-        metavar="FX,FY,CX,CY[@WxH]",
-        help="the camera's intrinsics, in pixels of pictures of W x H: smaller and turned ones follow; or exif",
-    )
-    known.add_argument("--distortion", metavar="K1,K2,P1,P2,K3", help="of its lens: OpenCV's 4, 5 or 8 numbers")
-    known.add_argument("--focal", type=_positive(float), metavar="PX", help="only its focal length, in pixels")
+    add_camera(known)
     how = result.add_argument_group("how to look")
-    how.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
-    how.add_argument(
-        "--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters"
-    )
-    how.add_argument(
-        "--joint-convention",
-        metavar="NAME",
-        help="whose joints: anatomical (default), freihand, rhd, stb, interhand, mediapipe; mano with --hand-model",
-    )
-    how.add_argument("--min-score", type=_share, metavar="P", help="least score of a hand, 0 to 1 (default: 0.6)")
-    how.add_argument(
-        "--tiles", type=_positive(int), default=1, metavar="N", help="also search at N times the size (small hands)"
-    )
+    add_looking(how)
     for name, unit, size in (("--max-megapixels", "million pixels", 100), ("--max-mib", "MiB of a file", 512)):
-        how.add_argument(name, type=_positive(float), metavar="N", help=f"decode up to N {unit} (default: {size})")
-    how.add_argument("--threads", type=_positive(int), metavar="N", help="CPU threads of a network (default: 1)")
+        how.add_argument(name, type=positive(float), metavar="N", help=f"decode up to N {unit} (default: {size})")
     return result
 
 
@@ -143,43 +125,6 @@ def _keep_negatives(arguments: list[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
-
-
-def _numbers(*counts: int):
-    def parse(text: str) -> list[float]:
-        try:
-            values = [float(part) for part in text.replace(" ", ",").split(",") if part]
-        except ValueError:
-            values = []
-        if len(values) not in counts:
-            wanted = " or ".join(map(str, counts))
-            raise argparse.ArgumentTypeError(f"expected {wanted} numbers separated by commas, found {text!r}")
-        return values
-
-    return parse
-
-
-def _positive(kind: type):
-    def parse(text: str):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = 0
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"expected a positive {kind.__name__}, found {text!r}")
-        return value
-
-    return parse
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
-    return value
 
 
 if __name__ == "__main__":

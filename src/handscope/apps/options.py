@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from handscope.errors import HandscopeError
 
@@ -18,3 +20,70 @@ def read_options(pairs: Sequence[str]) -> dict[str, str]:
         if "=" not in pair:
             raise HandscopeError(f"--set takes OPTION=VALUE, got {pair!r}")
     return dict(pair.split("=", 1) for pair in pairs)
+
+
+def add_camera(group: argparse._ArgumentGroup) -> None:
+    """What the caller knows of the camera: K, distortion, focal."""
+    group.add_argument(
+        "--K",
+        metavar="FX,FY,CX,CY[@WxH]",
+        help="the camera's intrinsics, in pixels of pictures of W x H: smaller and turned ones follow; or exif",
+    )
+    group.add_argument("--distortion", metavar="K1,K2,P1,P2,K3", help="of its lens: OpenCV's 4, 5 or 8 numbers")
+    group.add_argument("--focal", type=positive(float), metavar="PX", help="only its focal length, in pixels")
+
+
+def add_looking(group: argparse._ArgumentGroup) -> None:
+    """How to look: what `handscope.load` takes."""
+    add = group.add_argument
+    add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
+    add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters")
+    add(
+        "--joint-convention",
+        metavar="NAME",
+        help="whose joints: anatomical (default), freihand, rhd, stb, interhand, mediapipe; mano with --hand-model",
+    )
+    add("--min-score", type=share, metavar="P", help="least score of a hand, 0 to 1 (default: 0.6)")
+    add("--tiles", type=positive(int), default=1, metavar="N", help="also search at N times the size (small hands)")
+    add("--threads", type=positive(int), metavar="N", help="CPU threads of a network (default: 1)")
+
+
+def numbers(count: int) -> Callable[[str], list[float]]:
+    """A type of `count` numbers separated by commas."""
+
+    def parse(text: str) -> list[float]:
+        try:
+            values = [float(part) for part in text.replace(" ", ",").split(",") if part]
+        except ValueError:
+            values = []
+        if len(values) != count:
+            raise argparse.ArgumentTypeError(f"expected {count} numbers separated by commas, found {text!r}")
+        return values
+
+    return parse
+
+
+def positive(kind: type) -> Callable[[str], Any]:
+    """A type of finite numbers above zero."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a positive {kind.__name__}, found {text!r}")
+        return value
+
+    return parse
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
+    return value

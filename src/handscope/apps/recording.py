@@ -47,6 +47,11 @@ class Recording:
         for writer in self._writers:
             writer.skip(lost)
 
+    def discard(self) -> None:
+        """Drop what was written."""
+        _close(self._writers)
+        self._files.discard()
+
     def close(self) -> None:
         """Finish every file, whatever happens to the others, and put in place what is whole; what went wrong first is
         raised.

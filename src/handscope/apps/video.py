@@ -138,14 +138,15 @@ def _advance(progress: Progress, task: TaskID) -> None:
 def run(
     frames: Iterator[VideoFrame], files: Recording | None, interrupt: Interrupt, *,
     on_frame: Callable[[], None] = lambda: None, preview: Preview | None = None, seconds: float | None = None,
-    lost: Sequence[Lost] = (),
+    lost: Sequence[Lost] = (), whole: bool = False,
 ) -> Seen:  # fmt: skip
-    """Write frame after frame until they end, `seconds` have passed or someone interrupts; then close the `files`.
+    """Write frame after frame until they end, `seconds` have passed or someone interrupts; then close the `files`, or,
+    if the video was wanted `whole` and did not come to its end, drop them.
 
     `lost` grows while frames are read: those that could not be, whose place is kept in the files.
     """
     seen = Seen()
-    skipped, problem = 0, None
+    skipped, problem, ended = 0, None, False
     painting = preview is not None or (files is not None and files.is_painted)
     try:
         for frame in frames:
@@ -161,12 +162,15 @@ def run(
                 seen.stopped = interrupt.asked
                 break
         _skip(lost, skipped, files)
+        ended = not seen.stopped
     except OSError as error:  # of the disk: readers tell of theirs in words
         problem = error
     finally:
         try:
-            if files is not None:
+            if files is not None and (ended or not whole):
                 files.close()
+            elif files is not None:
+                files.discard()
         except OSError as error:
             problem = problem or error
     if problem is not None:

@@ -23,7 +23,7 @@ from handscope.hand.assets import HandAsset, load_asset
 from handscope.skeleton import FINGERS, MODEL_FINGERS
 from handscope.types import Handedness
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 MODEL_JOINT_NAMES = tuple(
     f"{finger}_{part}"

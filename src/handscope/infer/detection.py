@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.geometry.boxes import box_iou, tight_box
+from handscope.infer.crop_estimates import CropEstimate, View
 from handscope.infer.crop_policy import asked, crops_of_box, detected_crop
+from handscope.infer.detector import Detection
 from handscope.infer.duplicates import distinct
 from handscope.infer.estimator import Estimate
 from handscope.infer.models import Models
@@ -21,6 +24,10 @@ FIRST_SCORE = 0.45
 """Share of the least score that a first estimate needs to be refined: with two thirds, at a least score of 0.61,
 one hand more of 155 on people/dev was lost."""
 
+ASTRAY_IOU = 0.3
+"""Joints whose box overlaps less with the detection's are looked for again in the detector's own crop: found at a
+precision of 95 % were then 65.1 % instead of 62.8 of the hands of held-out photographs."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Candidate:
@@ -31,6 +38,11 @@ class Candidate:
     first: Estimate
     detected: float | None
     presence: float = 1.0
+
+    @property
+    def first_score(self) -> float:
+        """That of the hand if it were what the first estimate says."""
+        return self.score(self.first, self.presence)
 
     def score(self, estimate: Estimate, presence: float) -> float:
         """The score in [0, 1] of the hand that this candidate turns out to be (`joint_score`); of a given box, its mean
@@ -54,21 +66,41 @@ def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
     left out.
     """
     found = [(i, d) for i, detections in enumerate(models.detector.search(images)) for d in detections]
-    views = [(images[i], detected_crop(d, models.estimator.size)) for i, d in found]
-    if models.aligner is not None:
-        views = models.aligner.align(views, models.estimator.size)
-    firsts = models.estimator.estimate(views)
-    seen = models.presences([images[i] for i, _ in found], [asked(first) for first in firsts])
+    detections = [d for _, d in found]
+    rough = [(images[i], detected_crop(d, models.estimator.size)) for i, d in found]
+    if models.aligner is None:
+        looked = _look(models, detections, rough)
+    else:
+        looked = _look(models, detections, models.aligner.align(rough, models.estimator.size))
+        astray = [k for k, candidate in enumerate(looked) if is_astray(candidate.first, detections[k])]
+        again = _look(models, [detections[k] for k in astray], [rough[k] for k in astray])
+        for k, candidate in zip(astray, again, strict=True):
+            looked[k] = max(looked[k], candidate, key=lambda c: c.first_score)
     candidates: list[list[Candidate]] = [[] for _ in images]
-    for (i, detection), first, presence in zip(found, firsts, seen.tolist(), strict=True):
-        candidate = Candidate(first=first, detected=detection.score, presence=presence)
-        if candidate.score(first, presence) >= FIRST_SCORE * models.min_score:
+    for (i, _), candidate in zip(found, looked, strict=True):
+        if candidate.first_score >= FIRST_SCORE * models.min_score:
             candidates[i].append(candidate)
     return [_distinct(of_picture) for of_picture in candidates]
 
 
+def _look(models: Models, detections: Sequence[Detection], views: Sequence[View]) -> list[Candidate]:
+    """What is seen of each of `detections` in its view."""
+    firsts = models.estimator.estimate(views)
+    seen = models.presences([image for image, _ in views], [asked(first) for first in firsts])
+    return [
+        Candidate(first=first, detected=detection.score, presence=presence)
+        for detection, first, presence in zip(detections, firsts, seen.tolist(), strict=True)
+    ]
+
+
+def is_astray(first: CropEstimate, detection: Detection) -> bool:
+    """Whether the joints lie elsewhere than the detection's box: the aligner did not know what it saw."""
+    box = tight_box(first.joints_2d)
+    return float(box_iou(box, detection.box[None])[0]) < ASTRAY_IOU
+
+
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:
-    kept = distinct([c.first.joints_2d for c in candidates], [c.score(c.first, c.presence) for c in candidates])
+    kept = distinct([c.first.joints_2d for c in candidates], [c.first_score for c in candidates])
     return [candidates[k] for k in kept]
 
 

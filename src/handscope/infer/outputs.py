@@ -102,6 +102,30 @@ def _record_meshes(folder: Path, rate: float) -> FrameWriter:
     return MeshWriter(folder)
 
 
+def _record_tidy(folder: Path, rate: float) -> FrameWriter:
+    from handscope.infer.tidy_files import TidyTableWriter
+
+    return TidyTableWriter(folder / "table.parquet")
+
+
+def _record_tidy_csv(folder: Path, rate: float) -> FrameWriter:
+    from handscope.infer.tidy_files import TidyCsvWriter
+
+    return TidyCsvWriter(folder / "table.csv")
+
+
+def _record_pose(folder: Path, rate: float) -> FrameWriter:
+    from handscope.infer.corpus_files import PoseWriter
+
+    return PoseWriter(folder / "hands.pose", rate=rate)
+
+
+def _record_lerobot(folder: Path, rate: float) -> FrameWriter:
+    from handscope.infer.corpus_files import LeRobotWriter
+
+    return LeRobotWriter(folder / "lerobot.parquet")
+
+
 _ROWS = (
     Format(
         name="overlay",
@@ -220,6 +244,34 @@ _ROWS = (
         recorded="hands.parquet",
         needs="video",
         by_default=("video",),
+    ),
+    Format(
+        name="table",
+        help="table.parquet: a row a hand a frame, a named column a number, gaps marked",
+        record=_record_tidy,
+        recorded="table.parquet",
+        needs="video",
+    ),
+    Format(
+        name="table_csv",
+        help="table.csv: the same in text",
+        record=_record_tidy_csv,
+        recorded="table.csv",
+        needs="video",
+    ),
+    Format(
+        name="pose",
+        help="hands.pose: for pose-format, as sign-language research has it",
+        record=_record_pose,
+        recorded="hands.pose",
+        needs="pose",
+    ),
+    Format(
+        name="lerobot",
+        help="lerobot.parquet: a row a frame, columns as LeRobot's",
+        record=_record_lerobot,
+        recorded="lerobot.parquet",
+        needs="video",
     ),
 )
 FORMATS = {row.name: row for row in _ROWS}

@@ -24,7 +24,7 @@ from handscope.infer.cameras import CameraLike
 from handscope.infer.clock import Clock, OnStepBack
 from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.crop_policy import asked, bounded, detected_crop
-from handscope.infer.detection import joint_score
+from handscope.infer.detection import is_astray, joint_score
 from handscope.infer.detector import Detection
 from handscope.infer.duplicates import drop_repeated, same_hand
 from handscope.infer.estimator import Estimate
@@ -257,8 +257,15 @@ class Tracker:
             detected_crop(d, size, mirrored=not t.side.right if t is not None and t.side.heard else None)
             for d, t in places
         ]
-        firsts: Sequence[CropEstimate] = (self.models.aligner or self.models.estimator)(image, rough)
+        firsts: list[CropEstimate] = [*(self.models.aligner or self.models.estimator)(image, rough)]
         presences = self.models.presences([image] * len(firsts), [asked(first) for first in firsts])
+        if self.models.aligner is not None:
+            astray = [k for k, (d, _) in enumerate(places) if is_astray(firsts[k], d)]
+            again = self.models.estimator(image, [rough[k] for k in astray])
+            seen = self.models.presences([image] * len(again), [asked(estimate) for estimate in again])
+            for k, estimate, presence in zip(astray, again, seen, strict=True):
+                if presence > presences[k]:
+                    firsts[k], presences[k] = estimate, presence
         return [
             (*place, first)
             for place, first, presence in zip(places, firsts, presences, strict=True)

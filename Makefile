@@ -1,14 +1,18 @@
 # make demo [IMAGE=path]  the light runtime in .venv, run on the samples (and your picture); results in out/
 # make test               everything the tests need in .venv-test, then all checks and tests
+#                         (both install what locks/ names)
 # make check              format, lint, types and layering only
 # make test-oldest        the light tests under the oldest versions that pyproject.toml allows, in .venv-oldest
 # make resolve            whether the installs resolve for other Pythons and machines, nothing installed
+# make lock [UPGRADE=1]   the lock files anew, after a change of pyproject.toml or to newer versions
+# make sbom               what each install consists of, as CycloneDX JSON in dist/
 # make docs               the documentation site in site/, offline
 
 PYTHON ?= python3.11
 VENV ?= .venv
 TEST_VENV ?= .venv-test
 OLDEST_VENV ?= .venv-oldest
+TOOLS_VENV ?= .venv-tools
 OUT ?= out
 IMAGE ?=
 JOBS ?= 2
@@ -21,7 +25,10 @@ NOT_LIGHT = --ignore tests/infer/test_full_camera.py --ignore tests/geometry/tes
 	--deselect tests/integration/test_shipped_weights.py::test_the_shipped_networks_say_what_they_said \
 	--deselect tests/infer/test_results.py::test_many_at_once_are_as_one_by_one
 
-.PHONY: demo test check test-oldest resolve docs clean
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
+OURSELVES = --no-build-isolation --editable
+
+.PHONY: demo test check test-oldest resolve lock sbom docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
@@ -41,17 +48,34 @@ test-oldest: $(OLDEST_VENV)/.complete
 resolve: $(OLDEST_VENV)/.complete
 	$(OLDEST_VENV)/bin/python scripts/resolve.py $(OLDEST_VENV)/bin/uv
 
+lock: $(TOOLS_VENV)/.complete
+	$(TOOLS_VENV)/bin/python scripts/lock.py $(TOOLS_VENV)/bin/uv $(if $(UPGRADE),--upgrade)
+
+sbom: $(TOOLS_VENV)/.complete
+	mkdir -p dist
+	for install in light video serve web; do \
+		$(TOOLS_VENV)/bin/python -W ignore -m cyclonedx_py requirements locks/$$install.txt --pyproject pyproject.toml \
+			--mc-type application --output-reproducible --of JSON -o dist/handscope-$$install.cdx.json || exit 1; \
+	done
+
 docs: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/python -m mkdocs build --strict
 
-$(VENV)/.light: pyproject.toml
+$(VENV)/.light: pyproject.toml locks/light.txt locks/build.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(VENV)/bin/python $(PIP_INSTALL) --require-hashes -r locks/build.txt -r locks/light.txt
+	$(VENV)/bin/python $(PIP_INSTALL) --no-deps $(OURSELVES) .
 	touch $@
 
-$(TEST_VENV)/.complete: pyproject.toml constraints-cpu.txt
+$(TEST_VENV)/.complete: pyproject.toml locks/dev.txt locks/build.txt
 	test -x $(TEST_VENV)/bin/python || $(PYTHON) -m venv $(TEST_VENV)
-	$(TEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-cpu.txt --editable '.[dev]'
+	$(TEST_VENV)/bin/python $(PIP_INSTALL) --require-hashes -r locks/build.txt
+	$(TEST_VENV)/bin/python $(PIP_INSTALL) --constraint locks/dev.txt $(OURSELVES) '.[dev]'
+	touch $@
+
+$(TOOLS_VENV)/.complete: locks/tools.txt
+	test -x $(TOOLS_VENV)/bin/python || $(PYTHON) -m venv $(TOOLS_VENV)
+	$(TOOLS_VENV)/bin/python $(PIP_INSTALL) --require-hashes -r locks/tools.txt
 	touch $@
 
 $(OLDEST_VENV)/.complete: pyproject.toml

@@ -6,6 +6,7 @@
 # make resolve            whether the installs resolve for other Pythons and machines, nothing installed
 # make lock [UPGRADE=1]   the lock files anew, after a change of pyproject.toml or to newer versions
 # make sbom               what each install consists of, as CycloneDX JSON in dist/
+# make test-blender       what Blender's own Python module makes of our files, in .venv-blender (bpy, 1 GB)
 # make docs               the documentation site in site/, offline
 
 PYTHON ?= python3.11
@@ -13,6 +14,7 @@ VENV ?= .venv
 TEST_VENV ?= .venv-test
 OLDEST_VENV ?= .venv-oldest
 TOOLS_VENV ?= .venv-tools
+BLENDER_VENV ?= .venv-blender
 OUT ?= out
 IMAGE ?=
 JOBS ?= 2
@@ -28,7 +30,7 @@ NOT_LIGHT = --ignore tests/infer/test_full_camera.py --ignore tests/geometry/tes
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 OURSELVES = --no-build-isolation --editable
 
-.PHONY: demo test check test-oldest resolve lock sbom docs clean
+.PHONY: demo test check test-oldest resolve lock sbom test-blender docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
@@ -58,6 +60,10 @@ sbom: $(TOOLS_VENV)/.complete
 			--mc-type application --output-reproducible --of JSON -o dist/handscope-$$install.cdx.json || exit 1; \
 	done
 
+test-blender: $(TEST_VENV)/.complete $(BLENDER_VENV)/.complete
+	$(TEST_VENV)/bin/python scripts/blender_files.py $(OUT)/blender
+	$(BLENDER_VENV)/bin/python scripts/check_blender.py $(OUT)/blender
+
 docs: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/python -m mkdocs build --strict
 
@@ -83,6 +89,11 @@ $(OLDEST_VENV)/.complete: pyproject.toml
 	$(OLDEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(OLDEST_VENV)/bin/uv pip install --quiet --python $(OLDEST_VENV)/bin/python --resolution lowest-direct \
 		--editable '.[test]'
+	touch $@
+
+$(BLENDER_VENV)/.complete:
+	test -x $(BLENDER_VENV)/bin/python || $(PYTHON) -m venv $(BLENDER_VENV)
+	$(BLENDER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check bpy
 	touch $@
 
 clean:

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -64,9 +65,24 @@ def test_a_moving_mesh(toy_weights, tmp_path, capsys):
     path = write_video(tmp_path / "clip.mp4", toy_frames(4))
     assert main([str(path), "--out", str(tmp_path), "--weights", str(toy_weights), "--glb", "--npz"]) == 0
     assert "--npz: for pictures only" in capsys.readouterr().out
-    data = (tmp_path / "clip" / "hand-0.glb").read_bytes()
+    data = (tmp_path / "clip" / "hand-0-right.glb").read_bytes()
     tree = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
     assert data[:4] == b"glTF" and len(tree["animations"]) == 1
+
+
+def test_motion_for_3d_programs_on_whole_frames(toy_weights, tmp_path, capsys):
+    path = write_video(tmp_path / "clip.mp4", toy_frames(4))
+    kinds = ["--glb", "--bvh"] + (["--usd"] if find_spec("pxr") else [])
+    style = ["--frame-rate", "24", "--bones", "mano", "--skin"]
+    assert main([str(path), "--out", str(tmp_path), "--weights", str(toy_weights), *kinds, *style]) == 0
+    data = (tmp_path / "clip/hand-0-right.glb").read_bytes()
+    tree = json.loads(data[20 : 20 + int.from_bytes(data[12:16], "little")])
+    assert tree["images"][0]["mimeType"] == "image/jpeg"
+    assert "Frame Time: 0.04166667" in (tmp_path / "clip/hand-0-right.bvh").read_text()
+    for kind in kinds[2:]:
+        assert kind == "--usd" and "timeCodesPerSecond = 24" in (tmp_path / "clip/hand-0-right.usda").read_text()
+    assert main([str(path), "--out", str(tmp_path), "--weights", str(toy_weights), "--bones", "hers"]) != 0
+    assert "bones are one of fingers, mano" in capsys.readouterr().err
 
 
 def test_without_an_extra_nothing_is_left_behind(toy_weights, tmp_path, capsys, monkeypatch):

@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import trimesh
@@ -40,11 +41,77 @@ def moving(side: str, count: int = 4, beta=None):
     return frames
 
 
-def test_glb_is_the_mesh_with_y_up(hand):
+def test_glb_is_bound_as_the_flat_hand(hand):
+    """The mesh itself is the open hand, but for the bulges of its bend, at its own size, faces outwards."""
     mesh = trimesh.load(io.BytesIO(formats.to_glb(hand)), file_type="glb", force="mesh", process=False)
-    np.testing.assert_allclose(mesh.vertices, hand.vertices * VIEWER, atol=1e-6)
-    np.testing.assert_array_equal(mesh.faces, hand.faces)
-    assert mesh.volume > 0  # faces look outwards
+    flip = np.array([-1.0 if hand.handedness == "left" else 1.0, 1, 1])
+    open_hand = pose_hand(load_asset(), hand.beta[None], np.zeros((1, 15, 3))).vertices[0] * flip
+    apart = np.linalg.norm(mesh.vertices[: len(open_hand)] - open_hand, axis=1)
+    assert apart.mean() < 2e-3 and apart.max() < 15e-3 and mesh.volume > 0
+
+
+def test_glb_shows_the_hand_as_it_was_seen(hand):
+    glb = Glb(formats.to_glb(hand))
+    shown, seams = glb.skinned(), glb.attribute(0, "POSITION")
+    np.testing.assert_allclose(shown[: len(hand.vertices)], hand.vertices * VIEWER, atol=1e-6)
+    (primitive,) = glb.tree["meshes"][0]["primitives"]
+    corners = seams[glb.array(primitive["indices"]).ravel()]
+    np.testing.assert_array_equal(corners, seams[hand.faces.ravel()])  # cut open at seams, the same triangles
+
+
+def test_a_bare_rig_is_the_flat_hand_again(hand):
+    """Without turns, as after "clear pose", joints are at their rest places: nothing of the pose is in the binding."""
+    glb = Glb(formats.to_glb(hand))
+    bind = np.linalg.inv(glb.array(glb.tree["skins"][0]["inverseBindMatrices"]).astype(np.float64))
+    nodes = glb.tree["skins"][0]["joints"]
+    flat = bind[:, :3, 3]
+    for first, second, third in ((1, 2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12)):
+        one, two = flat[second] - flat[first], flat[third] - flat[second]
+        assert one @ two > 0.95 * np.linalg.norm(one) * np.linalg.norm(two)  # straight
+    assert len(nodes) == 21 and np.allclose(np.linalg.det(bind[:, :3, :3]), 1)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_bones_lie_along_fingers_and_bend_about_x(side):
+    """y to the next joint; turned further about +x every finger's tip nears the palm, on both hands."""
+    glb = Glb(formats.to_glb(posed_hand(320, 240, side, curl=0.2)))
+    nodes, world = glb.tree["skins"][0]["joints"], glb.world()
+    names = {glb.tree["nodes"][i]["name"].split("_", 1)[1]: i for i in nodes}
+    for finger in ("index", "middle", "ring", "little"):
+        for one, two in (("mcp", "pip"), ("pip", "dip"), ("dip", "tip")):
+            a, b = (names[f"{finger}_{part}"] for part in (one, two))
+            bone = world[b, :3, 3] - world[a, :3, 3]
+            assert world[a, :3, 1] @ bone > 0.99 * np.linalg.norm(bone)  # tips are places on the skin
+        joint, tip = names[f"{finger}_mcp"], names[f"{finger}_tip"]
+        turn = Rotation.from_quat(glb.tree["nodes"][joint]["rotation"]) * Rotation.from_euler("x", 30, degrees=True)
+        bent = glb.world({joint: {"rotation": turn.as_quat()}})
+        palm = world[names["wrist"], :3, 2]
+        assert (bent[tip, :3, 3] - world[tip, :3, 3]) @ palm > 0.01
+
+
+def test_manos_frames_are_the_models_axes():
+    hand = posed_hand(320, 240, "right", curl=0.3)
+    glb = Glb(formats.to_glb(hand, formats.MeshStyle(bones="mano")))
+    bind = glb.array(glb.tree["skins"][0]["inverseBindMatrices"])
+    np.testing.assert_array_equal(bind[:, :3, :3], np.tile(np.eye(3), (21, 1, 1)))
+    np.testing.assert_allclose(glb.skinned()[: len(hand.vertices)], hand.vertices * VIEWER, atol=1e-6)
+
+
+def test_texture_coordinates_and_a_skin_lie_on_the_mesh(hand):
+    plain, skinned = (Glb(formats.to_glb([hand, hand], formats.MeshStyle(skin=skin))) for skin in (False, True))
+    asset = load_asset()
+    uv, faces = plain.attribute(0, "TEXCOORD_0"), plain.tree["meshes"][0]["primitives"][0]["indices"]
+    side = slice(None, None, -1) if hand.handedness == "left" else slice(None)
+    wanted = asset.uv[asset.uv_faces[:, side]] * [1, -1] + [0, 1]
+    np.testing.assert_allclose(uv[plain.array(faces).reshape(-1, 3)], wanted, atol=1e-6)
+    assert "COLOR_0" in plain.tree["meshes"][0]["primitives"][0]["attributes"] and "images" not in plain.tree
+    assert "COLOR_0" not in skinned.tree["meshes"][0]["primitives"][0]["attributes"]
+    assert len(skinned.tree["images"]) == len(skinned.tree["materials"]) == 1  # one for both hands
+    view = skinned.tree["bufferViews"][skinned.tree["images"][0]["bufferView"]]
+    jpeg = skinned.blob[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (1024, 1024, 3) and picture.std() > 5
+    assert picture[..., 2].mean() > picture[..., 0].mean()  # skin is red rather than blue
 
 
 def test_glb_is_sound(hand):
@@ -54,7 +121,7 @@ def test_glb_is_sound(hand):
         f"{hand.handedness} 2 hand",
     ]
     names = [node["name"] for node in glb.tree["nodes"]]
-    assert len(set(names)) == len(names) == 2 * 22
+    assert len(set(names)) == len(names) == 2 * 23  # mesh, rig and 21 joints
     for mesh in range(2):
         normals, weights = glb.attribute(mesh, "NORMAL"), glb.attribute(mesh, "WEIGHTS_0")
         np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-3)
@@ -64,7 +131,7 @@ def test_glb_is_sound(hand):
         colours = glb.attribute(mesh, "COLOR_0")
         assert (colours.min(0) != colours.max(0))[:3].all()  # fingers differ
         (primitive,) = glb.tree["meshes"][mesh]["primitives"]
-        assert glb.array(primitive["indices"]).max() == len(hand.vertices) - 1
+        assert glb.array(primitive["indices"]).max() == len(normals) - 1 >= len(hand.vertices) - 1
     assert glb.tree["materials"][0]["pbrMetallicRoughness"]["metallicFactor"] == 0
     for accessor in range(len(glb.tree["accessors"])):
         glb.array(accessor)  # inside the buffer, aligned, bounds true
@@ -72,10 +139,6 @@ def test_glb_is_sound(hand):
     assert covered == glb.tree["buffers"][0]["byteLength"]
     used = {i for node in glb.tree["nodes"] for i in node.get("children", [])} | set(glb.tree["scenes"][0]["nodes"])
     assert used == set(range(len(names)))  # every node hangs in the scene, once
-
-
-def test_the_skeleton_leaves_the_mesh_where_it_is(hand):
-    np.testing.assert_allclose(Glb(formats.to_glb(hand)).skinned(), hand.vertices * VIEWER, atol=1e-6)
 
 
 def test_joints_of_the_skeleton_are_those_of_the_hand(hand):
@@ -116,7 +179,7 @@ def test_the_clip_moves_the_mesh_as_the_hand_moved(side):
     for number, hand in enumerate(frames):
         time, pose = glb.frame(number)
         assert time == pytest.approx(number / 25)
-        shown = glb.skinned(pose=pose)
+        shown = glb.skinned(pose=pose)[: len(hand.vertices)]
         assert np.linalg.norm(shown - hand.vertices * VIEWER, axis=1).max() < 1e-3
     np.testing.assert_allclose(glb.skinned(), glb.skinned(pose=glb.frame(0)[1]), atol=1e-6)
 
@@ -130,6 +193,23 @@ def test_the_clip_turns_the_short_way():
             assert ((values[1:] * values[:-1]).sum(1) >= 0).all()
             np.testing.assert_allclose(np.linalg.norm(values, axis=1), 1, atol=1e-6)
             Rotation.from_quat(values)
+
+
+@pytest.mark.parametrize("rate", [24, 60])
+def test_a_clip_lands_on_whole_frames_of_another_rate(rate):
+    """Keys are at k / rate; there the hand is between its neighbours, and where a frame was, as it was."""
+    frames = moving("left", count=7)
+    glb = Glb(formats.to_glb_animation(frames, fps=30, style=formats.MeshStyle(frame_rate=rate)))
+    (clip,) = glb.tree["animations"]
+    times = glb.array(clip["samplers"][0]["input"])[:, 0]
+    np.testing.assert_allclose(times * rate, np.arange(len(times)), atol=1e-4)
+    assert len(times) == int(6 / 30 * rate + 1e-6) + 1
+    plain = Glb(formats.to_glb_animation(frames, fps=30))
+    for key, time in enumerate(times):
+        if abs(time * 30 - round(time * 30)) < 1e-4:
+            there, then = glb.frame(key)[1], plain.frame(round(time * 30))[1]
+            np.testing.assert_allclose(glb.skinned(pose=there), plain.skinned(pose=then), atol=1e-5)
+    assert clip["name"] == "left hand"
 
 
 def test_frames_without_the_hand_are_bridged():

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from handscope.apps.options import mesh_style
 from handscope.apps.video import INTERRUPTED, analyse_video, open_clip
 from handscope.errors import HandscopeError, ImageError, VideoError, printable
 from handscope.files import writable_folder
@@ -24,7 +25,7 @@ from handscope.infer.frames import is_video, kind_of
 from handscope.infer.images import read_picture
 from handscope.infer.inputs import SMALLEST_PX, prepare
 from handscope.infer.limits import DecodingLimits, default_limits
-from handscope.infer.outputs import FORMATS, Format, picture_formats
+from handscope.infer.outputs import FORMATS, Format, picture_formats, styled
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.results import Hands
 from handscope.paths import as_path, is_file, list_folder, safe_name
@@ -112,7 +113,7 @@ def _analyse_pictures(
     limits: DecodingLimits, console: Console, errors: Console, lost_before: int,
 ) -> int:  # fmt: skip
     """All files of all pictures; how many could not be read."""
-    formats = picture_formats([name for name in FORMATS if getattr(options, name)])
+    formats = styled(picture_formats([name for name in FORMATS if getattr(options, name)]), mesh_style(options))
     results, lost = [], 0
     jobs = list(zip(paths, names, strict=False))
     hidden = len(jobs) == 1 or not errors.is_terminal

@@ -92,6 +92,10 @@ def parser() -> argparse.ArgumentParser:
     video.add_argument("--frames", action="append", default=[], metavar="DIR", help="a folder of frames as a video")
     video.add_argument("--fps", type=positive(float), metavar="N", help="frames a second of --frames")
     video.add_argument("--no-smoothing", action="store_true", help="every frame's own answer, unfiltered")
+    style = result.add_argument_group("how 3D programs get it (--glb, --scene, --usd, --bvh)")
+    style.add_argument("--skin", action="store_true", help="a map of skin instead of colours by finger")
+    style.add_argument("--bones", metavar="KIND", default="fingers", help="fingers (along them, default), or mano")
+    style.add_argument("--frame-rate", type=positive(float), metavar="N", help="keys at whole frames of N a second")
     known = result.add_argument_group("what you know of the picture")
     known.add_argument(
         "--box",

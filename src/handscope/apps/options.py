@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handscope.errors import HandscopeError
+
+if TYPE_CHECKING:
+    from handscope.infer.formats import MeshStyle
 
 
 def option_of(name: str) -> str:
     """The option on the command line of what is called `name` in Python."""
     return "--" + name.replace("_", "-")
+
+
+def mesh_style(options: argparse.Namespace) -> MeshStyle:
+    """How meshes are written, as --bones, --skin and --frame-rate say."""
+    from handscope.infer.formats import MeshStyle
+
+    return MeshStyle(bones=options.bones, skin=options.skin, frame_rate=options.frame_rate)
 
 
 def read_options(pairs: Sequence[str]) -> dict[str, str]:

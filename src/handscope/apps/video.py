@@ -20,13 +20,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from handscope.apps.access import add_allow_host
-from handscope.apps.options import option_of
+from handscope.apps.options import mesh_style, option_of
 from handscope.apps.preview import Preview
 from handscope.apps.recording import Recording
 from handscope.errors import HandscopeError, printable
 from handscope.infer.cameras import CameraLike
 from handscope.infer.frames import Lost
-from handscope.infer.outputs import FORMATS, video_formats
+from handscope.infer.outputs import FORMATS, styled, video_formats
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.tracking import TrackingConfig
 from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoReader
@@ -109,7 +109,7 @@ def analyse_video(
         task = progress.add_task(escape(printable(reader.path.name)), total=reader.count or None, fps="")
         frames = model.video(reader, K=K, config=config)
         first = next(frames)  # a video without frames leaves no files
-        files = Recording(folder, video_formats(asked), rate=reader.rate)
+        files = Recording(folder, styled(video_formats(asked), mesh_style(options)), rate=reader.rate)
         seen = run(
             chain([first], frames), files, interrupt, on_frame=lambda: _advance(progress, task), lost=reader.lost
         )

@@ -204,7 +204,7 @@ class Desk:
         self._folders.append(folder)
         while len(self._folders) > KEPT:
             shutil.rmtree(self._folders.popleft(), ignore_errors=True)
-        write_results(picture, hands, [row for row in FORMATS.values() if row.of_pictures], folder)
+        write_results(picture, hands, [row for row in FORMATS.values() if row.of_pictures and row.is_installed], folder)
         return sorted(str(path) for path in folder.iterdir())
 
 

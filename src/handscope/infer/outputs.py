@@ -8,11 +8,13 @@ instant.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handscope.files import write_file
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from handscope.infer.formats import MeshStyle
     from handscope.infer.results import FoundHand, Hands
     from handscope.infer.video_files import FrameWriter
 
@@ -50,8 +53,15 @@ class Format:
     served_as: str | None = None
     media_type: str = "application/octet-stream"
     needs: str | None = None
+    package: str | None = None
+    """What must be installed beside the light runtime, by the name it is imported under."""
     by_default: tuple[str, ...] = ()
     """Of what it is written unless formats are chosen: "picture", "video"."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether what it needs is there."""
+        return self.package is None or find_spec(self.package) is not None
 
     @property
     def of_pictures(self) -> bool:
@@ -96,10 +106,25 @@ def _record_table(folder: Path, rate: float) -> FrameWriter:
     return TableWriter(folder / "hands.parquet")
 
 
-def _record_meshes(folder: Path, rate: float) -> FrameWriter:
-    from handscope.infer.video_files import MeshWriter
+def _record_glb(folder: Path, rate: float, style: MeshStyle | None = None) -> FrameWriter:
+    from handscope.infer.formats import MeshStyle, to_glb_animation
+    from handscope.infer.video_files import TrackWriter
 
-    return MeshWriter(folder)
+    return TrackWriter(folder, "glb", partial(to_glb_animation, style=style or MeshStyle()))
+
+
+def _record_bvh(folder: Path, rate: float, style: MeshStyle | None = None) -> FrameWriter:
+    from handscope.infer.formats import MeshStyle, to_bvh
+    from handscope.infer.video_files import TrackWriter
+
+    return TrackWriter(folder, "bvh", partial(to_bvh, fps=rate, style=style or MeshStyle()))
+
+
+def _record_usd(folder: Path, rate: float, style: MeshStyle | None = None) -> FrameWriter:
+    from handscope.infer.formats import MeshStyle, to_usd_animation
+    from handscope.infer.video_files import TrackWriter
+
+    return TrackWriter(folder, "usda", partial(to_usd_animation, fps=rate, style=style or MeshStyle()))
 
 
 def _record_tidy(folder: Path, rate: float) -> FrameWriter:
@@ -156,7 +181,7 @@ _ROWS = (
         stem="hand",
         suffix="glb",
         encode_hand=lambda hand: hand.to_glb(),
-        record=_record_meshes,
+        record=_record_glb,
         recorded="hand-[0-9]*.glb",
         by_default=("picture",),
     ),
@@ -182,6 +207,39 @@ _ROWS = (
         stem="hand",
         suffix="ply",
         encode_hand=lambda hand: hand.to_ply(),
+    ),
+    Format(
+        name="stl",
+        help="hand-0.stl, ...: closed at the wrist, millimetres, for 3D printers",
+        stem="hand",
+        suffix="stl",
+        encode_hand=lambda hand: hand.to_stl(),
+    ),
+    Format(
+        name="bvh",
+        help="hand-0.bvh, ...: the skeleton's pose (motion), for animation programs",
+        stem="hand",
+        suffix="bvh",
+        encode_hand=lambda hand: hand.to_bvh(),
+        record=_record_bvh,
+        recorded="hand-[0-9]*.bvh",
+    ),
+    Format(
+        name="usd",
+        help="hands.usda: all hands with skeletons (extra [usd]; moving: hand-0.usda, ...)",
+        stem="hands",
+        suffix="usda",
+        encode=lambda hands: hands.to_usd(),
+        record=_record_usd,
+        recorded="hand-[0-9]*.usda",
+        package="pxr",
+    ),
+    Format(
+        name="openxr",
+        help="openxr-0.csv, ...: OpenXR's 26 joints with their axes and radii",
+        stem="openxr",
+        suffix="csv",
+        encode_hand=lambda hand: hand.to_openxr_csv(),
     ),
     Format(
         name="mask",
@@ -275,6 +333,24 @@ _ROWS = (
     ),
 )
 FORMATS = {row.name: row for row in _ROWS}
+_STYLED: dict[str, Callable[[MeshStyle], dict[str, Any]]] = {
+    "glb": lambda style: {
+        "encode_hand": lambda hand: hand.to_glb(style),
+        "record": partial(_record_glb, style=style),
+    },
+    "scene": lambda style: {"encode": lambda hands: hands.to_glb(style)},
+    "bvh": lambda style: {"record": partial(_record_bvh, style=style)},
+    "usd": lambda style: {
+        "encode": lambda hands: hands.to_usd(style),
+        "record": partial(_record_usd, style=style),
+    },
+}
+"""What a style changes of a row."""
+
+
+def styled(rows: Sequence[Format], style: MeshStyle) -> list[Format]:
+    """The rows with meshes and motions written in this style."""
+    return [replace(row, **_STYLED[row.name](style)) if row.name in _STYLED else row for row in rows]
 
 
 def picture_formats(names: Collection[str] = ()) -> list[Format]:

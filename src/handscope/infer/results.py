@@ -31,9 +31,17 @@ class _Written(ABC):
     def _listed(self) -> Sequence[Hand]:
         """The hands to write."""
 
-    def to_glb(self) -> bytes:
+    def to_glb(self, style: formats.MeshStyle = formats.MeshStyle()) -> bytes:  # noqa: B008  (it is frozen)
         """The meshes with their skeletons in one scene, for any 3D viewer."""
-        return formats.to_glb(self._listed())
+        return formats.to_glb(self._listed(), style)
+
+    def to_usd(self, style: formats.MeshStyle = formats.MeshStyle()) -> str:  # noqa: B008
+        """The same as a USD file's text (.usda); needs the extra [usd]."""
+        return formats.to_usd(self._listed(), style)
+
+    def to_stl(self) -> bytes:
+        """The meshes, closed at the wrist, as one binary STL in millimetres."""
+        return formats.to_stl(self._listed())
 
     def to_obj(self) -> str:
         """The meshes as one Wavefront OBJ."""
@@ -47,9 +55,17 @@ class _Written(ABC):
         """Every array, hands along the first axis."""
         return formats.to_npz(self._listed())
 
-    def save_glb(self, path: str | Path) -> Path:
+    def save_glb(self, path: str | Path, style: formats.MeshStyle = formats.MeshStyle()) -> Path:  # noqa: B008
         """`to_glb` in a file."""
-        return formats.write_file(path, self.to_glb())
+        return formats.write_file(path, self.to_glb(style))
+
+    def save_usd(self, path: str | Path, style: formats.MeshStyle = formats.MeshStyle()) -> Path:  # noqa: B008
+        """`to_usd` in a file, which should be called .usda."""
+        return formats.write_file(path, self.to_usd(style))
+
+    def save_stl(self, path: str | Path) -> Path:
+        """`to_stl` in a file."""
+        return formats.write_file(path, self.to_stl())
 
     def save_obj(self, path: str | Path) -> Path:
         """`to_obj` in a file."""
@@ -97,6 +113,18 @@ class FoundHand(_Written, Hand):
     def to_retargeting(self) -> NDArray[np.float64]:
         """Joints (21, 3) as dex-retargeting takes them: metres about the wrist, in its MANO frame."""
         return formats.to_retargeting(self)
+
+    def to_bvh(self) -> str:
+        """Its pose as a BVH file of one frame."""
+        return formats.to_bvh(self)
+
+    def to_openxr(self) -> formats.XrHand:
+        """OpenXR's 26 joints: places, turns, radii."""
+        return formats.to_openxr(self)
+
+    def to_openxr_csv(self) -> str:
+        """`to_openxr` as a table."""
+        return formats.to_openxr_csv(self)
 
     def to_dex(self) -> bytes:
         """`to_retargeting` as a file for `numpy.load`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -189,11 +189,13 @@ class TableWriter:
         self._file.finish()
 
 
-class MeshWriter:
-    """hand-TRACK.glb: one hand over the whole video as an animated mesh; kept in memory until the end."""
+class TrackWriter:
+    """hand-TRACK-SIDE.SUFFIX: one hand over the whole video, by `encode(frames, times=...)`; kept in memory until the
+    end.
+    """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, suffix: str, encode: Callable[..., bytes | str]) -> None:
+        self.folder, self.suffix, self.encode = folder, suffix, encode
         self._times: list[float] = []
         self._hands: list[dict[int, Hand]] = []
 
@@ -213,8 +215,8 @@ class MeshWriter:
             frames = [hands.get(number) for hands in self._hands]
             frames = [hand if hand is not None and hand.handedness == side else None for hand in frames]
             if count > 1:
-                clip = formats.to_glb_animation(frames, times=self._times)
-                formats.write_file(self.folder / f"hand-{number}.glb", clip)
+                clip = self.encode(frames, times=self._times)
+                formats.write_file(self.folder / f"hand-{number}-{side}.{self.suffix}", clip)
 
 
 def _schema(pa: Any) -> Any:

@@ -1,11 +1,13 @@
 """Hands as files, by what they are for. JSON and tables keep the camera frame; meshes are turned for viewers.
 
-numbers (JSON, NPZ, MANO-style NPZ) | meshes (GLB, OBJ, PLY), animation, built on gltf and rig | tables (CSV, COCO,
-`track_hands`) | robots (dex-retargeting) | files (writing, PNG). docs/formats.md has the formats.
+numbers (JSON, NPZ, MANO-style NPZ) | meshes (GLB, OBJ, PLY), animation, bvh, usd, built on gltf, rig and style |
+openxr | printing (STL) | tables (CSV, COCO, `track_hands`) | robots (dex-retargeting) | files (writing, PNG).
+docs/formats.md has the formats.
 """
 
 from handscope.files import write_file as write_file
 from handscope.infer.formats.animation import to_glb_animation as to_glb_animation
+from handscope.infer.formats.bvh import to_bvh as to_bvh
 from handscope.infer.formats.files import to_png as to_png
 from handscope.infer.formats.meshes import to_glb as to_glb
 from handscope.infer.formats.meshes import to_obj as to_obj
@@ -21,8 +23,16 @@ from handscope.infer.formats.numbers import to_dict as to_dict
 from handscope.infer.formats.numbers import to_json as to_json
 from handscope.infer.formats.numbers import to_mano_npz as to_mano_npz
 from handscope.infer.formats.numbers import to_npz as to_npz
+from handscope.infer.formats.openxr import OPENXR_NAMES as OPENXR_NAMES
+from handscope.infer.formats.openxr import XrHand as XrHand
+from handscope.infer.formats.openxr import to_openxr as to_openxr
+from handscope.infer.formats.openxr import to_openxr_csv as to_openxr_csv
+from handscope.infer.formats.printing import to_stl as to_stl
 from handscope.infer.formats.robots import to_retargeting as to_retargeting
+from handscope.infer.formats.style import MeshStyle as MeshStyle
 from handscope.infer.formats.tables import to_coco as to_coco
 from handscope.infer.formats.tables import to_csv as to_csv
 from handscope.infer.formats.tables import to_parquet as to_parquet
 from handscope.infer.formats.tables import track_hands as track_hands
+from handscope.infer.formats.usd import to_usd as to_usd
+from handscope.infer.formats.usd import to_usd_animation as to_usd_animation

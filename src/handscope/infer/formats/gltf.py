@@ -22,7 +22,7 @@ COMPONENTS = {
     np.dtype(np.uint32): 5125,
     np.dtype(np.float32): 5126,
 }
-SHAPES = {(): "SCALAR", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
+SHAPES = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
 
 
 class Document:
@@ -70,6 +70,13 @@ class Document:
             accessor["min"] = np.atleast_1d(array.min(0)).tolist()
             accessor["max"] = np.atleast_1d(array.max(0)).tolist()
         return self.add("accessors", **accessor)
+
+    def add_picture(self, content: bytes, media_type: str) -> int:
+        """A texture of an encoded picture."""
+        view = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(content)}
+        self.data += content + bytes(-len(content) % 4)
+        image = self.add("images", bufferView=self.add("bufferViews", **view), mimeType=media_type)
+        return self.add("textures", source=image)
 
     def pack(self) -> bytes:
         """The file."""

@@ -4,37 +4,45 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.meshes import vertex_normals
 from handscope.geometry.rotations import matrix_to_quaternion
+from handscope.hand.assets import HandAsset
+from handscope.hand.skin import skin_texture
 from handscope.infer.formats.gltf import INDICES, VERTICES, Document
 from handscope.infer.formats.rig import NAMES, VIEWER, Rig, build_rig, hand_model, viewer_pose
+from handscope.infer.formats.style import PLAIN, MeshStyle
 from handscope.types import Hand
 from handscope.viz import colours_by_finger
 
 FRAME = "metres, x right, y up, z back, camera at the origin"
 
 
-def to_glb(hands: Hand | Sequence[Hand]) -> bytes:
+def to_glb(hands: Hand | Sequence[Hand], style: MeshStyle = PLAIN) -> bytes:
     """Meshes as binary glTF 2.0 with normals, colours by finger, and a skeleton to bend them by.
 
-    The mesh is bound to its skeleton in the pose it has, so viewers that know no skeletons show the same.
+    The mesh is bound as a flat hand, and posed by its skeleton: what it looks like then is what was seen, to the
+    vertex (its own bulges, undone by the pose, are in the flat hand). Meshes of unknown models stand as they are.
     """
     document = Document()
     hands = _listed(hands)
     for hand, label in zip(hands, labels(hands), strict=True):
-        model = hand_model(hand)
-        rig = None if model is None else build_rig(model, hand.beta, left=hand.handedness == "left")
-        mesh = add_mesh(document, hand.vertices * VIEWER, hand.faces, _colours(hand), rig, label)
+        model, left = hand_model(hand), hand.handedness == "left"
+        if model is None:
+            mesh = add_mesh(document, hand.vertices * VIEWER, hand.faces, _colours(hand), label)
+            document.add_root(name=f"{label} hand", mesh=mesh)
+            continue
+        rig, (turns, place) = build_rig(model, hand.beta, left=left, bones=style.bones), viewer_pose(hand)
+        flat = rig.unskinned(hand.vertices * VIEWER, turns, place)
+        mesh = add_mesh(document, flat, hand.faces, _colours(hand), label, rig, wrapping(model, left=left), style)
         node = document.add_root(name=f"{label} hand", mesh=mesh)
-        if rig is not None:
-            local, place = viewer_pose(hand)
-            turns, places = rig.posed(local, place)
-            skin, _ = add_skeleton(document, rig, local, place, inverse(turns, places), label)
-            document.tree["nodes"][node]["skin"] = skin
+        skin, _ = add_skeleton(document, rig, turns, place, label)
+        document.tree["nodes"][node]["skin"] = skin
     return document.pack()
 
 
@@ -49,32 +57,75 @@ def labels(hands: Sequence[Hand]) -> list[str]:
     return names
 
 
+class Wrapping(NamedTuple):
+    """A mesh cut open where its texture has seams: corners `of` (N,) vertices, the mesh's own first, in their order;
+    `faces` (F, 3) of corners; `uv` (N, 2), v down."""
+
+    of: NDArray[np.integer]
+    faces: NDArray[np.integer]
+    uv: NDArray[np.float32]
+
+
+def wrapping(model: HandAsset, *, left: bool) -> Wrapping | None:
+    """How a model's texture lies on its mesh; None if it has none."""
+    if model.uv is None or model.uv_faces is None:
+        return None
+    side = slice(None, None, -1) if left else slice(None)
+    faces, uv_faces = model.faces[:, side], model.uv_faces[:, side]
+    pairs, corner = np.unique(np.stack([faces.ravel(), uv_faces.ravel()], 1), axis=0, return_inverse=True)
+    again = np.r_[False, pairs[1:, 0] == pairs[:-1, 0]]  # sorted by vertex: all but the first corner of each
+    order = np.argsort(again, kind="stable")
+    rank = np.argsort(order)
+    uv = model.uv[pairs[order, 1]] * [1, -1] + [0, 1]
+    return Wrapping(pairs[order, 0], rank[corner.ravel()].reshape(-1, 3), uv.astype(np.float32))
+
+
 def add_mesh(
     document: Document,
     vertices: NDArray[np.floating],
     faces: NDArray[np.integer],
     colours: NDArray[np.uint8],
-    rig: Rig | None,
     label: str,
+    rig: Rig | None = None,
+    wrapped: Wrapping | None = None,
+    style: MeshStyle = PLAIN,
 ) -> int:
-    """`vertices` (V, 3) in the viewer's frame with `faces` (F, 3) and sRGB `colours` (V, 3); returns the mesh."""
-    opaque = np.column_stack([linear(colours), np.full(len(colours), 255, np.uint8)])
+    """`vertices` (V, 3) with `faces` (F, 3) and sRGB `colours` (V, 3); returns the mesh."""
+    every = np.arange(len(vertices)) if wrapped is None else wrapped.of
     normals = vertex_normals(vertices, faces).astype(np.float32)
     attributes = {
-        "POSITION": document.add_array(vertices.astype(np.float32), target=VERTICES, bounds=True),
-        "NORMAL": document.add_array(normals, target=VERTICES),
-        "COLOR_0": document.add_array(opaque, target=VERTICES, normalized=True),
+        "POSITION": document.add_array(vertices.astype(np.float32)[every], target=VERTICES, bounds=True),
+        "NORMAL": document.add_array(normals[every], target=VERTICES),
     }
+    if wrapped is not None:
+        attributes["TEXCOORD_0"] = document.add_array(wrapped.uv, target=VERTICES)
+    if not style.skin or wrapped is None:
+        opaque = np.column_stack([linear(colours), np.full(len(colours), 255, np.uint8)])
+        attributes["COLOR_0"] = document.add_array(opaque[every], target=VERTICES, normalized=True)
     if rig is not None:
-        attributes["JOINTS_0"] = document.add_array(rig.owners, target=VERTICES)
-        attributes["WEIGHTS_0"] = document.add_array(rig.weights, target=VERTICES)
-    if "materials" not in document.tree:
-        # matt, both sides shown: glTF's default is metal, and the mesh is open at the wrist
-        surface = {"baseColorFactor": [1, 1, 1, 1], "metallicFactor": 0.0, "roughnessFactor": 0.7}
-        document.add("materials", name="skin", pbrMetallicRoughness=surface, doubleSided=True)
-    triangles = document.add_array(np.asarray(faces, np.uint16).ravel(), target=INDICES)
-    primitive = {"attributes": attributes, "indices": triangles, "material": 0}
+        attributes["JOINTS_0"] = document.add_array(rig.owners[every], target=VERTICES)
+        attributes["WEIGHTS_0"] = document.add_array(rig.weights[every], target=VERTICES)
+    triangles = np.asarray(faces if wrapped is None else wrapped.faces, np.uint16).ravel()
+    primitive = {
+        "attributes": attributes,
+        "indices": document.add_array(triangles, target=INDICES),
+        "material": _material(document, textured=style.skin and wrapped is not None),
+    }
     return document.add("meshes", name=f"{label} hand", primitives=[primitive])
+
+
+def _material(document: Document, *, textured: bool) -> int:
+    """Matt, both sides shown: glTF's default is metal, and the mesh is open at the wrist. One for all hands alike."""
+    name = "skin" if textured else "colours by finger"
+    known = [material["name"] for material in document.tree.get("materials", [])]
+    if name in known:
+        return known.index(name)
+    surface: dict[str, Any] = {"baseColorFactor": [1, 1, 1, 1], "metallicFactor": 0.0, "roughnessFactor": 0.7}
+    if textured:
+        picture = cv2.cvtColor(np.array(skin_texture()), cv2.COLOR_RGB2BGR)
+        jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+        surface["baseColorTexture"] = {"index": document.add_picture(jpeg, "image/jpeg")}
+    return document.add("materials", name=name, pbrMetallicRoughness=surface, doubleSided=True)
 
 
 def linear(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -96,30 +147,31 @@ def inverse(turns: NDArray[np.floating], places: NDArray[np.floating]) -> NDArra
 def add_skeleton(
     document: Document,
     rig: Rig,
-    local: NDArray[np.floating],
+    turns: NDArray[np.floating],
     place: NDArray[np.floating],
-    to_joint: NDArray[np.float32],
     label: str,
 ) -> tuple[int, list[int]]:
-    """Nodes for the 21 joints, turned by `local` (21, 3, 3), the wrist at `place` (3,), and the skin whose inverse
-    bind matrices are `to_joint` (21, 4, 4); returns the skin and the joints' nodes.
+    """Nodes for the 21 joints, in the pose of `turns` (21, 3, 3) and the wrist's `place` (3,) (`viewer_pose`), and the
+    skin, bound at rest; returns the skin and the joints' nodes.
 
     The tips move no vertex; they are joints so that the last bones have an end.
     """
-    offsets, quaternions = rig.offsets, gltf_quaternions(local)
+    offsets, quaternions = rig.offsets, gltf_quaternions(rig.local(turns))
     offsets[0] = place
     first = len(document.tree["nodes"])
+    # a root of its own: importers make one armature of all bones whose parent is the scene
+    root = document.add_root(name=f"{label} rig", children=[first + 1])
     nodes = []
     for joint, name in enumerate(NAMES):
         node = {"name": f"{label} {name}".replace(" ", "_"), "translation": offsets[joint].tolist()}
         if joint < 16:
             node["rotation"] = quaternions[joint].tolist()
-        children = [first + int(child) for child in np.flatnonzero(rig.parents == joint)]
+        children = [first + 1 + int(child) for child in np.flatnonzero(rig.parents == joint)]
         if children:
             node["children"] = children
-        nodes.append(document.add_root(**node) if joint == 0 else document.add("nodes", **node))
-    matrices = document.add_array(to_joint)
-    skin = document.add("skins", name=f"{label} hand", inverseBindMatrices=matrices, joints=nodes, skeleton=nodes[0])
+        nodes.append(document.add("nodes", **node))
+    matrices = document.add_array(inverse(rig.frames, rig.rest))
+    skin = document.add("skins", name=f"{label} hand", inverseBindMatrices=matrices, joints=nodes, skeleton=root)
     return skin, nodes
 
 

@@ -1,8 +1,9 @@
-"""`handscope serve` under load, on this machine's own address: python benchmarks/serve_soak.py
+"""`handscope serve` under load and attack, on this machine's own address: python benchmarks/serve_soak.py
 
 Starts the service, then: random requests by schemathesis (real pictures among them) that must meet no server error;
-many requests at the same moment, each answered or refused with 429 or 503; thousands of requests with the service's
-memory before, between and after; and what must be refused. Prints a table; exits with 1 if something broke.
+what must be refused, bombs included; slow clients beside honest ones; many requests at the same moment, each answered
+or refused with 429 or 503; a storm, one request in ten a bomb; and thousands of requests, large pictures among them,
+with the memory of the service and its processes. Prints what came of it; exits with 1 if something broke.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from schemathesis import checks
 
-from handscope.apps.service.metrics import resident_bytes
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from costly_files import jpeg_of_scans, png_of_one_colour, tiff_of_directories, tiff_of_overlapping_tags
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 CHECKS = [
@@ -42,6 +46,8 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=2000, help="of schemathesis")
     parser.add_argument("--at-once", type=int, default=200)
     parser.add_argument("--requests", type=int, default=5000)
+    parser.add_argument("--only", choices=["storm", "many", "slow"], help="this part alone")
+    parser.add_argument("--storm", type=int, default=300, help="requests at once, one in ten a bomb")
     options = parser.parse_args()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -51,12 +57,15 @@ def main() -> int:
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_up(url, server)
-        fine = [
-            random_requests(url, options.cases),
-            asyncio.run(refused(url)),
-            asyncio.run(at_once(url, options.at_once)),
-            asyncio.run(many(url, server.pid, options.requests)),
-        ]
+        parts = {
+            "random": lambda: random_requests(url, options.cases),
+            "refused": lambda: asyncio.run(refused(url)),
+            "slow": lambda: asyncio.run(slow(url, port)),
+            "at once": lambda: asyncio.run(at_once(url, options.at_once)),
+            "storm": lambda: asyncio.run(storm(url, options.storm)),
+            "many": lambda: asyncio.run(many(url, server.pid, options.requests)),
+        }
+        fine = [part() for name, part in parts.items() if options.only in (None, name)]
     finally:
         server.terminate()
         server.wait(30)
@@ -89,8 +98,12 @@ def pictures() -> list[bytes]:
 
 
 def jpeg(image: Image.Image) -> bytes:
+    return encoded(image, "JPEG", quality=85)
+
+
+def encoded(image: Image.Image, kind: str, **how) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
+    image.save(buffer, kind, **how)
     return buffer.getvalue()
 
 
@@ -132,28 +145,110 @@ def random_requests(url: str, count: int) -> bool:
 
 
 async def post(client: httpx.AsyncClient, data: bytes, media_type: str = "image/jpeg") -> int:
+    part = ("a.jpg", data, media_type or "application/octet-stream")
     try:
-        return (await client.post("/v1/hands", files={"image": ("a.jpg", data, media_type)})).status_code
+        return (await client.post("/v1/hands", files={"image": part})).status_code
     except httpx.TransportError as error:
         print(f"no answer: {error!r}")
         return 0
 
 
+BOMBS = {
+    "JPEG of 3,000 scans": (jpeg_of_scans(3000), {413}),
+    "JPEG of 100 scans, 40 Mpx": (jpeg_of_scans(100, 6324), {200, 413}),  # about as long as is allowed
+    "TIFF of 100,000 directories": (tiff_of_directories(100_000), {200}),
+    "TIFF of overlapping tags": (tiff_of_overlapping_tags(4000, 2**20), {422}),
+    "PNG of 40 Mpx": (png_of_one_colour(8000, 5000), {200}),
+    "PNG of 900 Mpx": (png_of_one_colour(30_000, 30_000), {413}),
+}
+"""Small files that cost much, and what they are answered."""
+
+
 async def refused(url: str) -> bool:
-    """A decompression bomb, a wrong label, a cut file, a large file."""
+    """Bombs, a wrong label, a cut file, a large file."""
     whole = pictures()[0]
-    bomb = io.BytesIO()
-    Image.new("1", (30_000, 30_000)).save(bomb, "PNG")  # 900 million pixels in 110 KB
+    fine = True
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        for name, (data, expected) in BOMBS.items():
+            start = time.perf_counter()
+            status = await post(client, data, "")
+            print(f"{name}, {len(data) / 2**10:.0f} KiB: {status} in {time.perf_counter() - start:.2f} s", flush=True)
+            fine &= status in expected
         found = {
-            "bomb": await post(client, bomb.getvalue(), "image/png"),
             "wrong label": await post(client, whole, "image/png"),
             "cut": await post(client, whole[: len(whole) // 2]),
             "text": await post(client, b"no picture"),
             "30 MiB": await post(client, bytes(30 * 2**20)),
         }
     print(f"refused: {found}", flush=True)
-    return list(found.values()) == [413, 415, 422, 415, 413]
+    return fine and list(found.values()) == [415, 422, 415, 413]
+
+
+async def slow(url: str, port: int) -> bool:
+    """64 bodies that trickle and 64 half headers: how long honest requests take beside them, and when they are gone."""
+    start = time.perf_counter()
+    body = b"POST /v1/hands HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
+    body += b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+    halves = [await asyncio.open_connection("127.0.0.1", port) for _ in range(128)]
+    for number, (_, writer) in enumerate(halves):
+        writer.write(body if number % 2 else b"POST /v1/hands HT")
+
+    async def trickle() -> None:
+        while True:
+            for number, (_, writer) in enumerate(halves):
+                if number % 2 and not writer.is_closing():
+                    writer.write(b"x")
+            await asyncio.sleep(0.5)
+
+    async def end(reader: asyncio.StreamReader) -> float:
+        with suppress(ConnectionError):
+            await reader.read()
+        return time.perf_counter() - start
+
+    trickling = asyncio.create_task(trickle())
+    cut = [asyncio.create_task(end(reader)) for reader, _ in halves]
+    data, took = pictures()[0], []
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        for _ in range(20):
+            before = time.perf_counter()
+            status = await post(client, data)
+            took.append(time.perf_counter() - before if status == 200 else 99.0)
+    ends = await asyncio.gather(*cut)
+    trickling.cancel()
+    for _, writer in halves:
+        writer.close()
+    bodies, headers = max(ends[1::2]), max(ends[::2])
+    told = f"trickling bodies cut after {bodies:.1f} s at the latest, half headers after {headers:.1f} s"
+    print(f"64 of each beside 20 honest requests, the slowest of which took {max(took):.2f} s; {told}", flush=True)
+    return max(took) < 2 and max(ends) < 15
+
+
+async def storm(url: str, count: int) -> bool:
+    """`count` connections at the same moment, every tenth a bomb, every fifteenth of 12 megapixels; then one more."""
+    small, bombs = pictures()[0], [data for data, _ in BOMBS.values()]
+    photo = jpeg(Image.open(sorted(SAMPLES.glob("*.jpg"))[0]).resize((4000, 3000)))
+    limits = httpx.Limits(max_connections=count, max_keepalive_connections=count)
+    times: list[tuple[int, float]] = []
+    of_bombs: Counter[int] = Counter()
+    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits) as client:
+
+        async def one(number: int) -> None:
+            if number % 10 == 0:
+                of_bombs[await post(client, bombs[number // 10 % len(bombs)], "")] += 1
+                return
+            before = time.perf_counter()
+            status = await post(client, photo if number % 15 == 7 else small)
+            times.append((status, time.perf_counter() - before))
+
+        await asyncio.gather(*map(one, range(count)))
+        before = time.perf_counter()
+        after = await post(client, small)
+        next_s = time.perf_counter() - before
+    statuses, worst = Counter(status for status, _ in times), max(seconds for _, seconds in times)
+    slowest = {status: f"{max(s for kind, s in times if kind == status):.1f} s" for status in sorted(statuses)}
+    told = f"honest {dict(sorted(statuses.items()))}, the slowest {slowest}; bombs {dict(sorted(of_bombs.items()))}"
+    print(f"storm of {count}: {told}; the next request {after} in {next_s:.2f} s", flush=True)
+    return set(statuses) <= {200, 429} and worst < 10 and after == 200 and next_s < 2
 
 
 async def at_once(url: str, count: int) -> bool:
@@ -168,24 +263,60 @@ async def at_once(url: str, count: int) -> bool:
     return set(statuses) <= {200, 429, 503} and statuses[200] > 0
 
 
+def taken(process: int) -> int:
+    """Bytes that the service and the processes below it hold, what they share counted once."""
+    total = 0
+    service = psutil.Process(process)
+    for one in (service, *service.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            total += one.memory_full_info().pss
+    return total
+
+
 async def many(url: str, process: int, count: int) -> bool:
-    """`count` requests, eight at a time, in ten parts; memory after each must not go on growing."""
-    data, statuses, memory = pictures(), Counter(), [resident_bytes(process) or 0]
+    """`count` requests, eight at a time, in ten parts, one in forty large or costly; memory must stay below 1.5 GB, and
+    after each part must not go on growing.
+    """
+    data, statuses, memory = pictures(), Counter(), [taken(process)]
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(
+        np.kron(rng.integers(0, 256, (50, 80, 4), dtype=np.uint8), np.ones((100, 100, 1), np.uint8))
+    )
+    large = [data for data, _ in BOMBS.values()]
+    large += [jpeg(noise.convert("RGB")), encoded(noise, "PNG"), encoded(noise.convert("RGB"), "WEBP", method=0)]
+    large += [jpeg(Image.open(path).resize((4000, 3000))) for path in sorted(SAMPLES.glob("*.jpg"))[:3]]
+    large += [jpeg(Image.open(SAMPLES / "two-hands.jpg").resize((7200, 5400)))]
+    peak, done = memory[0], False
+
+    async def watch() -> None:
+        nonlocal peak
+        while not done:
+            peak = max(peak, await asyncio.to_thread(taken, process))
+            await asyncio.sleep(0.05)
+
     start = time.perf_counter()
+    watching = asyncio.create_task(watch())
     async with httpx.AsyncClient(base_url=url, timeout=120) as client:
         for part in range(10):
             numbers = iter(range(part * count // 10, (part + 1) * count // 10))
 
             async def work(numbers=numbers) -> None:
                 for number in numbers:
-                    statuses[await post(client, data[number % len(data)])] += 1
+                    costly = number % 40 == 0
+                    sent = large[number // 40 % len(large)] if costly else data[number % len(data)]
+                    status = await post(client, sent, "" if costly else "image/jpeg")
+                    statuses[f"large {status}" if costly else str(status)] += 1
 
             await asyncio.gather(*(work() for _ in range(8)))
-            memory.append(resident_bytes(process) or 0)
+            memory.append(taken(process))
+    done = True
+    await watching
     spent = time.perf_counter() - start
     told = " ".join(f"{value / 2**20:.0f}" for value in memory)
-    print(f"{count} requests: {dict(statuses)} in {spent:.0f} s; memory before and after each tenth, MiB: {told}")
-    return set(statuses) == {200} and memory[-1] < 1.05 * memory[2]
+    print(f"{count} requests: {dict(sorted(statuses.items()))} in {spent:.0f} s")
+    print(f"memory, service and processes, MiB: {told} before and after each tenth, {peak / 2**20:.0f} at the peak")
+    honest = set(statuses) - {"200", "large 200", "large 413", "large 422", "large 429"}
+    return not honest and memory[-1] < 1.1 * memory[2] and peak < 1.5e9
 
 
 if __name__ == "__main__":

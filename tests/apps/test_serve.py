@@ -277,7 +277,7 @@ def test_a_body_that_drips_is_408():
         sent.append(message)
 
     scope = {"type": "http", "path": "/x", "method": "POST", "headers": []}
-    gate = Admission(application, path="/x", capacity=1, max_bytes=100, timeout_s=0.2, metrics=metrics)
+    gate = Admission(application, path="/x", capacity=1, wait_s=5.0, max_bytes=100, timeout_s=0.2, metrics=metrics)
     asyncio.run(gate(scope, drip, send))
     assert sent[0]["status"] == 408 and json.loads(sent[1]["body"])["error"]["code"] == "too_slow"
     assert metrics.in_flight == 0

@@ -3,6 +3,8 @@
 import asyncio
 import io
 import random
+import threading
+import time
 from concurrent.futures import Future
 
 import numpy as np
@@ -16,10 +18,11 @@ from starlette.datastructures import UploadFile
 from costly_files import jpeg_of_scans, png_of_one_colour, tiff_of_directories, tiff_of_overlapping_tags
 from handscope.apps.service import work
 from handscope.apps.service.api import Limits, create_app
-from handscope.apps.service.batching import Batcher
+from handscope.apps.service.batching import Batcher, Job
 from handscope.apps.service.work import Budget, MasksTooLargeError, Work
 from handscope.infer.decoding import Header, Picture
 from handscope.infer.decoding_pool import DecodingPool
+from handscope.infer.inputs import prepare
 from handscope.infer.pipeline import load
 from handscope.infer.results import Hands
 from toy_networks import blobs, paint
@@ -155,6 +158,26 @@ def test_costly_pictures_go_one_at_a_time_few_wait_and_none_holds_the_others_up(
     asyncio.run(run())
 
 
+def test_who_has_waited_too_long_for_the_networks_is_told_so():
+    go, begun = threading.Event(), threading.Event()
+
+    def answer(inputs):
+        begun.set()
+        assert go.wait(20)
+        return [Hands(width=given.size[0], height=given.size[1]) for given in inputs]
+
+    batcher = Batcher(answer, size=1, max_pixels=10**6)
+    given = prepare(np.zeros((20, 20, 3), np.uint8))
+    first = batcher.submit(Job(given))
+    assert begun.wait(20)
+    late, patient = batcher.submit(Job(given, time.monotonic())), batcher.submit(Job(given, time.monotonic() + 20))
+    go.set()
+    with pytest.raises(work.BusyError):
+        late.result(20)
+    assert len(first.result(20)) == len(patient.result(20)) == 0
+    batcher.close()
+
+
 @pytest.fixture
 def desk():
     def answer(inputs):
@@ -162,5 +185,5 @@ def desk():
 
     batcher = Batcher(answer, size=8, max_pixels=10**6)
     with DecodingPool(1) as decoders:
-        yield Work(decoders, batcher, 40_000_000)
+        yield Work(decoders, batcher, 40_000_000, wait_s=20.0)
     batcher.close()

@@ -160,7 +160,7 @@ def test_who_takes_nothing_of_a_long_answer_is_cut(monkeypatch):
 
 
 def gate(app, **limits) -> Admission:
-    limits = {"capacity": 4, "max_bytes": 10_000, "timeout_s": 20.0} | limits
+    limits = {"capacity": 4, "wait_s": 5.0, "max_bytes": 10_000, "timeout_s": 20.0} | limits
     return Admission(app, path="/x", metrics=Metrics(), **limits)
 
 
@@ -183,7 +183,8 @@ def test_when_all_places_of_arriving_bodies_are_taken_the_slowest_makes_room(mon
         assert early.startswith(b"HTTP/1.1 429") and b"arriving" in early
         time.sleep(0.4)
         assert everything(connected(port, ONCE)).endswith(b"3")
-        assert everything(held[0]).startswith(b"HTTP/1.1 408")
+        assert held[0].recv(12) == b"HTTP/1.1 408"
+        held[0].close()
         for one in held[1:]:
             one.setblocking(False)
             with pytest.raises(BlockingIOError):
@@ -221,6 +222,23 @@ def test_more_than_may_be_answered_are_429_when_their_bodies_are_there():
         assert refused.startswith(b"HTTP/1.1 429") and b"retry-after: 1" in refused
         go.set()
         assert all(everything(one).endswith(b"3") for one in held)
+
+
+def test_on_a_slow_machine_fewer_are_let_in():
+    door = gate(echo, capacity=64, wait_s=2.0)
+    bodies = [object() for _ in range(6)]
+    assert [door.arrived(body) is None for body in bodies[:3]] == [True] * 3  # nothing is known yet
+    door.metrics.count_batch(100, 0, 100 * 0.5)
+    assert [door.arrived(body) is None for body in bodies[3:]] == [True, True, False]
+
+
+def test_who_is_refused_while_sending_still_hears_why():
+    with served(gate(echo)) as port:
+        connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        connection.sendall(post(b"", 30 * 2**20))
+        for _ in range(30):  # as clients do that write all before they read
+            connection.sendall(bytes(2**20))
+        assert everything(connection).startswith(b"HTTP/1.1 413")
 
 
 def test_half_headers_do_not_lock_the_preview(monkeypatch):

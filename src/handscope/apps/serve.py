@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         max_pixels=round(options.max_megapixels * 1e6),
         timeout_s=options.timeout,
         capacity=options.queue,
+        wait_s=options.wait,
         batch=options.batch,
         decoders=options.decoders,
         decoding_s=options.decode_seconds,
@@ -92,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     add("--max-megapixels", type=float, default=40, metavar="N", help="largest picture (default: 40)")
     add("--timeout", type=float, default=30, metavar="S", help="seconds for a request (default: 30)")
     add("--queue", type=int, default=64, metavar="N", help="requests at once; more get 429 (default: 64)")
+    add("--wait", type=float, default=5, metavar="S", help="who has or would have to wait longer gets 429 (default: 5)")
     add("--batch", type=int, default=8, metavar="N", help="pictures that share the networks' batches (default: 8)")
     add("--decoders", type=int, default=2, metavar="N", help="processes that decode pictures (default: 2)")
     add("--decode-seconds", type=float, default=5, metavar="S", help="CPU seconds to decode a picture (default: 5)")

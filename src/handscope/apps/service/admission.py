@@ -1,9 +1,9 @@
 """What is let in: so many requests at once, so many bytes each, in so much time. Plain ASGI, before any parsing.
 
 A request counts once its body is there, and until its answer begins: who sends or reads slowly takes no place from
-others. Bodies on their way have places of their own, and when those are taken, the slowest one makes room. A refused
-request's body is read and thrown away as far as it is of decent size: a client that is still sending would otherwise
-see a broken connection instead of the answer.
+others. Bodies on their way have places of their own, and when those are taken, the slowest one makes room. What still
+comes of a refused request is thrown away for a while behind the answer: a client that is still sending would otherwise
+see a broken connection instead of it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ class Admission:
         *,
         path: str,
         capacity: int,
+        wait_s: float,
         max_bytes: int,
         timeout_s: float,
         metrics: Metrics,
     ) -> None:
-        self.app, self.path, self.capacity, self.metrics = app, path, capacity, metrics
+        self.app, self.path, self.capacity, self.wait_s, self.metrics = app, path, capacity, wait_s, metrics
         self.max_bytes, self.timeout_s = max_bytes + FORM_BYTES, timeout_s
         self._arriving: set[_Body] = set()
 
@@ -74,13 +75,16 @@ class Admission:
             min(slow, key=SteadyBody.rate).refuse((408, "too_slow", f"others came faster; {_LATER}"))
         return bool(slow)
 
-    def arrived(self, body: _Body) -> bool:
-        """A body is whole; whether its request may be answered now."""
+    def arrived(self, body: _Body) -> Problem | None:
+        """A body is whole; why its request cannot be answered now, None if it is let in. How long it would wait is
+        guessed by what the last pictures took: on a busy machine fewer are let in.
+        """
         self._arriving.discard(body)
-        if self.metrics.in_flight >= self.capacity:
-            return False
+        waiting, wait_s = self.metrics.in_flight, self.metrics.in_flight * self.metrics.seconds_a_picture
+        if waiting >= self.capacity or wait_s > self.wait_s:
+            return 429, "busy", f"{waiting} requests are being answered; {_LATER}"
         self.metrics.in_flight += 1
-        return True
+        return None
 
     def left(self, body: _Body, counted: bool) -> None:
         """A request's answer begins, or there is none."""
@@ -119,9 +123,8 @@ class _Body(SteadyBody):
         if self.bytes > self._gate.max_bytes:
             self.problem = self.too_large()
         elif self.complete and message["type"] != "http.disconnect":
-            self._counted = self._gate.arrived(self)
-            if not self._counted:
-                self.problem = 429, "busy", f"{self._gate.capacity} requests are being answered; {_LATER}"
+            self.problem = self._gate.arrived(self)
+            self._counted = self.problem is None
         return message if self.problem is None else None
 
     def leave(self) -> None:
@@ -130,13 +133,9 @@ class _Body(SteadyBody):
         self._counted = False
 
     async def discard(self) -> None:
-        """Throw the rest away: as many bytes again as are allowed, within a second."""
-        limit, end = self.bytes + self._gate.max_bytes, time.monotonic() + 1.0
-        while not self.complete and self.bytes <= limit and (left := end - time.monotonic()) > 0:
-            try:
-                await asyncio.wait_for(super().next_part(), left)
-            except TimeoutError:
-                return
+        """Throw away what else comes, as long as it comes fast enough."""
+        while not self.complete and await super().next_part() is not None:
+            pass
 
 
 class _Answer:
@@ -161,8 +160,15 @@ class _Answer:
         if self._started:
             return
         self._body.leave()
-        await self._body.discard()
         self.status, self._started = problem[0], True
         retry = ((b"retry-after", str(RETRY_AFTER_S).encode()),) if problem[0] in (429, 503) else ()
         close = () if self._body.complete else ((b"connection", b"close"),)
-        await send_problem(self._send, problem, retry + close)
+
+        async def send(message: Message) -> None:
+            ends = "body" in message
+            await self._send({**message, "more_body": True} if ends else message)
+            if ends:
+                await self._body.discard()
+                await self._send({"type": "http.response.body", "body": b""})
+
+        await send_problem(send, problem, retry + close)

@@ -22,9 +22,9 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from handscope import __version__
 from handscope.apps.access import Access, Guard, error_content
 from handscope.apps.service.admission import RETRY_AFTER_S, Admission
-from handscope.apps.service.batching import Batcher
+from handscope.apps.service.batching import Batcher, BusyError
 from handscope.apps.service.metrics import Metrics
-from handscope.apps.service.work import BusyError, MasksTooLargeError, Work
+from handscope.apps.service.work import MasksTooLargeError, Work
 from handscope.errors import HandscopeError, ImageError
 from handscope.infer import formats
 from handscope.infer.cameras import CameraLike, parse_camera
@@ -73,14 +73,16 @@ UNTOLD = {"", "application/octet-stream", "image/*"}
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What the service takes: bytes and pixels of a picture, seconds for a request, requests at once, pictures that
-    go through the networks together; processes that decode, and CPU seconds and memory in bytes of each.
+    """What the service takes: bytes and pixels of a picture, seconds for a request, requests at once, seconds that they
+    would have to wait, pictures that go through the networks together; processes that decode, and CPU seconds and
+    memory in bytes of each.
     """
 
     max_bytes: int = 20 * 2**20
     max_pixels: int = 40_000_000
     timeout_s: float = 30.0
     capacity: int = 64
+    wait_s: float = 5.0
     batch: int = 8
     decoders: int = 2
     decoding_s: float = 5.0
@@ -119,7 +121,7 @@ def create_app(model: Pipeline, limits: Limits | None = None, access: Access | N
             await asyncio.to_thread(decoders.start)
             if decoders.unlimited:
                 log.warning("decoding: this system has no limit on %s of a process", " and ".join(decoders.unlimited))
-            app.state.work = Work(decoders, batcher, limits.max_pixels)
+            app.state.work = Work(decoders, batcher, limits.max_pixels, limits.wait_s)
             yield
         await asyncio.to_thread(batcher.close)
 
@@ -135,6 +137,7 @@ def create_app(model: Pipeline, limits: Limits | None = None, access: Access | N
         Admission,
         path=HANDS,
         capacity=limits.capacity,
+        wait_s=limits.wait_s,
         max_bytes=limits.max_bytes,
         timeout_s=limits.timeout_s,
         metrics=metrics,
@@ -176,7 +179,7 @@ def _add_hands(app: FastAPI, limits: Limits) -> None:
             message = f"no answer within {limits.timeout_s:g} s; try again in {RETRY_AFTER_S} s"
             raise RefusedError(503, "timeout", message) from None
         except BusyError:
-            message = f"costly pictures are waiting already; try again in {RETRY_AFTER_S} s"
+            message = f"others would keep it waiting too long; try again in {RETRY_AFTER_S} s"
             raise RefusedError(429, "busy", message) from None
         except MasksTooLargeError:
             message = f"{len(hands)} masks of {hands.width} x {hands.height} px are too much for one answer"
@@ -252,7 +255,7 @@ def refusal(error: ImageError) -> RefusedError:
 def _add_errors(app: FastAPI) -> None:
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, RefusedError)
-        retry = {"Retry-After": str(RETRY_AFTER_S)} if error.status == 503 else None
+        retry = {"Retry-After": str(RETRY_AFTER_S)} if error.status in (429, 503) else None
         return _error(error.status, error.code, str(error), retry)
 
     async def invalid(request: Request, error: Exception) -> Response:

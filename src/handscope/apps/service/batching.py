@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -15,11 +16,16 @@ Model = Callable[[list[PictureInput]], list[Hands]]
 """Pictures with their cameras in, the hands of each out."""
 
 
+class BusyError(Exception):
+    """Too much is to be done before this."""
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A picture that waits for the networks."""
+    """A picture that waits for the networks, by the monotonic clock until `until`: then its answer is BusyError."""
 
     given: PictureInput
+    until: float = float("inf")
     answer: Future[Hands] = field(default_factory=Future)
 
     @property
@@ -32,7 +38,7 @@ class Batcher:
     """A queue and its thread; `submit` gives a future, `close` ends the thread after the batch it is at."""
 
     def __init__(
-        self, model: Model, *, size: int, max_pixels: int, told: Callable[[int, int], None] = lambda *_: None
+        self, model: Model, *, size: int, max_pixels: int, told: Callable[[int, int, float], None] = lambda *_: None
     ) -> None:
         self._model, self._size, self._max_pixels, self._told = model, size, max_pixels, told
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -56,7 +62,7 @@ class Batcher:
             if first is None:
                 return
             jobs, held, ended = self._together(first)
-            self._run([job for job in jobs if job.answer.set_running_or_notify_cancel()])
+            self._run([job for job in jobs if _still_waits(job)])
             if ended:
                 return
 
@@ -82,6 +88,7 @@ class Batcher:
         """Answer jobs; a picture that breaks the model does not spoil the others."""
         if not jobs:
             return
+        start = time.perf_counter()
         try:
             answers = self._model([job.given for job in jobs])
         except Exception as error:  # whatever it is, the thread lives on
@@ -91,6 +98,16 @@ class Batcher:
                 for job in jobs:
                     self._run([job])
             return
-        self._told(len(jobs), sum(map(len, answers)))
+        self._told(len(jobs), sum(map(len, answers)), time.perf_counter() - start)
         for job, hands in zip(jobs, answers, strict=True):
             job.answer.set_result(hands)
+
+
+def _still_waits(job: Job) -> bool:
+    """Whether somebody still wants the answer; who has waited too long is told so."""
+    if not job.answer.set_running_or_notify_cancel():
+        return False
+    late = time.monotonic() > job.until
+    if late:
+        job.answer.set_exception(BusyError())
+    return not late

@@ -9,12 +9,13 @@ kind is waited for.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
-from handscope.apps.service.batching import Batcher, Job
+from handscope.apps.service.batching import Batcher, BusyError, Job
 from handscope.infer.cameras import CameraLike
 from handscope.infer.decoding import Header
 from handscope.infer.decoding_pool import DecodingPool
@@ -33,10 +34,6 @@ HEAVY_WAITING = 2
 """So many costly pictures wait for the one that is decoded."""
 MASK_BYTES = 160_000_000
 """Of the masks of all answers that are written at once, one a pixel and hand."""
-
-
-class BusyError(Exception):
-    """Too many costly pictures wait already."""
 
 
 class MasksTooLargeError(Exception):
@@ -98,8 +95,8 @@ class Budget:
 class Work:
     """What a service does, one of it a process: `hands_of` and `written`."""
 
-    def __init__(self, decoders: DecodingPool, batcher: Batcher, max_pixels: int) -> None:
-        self._decoders, self._batcher = decoders, batcher
+    def __init__(self, decoders: DecodingPool, batcher: Batcher, max_pixels: int, wait_s: float) -> None:
+        self._decoders, self._batcher, self._wait_s = decoders, batcher, wait_s
         self._bytes = Budget(UPLOAD_BYTES)
         self._light, self._heavy = Budget(max(max_pixels, LIGHT)), Budget(1)
         self._masks = Budget(MASK_BYTES)
@@ -108,8 +105,10 @@ class Work:
         """The hands of a picture whose header passes `check`; ImageError if it cannot be decoded, BusyError if it would
         have to wait too long for others, HandscopeError if `K` is not its camera.
         """
+        until = time.monotonic() + self._wait_s
         async with AsyncExitStack() as lane:
-            async with self._bytes.hold(upload.size or 0):
+            async with AsyncExitStack() as room:
+                await _in_time(room, self._bytes.hold(upload.size or 0), until)
                 data = await upload.read()
                 header = await asyncio.wrap_future(self._decoders.inspect(data, name))
                 check(header)
@@ -117,12 +116,14 @@ class Work:
                 heavy = pixels * COSTS.get(header.format, 1) > LIGHT
                 if heavy and self._heavy.waiting >= HEAVY_WAITING:
                     raise BusyError
-                await lane.enter_async_context(self._heavy.hold(1) if heavy else self._light.hold(pixels))
+                await _in_time(lane, self._heavy.hold(1) if heavy else self._light.hold(pixels), until)
+                start = time.monotonic()
                 picture = await asyncio.wrap_future(self._decoders.decode(data, name))
+                until += time.monotonic() - start  # its own work, no waiting for others
                 del data
             given = await asyncio.to_thread(prepare, picture, K)
             del picture
-            found = await asyncio.wrap_future(self._batcher.submit(Job(given)))
+            found = await asyncio.wrap_future(self._batcher.submit(Job(given, until)))
             return found.of_source(name, given.notes)
 
     async def written(self, hands: Hands, encode: Callable[[Hands], str | bytes], with_masks: bool) -> str | bytes:
@@ -132,3 +133,14 @@ class Work:
             raise MasksTooLargeError
         async with self._masks.hold(amount):
             return await asyncio.to_thread(encode, hands)
+
+
+async def _in_time(stack: AsyncExitStack, hold: AbstractAsyncContextManager[None], until: float) -> None:
+    """Enter `hold`, to be left with `stack`; BusyError if it is not one's turn by then (the event loop's clock is the
+    monotonic one).
+    """
+    try:
+        async with asyncio.timeout_at(until):
+            await stack.enter_async_context(hold)
+    except TimeoutError:
+        raise BusyError from None

@@ -100,13 +100,14 @@ def _short(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies directly inside a folder, in natural order, hidden entries left out: `files`, how many `folders`, and
-    a sentence for each entry that cannot be looked at.
+    """What lies directly inside a folder, in natural order, hidden entries left out: `files`, how many `folders` (of
+    them those that are no links: `inside`), and a sentence for each entry that cannot be looked at.
     """
 
     files: tuple[Path, ...]
     folders: int
     problems: tuple[str, ...]
+    inside: tuple[Path, ...] = ()
 
 
 def list_folder(folder: Path, problem: Callable[[str], Exception]) -> Listing:
@@ -115,7 +116,7 @@ def list_folder(folder: Path, problem: Callable[[str], Exception]) -> Listing:
         inside = sorted(folder.iterdir(), key=natural_key)
     except OSError as error:
         raise problem(f"{folder}: cannot list this folder ({reason(error)})") from error
-    files, folders, problems = [], 0, []
+    files, folders, below, problems = [], 0, [], []
     for path in inside:
         if path.name.startswith("."):
             continue
@@ -127,9 +128,10 @@ def list_folder(folder: Path, problem: Callable[[str], Exception]) -> Listing:
             continue
         if stat.S_ISDIR(mode):
             folders += 1
+            below += [] if path.is_symlink() else [path]
         elif stat.S_ISREG(mode):
             files.append(path)
-    return Listing(tuple(files), folders, tuple(problems))
+    return Listing(tuple(files), folders, tuple(problems), tuple(below))
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:

@@ -424,3 +424,44 @@ def test_version_is_that_of_the_package():
     import handscope
 
     assert handscope.__version__ == version("handscope")
+
+
+def test_folders_inside_folders_are_searched_if_asked(run, tmp_path, toy_picture):
+    (tmp_path / "in/deep/deeper").mkdir(parents=True)
+    Image.fromarray(toy_picture).save(tmp_path / "in/deep/deeper/a.png")
+    Image.fromarray(toy_picture).save(tmp_path / "in/deep/b.png")
+    (tmp_path / "in/deep/loop").symlink_to(tmp_path / "in")
+    code, _, err = run("in")
+    assert code == 2 and one_sentence(err) and "--recursive does" in err
+    code, out, err = run("in", "--recursive", "--json")
+    assert (code, err) == (0, "") and "2 hands in 2 pictures" in out
+    assert files(tmp_path / "out") == ["a/result.json", "b/result.json"]
+    code, _, err = run(tmp_path / "in", "--recursive", "--no-files")
+    assert (code, err) == (0, "")
+
+
+def test_no_files_are_written_if_asked(run, tmp_path, toy_picture):
+    Image.fromarray(toy_picture).save("photo.png")
+    code, out, err = run("photo.png", "--no-files")
+    assert (code, err) == (0, "") and "left" in out and "1 hand in 1 picture; no files written" in out
+    assert not (tmp_path / "out").exists()
+    write_video(tmp_path / "clip.mp4", [toy_picture] * 2)
+    code, _, err = run("clip.mp4", "--no-files")
+    assert code == 2 and one_sentence(err) and "--no-files is for pictures" in err
+
+
+def test_a_narrow_terminal_keeps_hand_and_score(run, monkeypatch, toy_picture):
+    name = "a-picture-with-a-name-that-is-longer-than-most-names-are.png"
+    Image.fromarray(toy_picture).save(name)
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run(name)
+    assert code == 0 and max(map(len, out.splitlines()[:3])) <= 80
+    assert re.search(r"left +0\.\d\d +\d+,\d+,\d+,\d+ +\d\.\d\d +\d+ +\d+/21", out)
+    assert name.removesuffix(".png") in re.sub(r"\s|left.*?/21", "", out)
+
+
+def test_a_camera_that_is_not_there_is_one_sentence_of_ours(tmp_path):
+    """OpenCV's own lines come from its C++ side: a process of its own sees them."""
+    program = [sys.executable, "-m", "handscope.apps.cli", "camera", "--device", "97", "--port", "0", "--out", "x"]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and one_sentence(done.stderr) and "camera 97: cannot be opened" in done.stderr

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from scipy import stats
@@ -11,7 +12,7 @@ from handscope.evaluation.bootstrap import draw_weights, mean_interval, picture_
 from handscope.evaluation.comparison import Scored, intervals, panels
 from handscope.evaluation.curves import areas
 from handscope.evaluation.published import read_curve
-from handscope.evaluation.report import describe
+from handscope.evaluation.report import INK, describe, plot
 from handscope.evaluation.variants import VARIANTS
 
 NAME = "freihand_xyz"
@@ -126,3 +127,12 @@ def test_curves_that_cannot_be_drawn_are_one_sentence(tmp_path, content, text, t
     assert "\n" not in str(caught.value)
     with pytest.raises(HandscopeError, match="which of stb_1mm, rhd_1mm"):
         read_curve(f"x={file}", ["stb_1mm", "rhd_1mm"])
+
+
+def test_equal_lines_are_both_seen(tmp_path: Path) -> None:
+    line = [0.0, 25.0, 50.0], [0.2, 0.6, 0.9], 0.5
+    plot({NAME: (VARIANTS[NAME], [(label, *line) for label in ("first", "second", "third")])}, tmp_path / "a.png")
+    pixels = cv2.imread(str(tmp_path / "a.png"))[20:200, 60:330].reshape(-1, 3)
+    for colour in INK[:3]:
+        wanted = np.array([int(colour[i : i + 2], 16) for i in (5, 3, 1)])
+        assert (np.abs(pixels.astype(int) - wanted).max(1) < 40).sum() > 60

@@ -64,12 +64,14 @@ class Found:
 
 def analyse(options: argparse.Namespace) -> int:
     """Do what the command line asks; returns the exit code. Bad use raises before any work."""
-    found = find(options.paths, options.frames, options.fps)
+    found = find(options.paths, options.frames, options.fps, recursive=options.recursive)
     K = camera_of(options)
     if options.box and (found.count > 1 or not found.pictures):
         raise HandscopeError(f"--box belongs to one picture, but {found.count} files were given")
+    if options.no_files and (found.videos or found.frames):
+        raise HandscopeError("--no-files is for pictures: of a video the files are all there is")
     limits = default_limits(options.max_megapixels, options.max_mib)
-    out = writable_folder(options.out)
+    out = Path(options.out) if options.no_files else writable_folder(options.out)
     model = load(
         options.weights,
         options.hand_model,
@@ -113,7 +115,8 @@ def _analyse_pictures(
     limits: DecodingLimits, console: Console, errors: Console, lost_before: int,
 ) -> int:  # fmt: skip
     """All files of all pictures; how many could not be read."""
-    formats = styled(picture_formats([name for name in FORMATS if getattr(options, name)]), mesh_style(options))
+    asked = picture_formats([name for name in FORMATS if getattr(options, name)])
+    formats = [] if options.no_files else styled(asked, mesh_style(options))
     results, lost = [], 0
     jobs = list(zip(paths, names, strict=False))
     hidden = len(jobs) == 1 or not errors.is_terminal
@@ -129,12 +132,14 @@ def _analyse_pictures(
             name = printable(str(path))
             told = str(error) if str(error).startswith(f"{name}:") else f"{name}: {error}"
             print(f"handscope: {told}", file=sys.stderr)
-    _report(console, results, lost + lost_before, model.models.notes)
+    _report(console, results, lost + lost_before, model.models.notes, files=not options.no_files)
     return lost
 
 
-def find(paths: Sequence[str], frames: Sequence[str], fps: float | None) -> Found:
-    """Every picture, video and folder of frames once, in the order given; all that is wrong is said at once."""
+def find(paths: Sequence[str], frames: Sequence[str], fps: float | None, *, recursive: bool = False) -> Found:
+    """Every picture, video and folder of frames once, in the order given; all that is wrong is said at once.
+    `recursive` looks into the folders inside folders too, but not through links.
+    """
     found, problems = Found(), []
     if frames and fps is None:
         raise HandscopeError("--frames needs --fps N, how many frames of it are a second")
@@ -144,7 +149,7 @@ def find(paths: Sequence[str], frames: Sequence[str], fps: float | None) -> Foun
         path = as_path(given)
         try:
             if not is_file(path, ImageError):
-                _look_into(path, found)
+                _look_into(path, found, recursive=recursive)
             else:
                 (found.videos if is_video(path) else found.pictures).append(path)
         except ImageError as error:
@@ -161,8 +166,8 @@ def find(paths: Sequence[str], frames: Sequence[str], fps: float | None) -> Foun
     return found
 
 
-def _look_into(folder: Path, found: Found) -> None:
-    """The pictures and videos directly inside a folder; what else there is is counted aloud."""
+def _look_into(folder: Path, found: Found, *, recursive: bool, top: bool = True) -> None:
+    """The pictures and videos inside a folder, if `recursive` at any depth; what else there is is counted aloud."""
     listing = list_folder(folder, ImageError)
     others, before = [], found.count
     for file in listing.files:
@@ -171,8 +176,11 @@ def _look_into(folder: Path, found: Found) -> None:
             others.append(file.name)
         else:
             (found.pictures if kind == "picture" else found.videos).append(file)
-    deeper = f"; its {listing.folders} sub-folders are not searched, name them too" if listing.folders else ""
-    if found.count == before and not listing.problems:
+    for below in listing.inside if recursive else ():
+        _look_into(below, found, recursive=True, top=False)
+    ignored = 0 if recursive else listing.folders
+    deeper = f"; its {ignored} sub-folders are not searched: --recursive does, or name them too" if ignored else ""
+    if found.count == before and not listing.problems and top:
         kinds = "no pictures in this folder (JPEG, PNG, WebP, TIFF, GIF, ...) and no videos"
         raise ImageError(f"{folder}: {kinds}{deeper}")
     found.problems += listing.problems
@@ -221,7 +229,8 @@ def write_results(picture: Picture, hands: Hands, formats: Sequence[Format], fol
     if min(height, width) < SMALLEST_PX:
         notes = (*notes, f"{width} x {height} px is too small to show a hand")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if formats:
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HandscopeError(f"{folder}: cannot make this folder ({error.strerror or error})") from error
     for row in formats:
@@ -229,7 +238,9 @@ def write_results(picture: Picture, hands: Hands, formats: Sequence[Format], fol
     return Result(Path(hands.source or ""), folder, hands, notes)
 
 
-def _report(console: Console, results: Sequence[Result], failed: int, said: Collection[str]) -> None:
+def _report(
+    console: Console, results: Sequence[Result], failed: int, said: Collection[str], *, files: bool = True
+) -> None:
     """A table of the hands, remarks that are not `said` already, and where the files are."""
     hands = sum(len(result.hands) for result in results)
     if hands:
@@ -253,7 +264,8 @@ def _report(console: Console, results: Sequence[Result], failed: int, said: Coll
         lost = f", {failed} could not be read" if failed else ""
         count = f"{hands} hand{'s' * (hands != 1)}"
         console.print(
-            f"{count} in {pictures}{without}{lost}; files in {escape(printable(str(place)))}/",
+            f"{count} in {pictures}{without}{lost}"
+            + (f"; files in {escape(printable(str(place)))}/" if files else "; no files written"),
             highlight=False,
             soft_wrap=True,
         )
@@ -270,7 +282,9 @@ def _table(results: Sequence[Result]) -> Table:
         ("mask (px)", "right"),
         ("sure joints", "right"),
     ):
-        table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
+        # only a picture's name gives way where the terminal is narrow
+        name = heading == "picture"
+        table.add_column(heading, justify=side, no_wrap=not name, overflow="fold", min_width=8 if name else None)  # type: ignore[arg-type]
     rows = [(result, hand) for result in results for hand in result.hands]
     for result, hand in rows[:MOST_ROWS]:
         colour = "dark_orange" if hand.handedness == "right" else "deep_sky_blue1"

@@ -79,9 +79,11 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = result.add_argument
-    add("paths", nargs="*", metavar="PATH", help="pictures, videos, and folders of them (one level)")
+    add("paths", nargs="*", metavar="PATH", help="pictures, videos, and folders of them")
     add("--version", action="version", version=f"handscope {__version__}")
     add("--out", default="out", metavar="DIR", help="results go to DIR/PICTURE-NAME/ (default: out)")
+    add("--no-files", action="store_true", help="print what is found, write nothing (pictures)")
+    add("--recursive", action="store_true", help="look into the folders inside folders too")
     of_pictures, of_videos = (f"(default: {_options(rows)})" for rows in (picture_formats(), video_formats()))
     files = result.add_argument_group(f"what to write {of_pictures}")
     video = result.add_argument_group(f"videos {of_videos}")

@@ -22,6 +22,8 @@ from handscope.types import JsonValue
 
 FIGURES = ("hands", "found", "mean", "median", "auc")
 INK = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
+SAME, DASH = 0.003, 4.0
+"""Lines no further apart than this share lie over each other; they are then drawn in dashes of so many line widths."""
 LABELS = {"mm": "Error threshold (mm)", "px": "Error threshold (px)", "share": "IoU threshold"}
 Y_LABELS = {"joints_3d": "3D PCK", "joints_2d": "2D PCK", "vertices": "3D PCK of vertices", "mask": "IoU PCK"}
 
@@ -134,6 +136,24 @@ def _line(label: str, result: Result) -> Curve:
     return label, result.variant.at.values.tolist(), result.curve.tolist(), result.figures["auc"]
 
 
+def dashes(lines: Sequence[Curve]) -> list[Any]:
+    """Line styles: whole ones, but lines that are the same to the eye as an earlier one share it, dash by dash."""
+    groups: list[list[int]] = []
+    for number, (_, at, shares, _) in enumerate(lines):
+        for group in groups:
+            _, other, values, _ = lines[group[0]]
+            if len(at) == len(other) and np.allclose(at, other) and np.allclose(shares, values, atol=SAME, rtol=0):
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    styles: list[Any] = ["-"] * len(lines)
+    for group in groups:
+        for place, number in enumerate(group[1:], 1):
+            styles[number] = (DASH * place, (DASH, DASH * (len(group) - 1)))
+    return styles
+
+
 def plot(panels: Mapping[str, tuple[Variant, Sequence[Curve]]], path: Path) -> None:
     """One panel a variant, four a row, as in Figures 7 and 8: share of correct keypoints, AUC in the legend."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -145,8 +165,10 @@ def plot(panels: Mapping[str, tuple[Variant, Sequence[Curve]]], path: Path) -> N
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, (variant, lines)) in zip(axes, panels.items(), strict=False):
+        styles = dashes(lines)
         for number, (label, at, shares, area) in enumerate(lines):
-            axis.plot(at, shares, color=INK[number % len(INK)], linewidth=1.6, label=f"{label} (AUC={area:.3f})")
+            style = {"color": INK[number % len(INK)], "linewidth": 1.6, "linestyle": styles[number]}
+            axis.plot(at, shares, label=f"{label} (AUC={area:.3f})", **style)
         axis.set_title(name, fontsize=9)
         axis.set_xlabel(LABELS.get(variant.unit, f"Error threshold ({variant.unit})"), fontsize=8)
         axis.set_ylabel(Y_LABELS[variant.quantity], fontsize=8)

@@ -417,12 +417,22 @@ class Capture(Protocol):
         ...
 
 
+def _open_camera(device: int | str) -> cv2.VideoCapture:
+    """The camera, open or not; OpenCV's own words on why not, two lines of its source, are left unsaid."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(device)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
 class CameraReader:
     """A camera's frames, (index, seconds since it was opened, RGB picture), until it ends."""
 
     def __init__(self, device: int | str | Capture = 0, *, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self.capture: Capture = cv2.VideoCapture(device) if isinstance(device, int | str) else device
+        self.capture: Capture = _open_camera(device) if isinstance(device, int | str) else device
         if not self.capture.isOpened():
             raise VideoError(f"camera {device}: cannot be opened; is one plugged in, and free? choose with --device N")
         self.capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # rather the newest picture than every one

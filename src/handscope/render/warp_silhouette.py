@@ -7,6 +7,8 @@ made to be added and indexed. That is why the rules named here are off, in this 
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any, no_type_check
 
 import torch
@@ -14,6 +16,27 @@ import warp as wp
 from torch import Tensor
 
 wp.config.log_level = wp.LOG_ERROR
+
+
+def _start() -> None:
+    """Start Warp. On a machine without CUDA its library says so on stderr itself, whatever the level: not here, where
+    nobody asked for CUDA.
+    """
+    if torch.cuda.is_available():
+        wp.init()
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        wp.init()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+_start()
 
 
 @wp.func

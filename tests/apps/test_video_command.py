@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from clips import FakeCapture, read_back, read_lines, toy_frames, write_sound, write_video
-from handscope.apps import video as video_command
+from handscope.apps import camera as camera_command
 from handscope.apps.cli import main
 from handscope.apps.preview import Preview
 from handscope.apps.recording import Recording
@@ -207,8 +207,8 @@ def test_a_camera_writes_files_and_shows_a_preview(toy_weights, tmp_path, monkey
     monkeypatch.setattr(Preview, "show", look)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    options = video_command.camera_parser().parse_args(["--out", str(tmp_path / "cam"), "--port", port])
-    assert video_command.watch(CameraReader(capture), load(toy_weights, threads=1), options) == 0
+    options = camera_command.parser().parse_args(["--out", str(tmp_path / "cam"), "--port", port])
+    assert camera_command.watch(CameraReader(capture), load(toy_weights, threads=1), options) == 0
     assert seen == [b"\xff\xd8\xff"] * 5 and capture.released
     assert len(read_back(tmp_path / "cam" / "overlay.mp4")[0]) == 5
     assert "5 frames, 1 hand" in capsys.readouterr().out
@@ -231,9 +231,9 @@ def test_the_preview_streams_to_this_machine_only():
 
 
 def test_a_camera_without_anything_to_do_is_refused(toy_weights, monkeypatch):
-    options = video_command.camera_parser().parse_args(["--port", "0"])
+    options = camera_command.parser().parse_args(["--port", "0"])
     with pytest.raises(HandscopeError, match="nothing to do"):
-        video_command.watch(CameraReader(FakeCapture([])), load(toy_weights), options)
+        camera_command.watch(CameraReader(FakeCapture([])), load(toy_weights), options)
 
 
 def test_pictures_need_nothing_of_the_extras():

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import threading
-import webbrowser
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +17,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from handscope.apps.access import add_allow_host
 from handscope.apps.options import mesh_style, option_of
 from handscope.apps.preview import Preview
 from handscope.apps.recording import Recording
@@ -27,16 +24,14 @@ from handscope.errors import HandscopeError, printable
 from handscope.infer.cameras import CameraLike
 from handscope.infer.frames import Lost
 from handscope.infer.outputs import FORMATS, styled, video_formats
-from handscope.infer.pipeline import Pipeline, load
+from handscope.infer.pipeline import Pipeline
 from handscope.infer.tracking import TrackingConfig
-from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoReader
-from handscope.paths import as_path, reason
+from handscope.infer.video import FrameFolder, VideoFrame, VideoReader
+from handscope.paths import reason
 from handscope.viz import draw
 
 INTERRUPTED = 130
 """The exit code of a command that was stopped."""
-CLOCK_RATE = 30.0
-"""What an overlay of a camera says its mean frame rate is; the frames' own times count."""
 LATE_S = 0.1
 """A picture that begins so much later than the sound is remarked on."""
 
@@ -111,7 +106,7 @@ def analyse_video(
         first = next(frames)  # a video without frames leaves no files
         files = Recording(folder, styled(video_formats(asked), mesh_style(options)), rate=reader.rate)
         seen = run(
-            chain([first], frames), files, interrupt, on_frame=lambda: _advance(progress, task), lost=reader.lost
+            chain([first], frames), files, interrupt, on_frame=lambda _: _advance(progress, task), lost=reader.lost
         )
     report(console, seen, folder, broken=reader.broken)
     said = model.models.notes  # of every answer: told once
@@ -137,8 +132,8 @@ def _advance(progress: Progress, task: TaskID) -> None:
 
 def run(
     frames: Iterator[VideoFrame], files: Recording | None, interrupt: Interrupt, *,
-    on_frame: Callable[[], None] = lambda: None, preview: Preview | None = None, seconds: float | None = None,
-    lost: Sequence[Lost] = (), whole: bool = False,
+    on_frame: Callable[[VideoFrame], None] = lambda frame: None, preview: Preview | None = None,
+    seconds: float | None = None, lost: Sequence[Lost] = (), whole: bool = False,
 ) -> Seen:  # fmt: skip
     """Write frame after frame until they end, `seconds` have passed or someone interrupts; then close the `files`, or,
     if the video was wanted `whole` and did not come to its end, drop them.
@@ -157,7 +152,7 @@ def run(
             if preview is not None:
                 preview.show(painted)
             seen.add(frame)
-            on_frame()
+            on_frame(frame)
             if interrupt.asked or (seconds is not None and frame.time >= seconds):
                 seen.stopped = interrupt.asked
                 break
@@ -204,57 +199,3 @@ def report(console: Console, seen: Seen, place: Path | None, *, broken: int = 0)
         f"{stopped}{seen.frames} frames, {len(seen.sides)} hand{'s' * (len(seen.sides) != 1)}{lost}{files}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """`handscope camera`: look through a camera until Ctrl-C, with a preview in the browser."""
-    options = camera_parser().parse_args(arguments)
-    camera = CameraReader(int(options.device) if options.device.isdigit() else options.device)
-    model = load(options.weights, threads=options.threads, joint_convention=options.joint_convention)
-    return watch(camera, model, options)
-
-
-def camera_parser() -> argparse.ArgumentParser:
-    """The options of `handscope camera`."""
-    result = argparse.ArgumentParser(
-        prog="handscope camera",
-        description="Hands before a camera: a preview on this machine's own address, files if asked for.",
-        epilog="Ctrl-C ends it; the files are complete then.",
-    )
-    add = result.add_argument
-    add("--device", default="0", metavar="N", help="the camera's number, or an address OpenCV can open (default: 0)")
-    add("--out", metavar="DIR", help="write overlay.mp4, hands.jsonl and hands.parquet into DIR")
-    add("--port", type=int, default=8765, metavar="N", help="of the preview on 127.0.0.1; 0 for none (default: 8765)")
-    add_allow_host(result)
-    add("--open", action="store_true", help="open the preview in the browser")
-    add("--seconds", type=float, metavar="S", help="end by itself after S seconds")
-    add("--focal", type=float, metavar="PX", help="the camera's focal length in pixels, if known")
-    add("--no-smoothing", action="store_true", help="every frame's own answer")
-    add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
-    add("--joint-convention", metavar="NAME", help="whose joints, as of `handscope` (default: anatomical)")
-    add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")
-    return result
-
-
-def watch(camera: CameraReader, model: Pipeline, options: argparse.Namespace) -> int:
-    """Track through `camera` as `options` of `camera_parser` say."""
-    if options.out is None and options.port == 0:
-        raise HandscopeError("nothing to do: give --out DIR for files or a --port for the preview")
-    config = TrackingConfig(smoothing=None) if options.no_smoothing else None
-    preview = Preview(options.port, options.allow_host) if options.port else None
-    folder = None if options.out is None else as_path(options.out)
-    try:
-        if preview is not None:
-            print(f"preview: {preview.address} (this machine only); Ctrl-C ends", file=sys.stderr)
-            if options.open:
-                webbrowser.open(preview.address)
-        files = None if folder is None else Recording(folder, video_formats(), rate=CLOCK_RATE)
-        with interruptible() as interrupt:
-            frames = model.video(camera, K=options.focal, config=config)
-            seen = run(frames, files, interrupt, preview=preview, seconds=options.seconds)
-    finally:
-        camera.close()
-        if preview is not None:
-            preview.close()
-    report(Console(), seen, folder)
-    return 0

@@ -1,24 +1,22 @@
-"""Frames with times: of video files, of folders of pictures, of cameras. Everything that is read frame by frame.
+"""Frames with times: of video files, of folders of pictures, of pictures at hand (of cameras: `live`).
 
 Files are read by PyAV (extra [video]): any container and codec FFmpeg knows. Of several picture streams the film is
 read, not its cover or preview. It is turned and mirrored as the file's display matrix says, transparent parts are shown
 on white, each frame has its own time, so that a variable frame rate is kept. Frames that cannot be decoded are left out
-and listed, and the numbers of those behind them stay. Sound is ignored. Cameras are read by OpenCV.
+and listed, and the numbers of those behind them stay. Sound is ignored.
 """
 
 from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from time import monotonic
 from types import ModuleType, TracebackType
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +25,8 @@ from handscope.infer.decoding import Picture, rgb_of
 from handscope.infer.decoding import suffixes as picture_suffixes
 from handscope.infer.exif import TURNS, turned
 from handscope.infer.images import OTHER_STARTS, PICTURE_STARTS, looks_like_picture, take_picture
+from handscope.infer.live import CameraReader as CameraReader
+from handscope.infer.live import Capture, is_live
 from handscope.paths import as_path, is_file, list_folder, reason
 
 Image = NDArray[np.uint8]
@@ -396,70 +396,6 @@ def check_rate(fps: float) -> float:
     return rate
 
 
-@runtime_checkable
-class Capture(Protocol):
-    """What is used of cv2.VideoCapture."""
-
-    def isOpened(self) -> bool:
-        """Whether it can be read."""
-        ...
-
-    def set(self, propId: int, value: float) -> bool:
-        """Set a property, if the camera has it."""
-        ...
-
-    def read(self) -> tuple[bool, NDArray[np.generic] | None]:
-        """Whether there was a picture, and the BGR picture."""
-        ...
-
-    def release(self) -> None:
-        """Give it back."""
-        ...
-
-
-def _open_camera(device: int | str) -> cv2.VideoCapture:
-    """The camera, open or not; OpenCV's own words on why not, two lines of its source, are left unsaid."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        return cv2.VideoCapture(device)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-
-
-class CameraReader:
-    """A camera's frames, (index, seconds since it was opened, RGB picture), until it ends."""
-
-    def __init__(self, device: int | str | Capture = 0, *, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
-        self.capture: Capture = _open_camera(device) if isinstance(device, int | str) else device
-        if not self.capture.isOpened():
-            raise VideoError(f"camera {device}: cannot be opened; is one plugged in, and free? choose with --device N")
-        self.capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # rather the newest picture than every one
-
-    pixel_aspect = 1.0
-
-    def pictures(self) -> Iterator[tuple[int, float, Picture]]:
-        """As iterating, the pictures as readers of files give them."""
-        for index, time, image in self:
-            yield index, time, Picture(None, image)
-
-    def __iter__(self) -> Iterator[tuple[int, float, Image]]:
-        start, index = self._clock(), 0
-        while True:
-            ok, picture = self.capture.read()
-            if not ok or picture is None:
-                break
-            yield index, self._clock() - start, np.ascontiguousarray(picture[..., ::-1], np.uint8)
-            index += 1
-        if index == 0:
-            raise VideoError("the camera gives no pictures; is another program using it?")
-
-    def close(self) -> None:
-        """Give the camera back."""
-        self.capture.release()
-
-
 class Pictures:
     """Pictures at hand as frames: pairs (seconds, picture), or at `fps` a second pictures alone."""
 
@@ -500,10 +436,10 @@ def open_frames(source: Any, fps: float | None = None) -> Iterator[Frames]:
     if isinstance(source, VideoReader | FrameFolder | CameraReader):
         yield source
         return
-    if isinstance(source, str | Path):
-        reader = VideoReader(source) if fps is None else FrameFolder(source, fps)
-    elif isinstance(source, int | Capture):
+    if is_live(source):
         reader = CameraReader(source)
+    elif isinstance(source, str | Path):
+        reader = VideoReader(source) if fps is None else FrameFolder(source, fps)
     else:
         reader = Pictures(source, fps)
     try:

@@ -218,7 +218,7 @@ def test_a_folder_of_frames_is_a_video_in_natural_order(toy_weights, tmp_path):
         ("none", 20, "no such file or folder"),
         ("folder", 0, "positive number of frames"),
         ("folder", float("nan"), "positive number of frames"),
-        ("rtsp://127.0.0.1/x", None, "--device"),
+        ("rtsp://127.0.0.1:1/x", None, "cannot be opened; is the address right"),
         ([np.zeros((20, 20, 3), np.uint8)], None, "fps"),
         (["folder/frame1.png", "folder/frame1.png"], None, "fps"),
     ],

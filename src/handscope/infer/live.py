@@ -203,7 +203,7 @@ class CameraReader:
         return False
 
 
-def _quietly(*arguments: Any) -> cv2.VideoCapture:
+def _quietly(*arguments: Any) -> Capture:
     """The camera, open or not; OpenCV's own words on why not, two lines of its source, are left unsaid."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

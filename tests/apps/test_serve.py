@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import socket
 import struct
 import sys
@@ -99,6 +100,23 @@ def test_joints_are_told_in_the_convention_that_is_asked_for(client, model, toy_
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
 
 
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_pages_for_people_need_nothing_from_elsewhere(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "//" not in re.sub(r"http://HOST:PORT|application/\S+", "", answer.text) and "<script" not in answer.text
+    for word in {"/": ("multipart/form-data", "/docs"), "/docs": ("POST /v1/hands", "joint_convention", "503")}[path]:
+        assert word in answer.text
+
+
+def test_the_start_pages_form_is_answered(client, picture):
+    text = client.get("/").text
+    action = re.search(r'action="(/v1/hands[^"]*)"', text)[1]
+    answer = client.post(action, files={"image": ("a.png", picture, "image/png")}, headers={"Origin": HERE})
+    assert answer.status_code == 200 and len(answer.json()["hands"]) == 1
+
+
 def bomb() -> bytes:
     """A PNG of a few bytes that claims 60,000 x 60,000 pixels."""
 
@@ -181,7 +199,7 @@ def test_health_version_metrics_and_no_foreign_page(client, picture):
     post(client, picture)
     text = client.get("/metrics").text
     assert 'handscope_requests_total{status="200"}' in text and "handscope_requests_in_flight 0" in text
-    assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
+    assert client.get("/redoc").status_code == 404
     document = client.get("/openapi.json").json()
     assert "#/$defs" not in json.dumps(document)
     assert {"200", "408", "413", "415", "422", "429", "503"} <= set(document["paths"]["/v1/hands"]["post"]["responses"])

@@ -1,4 +1,5 @@
-"""`handscope web`: a page on this machine to drop pictures on, with overlay, mask, mesh to turn, joints and files.
+"""`handscope web`: a page on this machine to drop pictures and videos on, with overlay, mask, mesh to turn, joints and
+files.
 
 Gradio serves its scripts itself; fonts are the system's, its telemetry is off, and the browser is told by a content
 security policy to talk to nobody else. Pictures are kept until the page's next ones push them out, or it ends.
@@ -13,8 +14,11 @@ import signal
 import tempfile
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -24,19 +28,23 @@ from numpy.typing import NDArray
 
 from handscope.apps.access import Access, Guard, add_allow_host
 from handscope.apps.analyse import write_results
+from handscope.apps.recording import Recording
 from handscope.apps.serve import check_free
 from handscope.apps.slow_clients import SteadyBodies, http_protocol
+from handscope.apps.video import Interrupt, run
 from handscope.errors import HandscopeError, missing_extra
 from handscope.hand.conventions import CONVENTIONS
 from handscope.infer.cameras import CameraLike, parse_camera
 from handscope.infer.decoding import Picture
 from handscope.infer.decoding_pool import DecodingPool
+from handscope.infer.detector import sizes_for
 from handscope.infer.formats.meshes import labels
 from handscope.infer.inputs import prepare
 from handscope.infer.limits import DecodingLimits
-from handscope.infer.outputs import FORMATS, LEGIBLE_PX
+from handscope.infer.outputs import FORMATS, LEGIBLE_PX, video_formats
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands
+from handscope.infer.video import VideoReader
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import JointConvention
 from handscope.viz import draw
@@ -53,6 +61,11 @@ GRADIO_FOLDER = "GRADIO_TEMP_DIR"
 """The environment's variable that Gradio reads when it is imported."""
 WAITING = 64
 """Pictures that wait for their turn; more are told to come again."""
+EXAMPLES = Path(__file__).with_name("examples")
+EXAMPLE_NAMES = ("typing.jpg", "thinking.jpg", "writing.jpg")
+"""Photographs to try (their credits are beside them)."""
+LARGEST_UPLOAD = "200mb"
+"""Of a video; pictures have a limit of their own."""
 KEPT = 32
 """Answers whose files are kept for download."""
 LIMITS = DecodingLimits(max_pixels=40_000_000, max_bytes=20 * 2**20, seconds=5, memory=2**30)
@@ -147,7 +160,7 @@ def launch(
         theme=theme,
         css=STYLE,
         footer_links=[],
-        max_file_size="20mb",
+        max_file_size=LARGEST_UPLOAD,
         enable_monitoring=False,
         app_kwargs={
             "middleware": [Middleware(OwnMachineOnly), Middleware(Guard, access=access), Middleware(SteadyBodies)]
@@ -190,22 +203,75 @@ class Desk:
         own = self._model.joint_convention
         return (own,) if own == "mano" else (own, *(name for name in CONVENTIONS if name not in (own, "mano")))
 
-    def find(self, path: str, K: CameraLike, joint_convention: str | None = None) -> tuple[Picture, Hands]:
+    def find(
+        self,
+        path: str,
+        K: CameraLike,
+        joint_convention: str | None = None,
+        *,
+        min_score: float | None = None,
+        tiles: int = 1,
+    ) -> tuple[Picture, Hands]:
         """The picture of a file and its hands."""
         picture = self._decoders.decode(Path(path).read_bytes(), Path(path).name).result()
         given = prepare(picture, K)
         with self._lock:
-            (hands,) = self._model.answer([given])
+            (hands,) = self._looking(min_score, tiles).answer([given])
         return picture, hands if joint_convention is None else hands.in_convention(joint_convention)
+
+    def _looking(self, min_score: float | None, tiles: int) -> Pipeline:
+        """The model with another least score, or with more looks at large pictures."""
+        models = self._model.models
+        if min_score is None and tiles == 1:
+            return self._model
+        least = models.min_score if min_score is None else min_score
+        detector = replace(
+            models.detector,
+            threshold=min(models.detector.threshold, least),
+            sizes=sizes_for(tiles) if tiles > 1 else models.detector.sizes,
+        )
+        return Pipeline(replace(models, min_score=least, detector=detector))
+
+    def film(
+        self, path: str, K: CameraLike, told: Callable[[int, int | None], object] = lambda done, total: None
+    ) -> tuple[str, list[str], str]:
+        """A video's overlay, all its files, and a line on it; `told` how many frames of how many are done."""
+        rows = [row for row in video_formats() if row.name != "parquet" or find_spec("pyarrow") is not None]
+        folder = self._new_folder()
+        with VideoReader(path, threads=1) as reader, self._lock:
+            done = 0
+
+            def count() -> None:
+                nonlocal done
+                done += 1
+                told(done, reader.count or None)
+
+            frames = self._model.video(reader, K=K)
+            first = next(frames)  # a video without frames leaves no files
+            seen = run(
+                chain([first], frames),
+                Recording(folder, rows, rate=reader.rate),
+                Interrupt(),
+                on_frame=count,
+                lost=reader.lost,
+            )
+        tracks = [f"{sides.most_common(1)[0][0]} hand in {sum(sides.values())} frames" for sides in seen.sides.values()]
+        said = f"{done} frames; {', '.join(tracks) or 'no hand found'}"
+        files = sorted(str(file) for file in folder.iterdir())
+        return str(folder / "overlay.mp4"), files, said
 
     def write(self, picture: Picture, hands: Hands) -> list[str]:
         """Every kind of file, in a folder that lives until `KEPT` newer ones have come."""
+        folder = self._new_folder()
+        write_results(picture, hands, [row for row in FORMATS.values() if row.of_pictures and row.is_installed], folder)
+        return sorted(str(path) for path in folder.iterdir())
+
+    def _new_folder(self) -> Path:
         folder = Path(tempfile.mkdtemp(dir=self._root))
         self._folders.append(folder)
         while len(self._folders) > KEPT:
             shutil.rmtree(self._folders.popleft(), ignore_errors=True)
-        write_results(picture, hands, [row for row in FORMATS.values() if row.of_pictures and row.is_installed], folder)
-        return sorted(str(path) for path in folder.iterdir())
+        return folder
 
 
 def chosen(hands: Hands, which: str) -> Hands:
@@ -244,20 +310,56 @@ def summary(hands: Hands) -> str:
     return "; ".join(told) + "".join(f"  \n{note}" for note in hands.notes)
 
 
+def upload_of(image: type[gradio.Image]) -> type[gradio.Image]:
+    """Gradio's picture to upload, which leaves it to us to say what is wrong with a file."""
+
+    class Upload(image):
+        is_template = True  # the browser's part is its parent's
+
+        def preprocess(self, payload: Any) -> str | None:
+            return None if payload is None else payload.path
+
+    return Upload
+
+
+def refusal(error: HandscopeError, path: str) -> Exception:
+    """What the page shows instead of an answer: our sentence, without the folder of uploads."""
+    import gradio as gr
+
+    return gr.Error(str(error).replace(str(Path(path).parent) + os.sep, ""), title="This does not work")
+
+
 def build(model: Pipeline) -> gradio.Blocks:
     """The page."""
     import gradio as gr
 
     desk = Desk(model)
+    Upload = upload_of(gr.Image)
 
-    def find(path: str | None, focal: float | None, K: str | None, whose: str) -> list[Any]:
+    def camera_of(focal: float | None, K: str | None) -> CameraLike:
+        camera = parse_camera(K) if K and K.strip() else None
+        return camera or (focal if focal and focal > 0 else None)
+
+    def film(path: str | None, focal: float | None, K: str | None, progress=gr.Progress()) -> list[Any]:  # noqa: B008
+        if path is None:
+            return [None, [], ""]
+        try:
+            overlay, files, said = desk.film(
+                path, camera_of(focal, K), lambda done, total: progress((done, total), unit="frames")
+            )
+        except HandscopeError as error:
+            raise refusal(error, path) from error
+        return [overlay, files, said]
+
+    def find(
+        path: str | None, focal: float | None, K: str | None, whose: str, min_score: float, tiles: int
+    ) -> list[Any]:
         if path is None:
             return [None, None, None, [], [], "", gr.Radio(choices=[ALL], value=ALL), None]
         try:
-            camera = parse_camera(K) if K and K.strip() else None
-            picture, hands = desk.find(path, camera or (focal if focal and focal > 0 else None), whose)
+            picture, hands = desk.find(path, camera_of(focal, K), whose, min_score=float(min_score), tiles=int(tiles))
         except HandscopeError as error:
-            raise gr.Error(str(error).replace(str(Path(path).parent) + os.sep, "")) from error
+            raise refusal(error, path) from error
         files = desk.write(picture, hands)
         overlay = draw(picture.image, hands, min_side=LEGIBLE_PX)
         scene = next((file for file in files if hands and file.endswith("hands.glb")), None)
@@ -278,7 +380,7 @@ def build(model: Pipeline) -> gradio.Blocks:
         known = gr.State(None)
         with gr.Row():
             with gr.Column(scale=5):
-                image = gr.Image(
+                image = Upload(
                     label="Picture",
                     type="filepath",
                     image_mode=None,
@@ -288,6 +390,7 @@ def build(model: Pipeline) -> gradio.Blocks:
                     elem_id="picture",
                 )
                 button = gr.Button("Find hands", variant="primary", elem_id="find")
+                gr.Examples([str(EXAMPLES / name) for name in EXAMPLE_NAMES], [image], label="Photographs to try")
             with gr.Column(scale=6):
                 overlay = gr.Image(
                     label="Overlay",
@@ -306,6 +409,13 @@ def build(model: Pipeline) -> gradio.Blocks:
                 with gr.Accordion("What you know of the camera", open=False):
                     focal = gr.Number(label="focal length, px (empty: 1.2 long sides)", value=None, minimum=0)
                     K = gr.Textbox(label="or its intrinsics, FX,FY,CX,CY or FX,FY,CX,CY@WxH, px; or exif")
+                with gr.Accordion("How to look", open=False):
+                    least = gr.Slider(
+                        0.1, 0.95, value=model.models.min_score, step=0.05, label="least score", elem_id="least"
+                    )
+                    tiles = gr.Slider(
+                        1, 4, value=1, step=1, label="tiles: also search at so many times the size (small hands)"
+                    )
                 whose = gr.Dropdown(
                     list(desk.conventions()), value=desk.conventions()[0], label="Whose joints", elem_id="whose"
                 )
@@ -329,11 +439,20 @@ def build(model: Pipeline) -> gradio.Blocks:
                     )
                 with gr.Tab("Files"):
                     files = gr.Files(show_label=False, interactive=False, elem_id="files")
+        with gr.Accordion("A video", open=False, elem_id="video"), gr.Row():
+            with gr.Column(scale=5):
+                clip = gr.File(label="Video", file_types=["video"], type="filepath", elem_id="clip")
+                watch = gr.Button("Follow hands", variant="primary", elem_id="watch")
+                told = gr.Markdown(elem_id="told")
+            with gr.Column(scale=6):
+                played = gr.Video(label="Overlay", interactive=False, elem_id="played")
+                clip_files = gr.Files(show_label=False, interactive=False, elem_id="clip-files")
+        watch.click(film, [clip, focal, K], [played, clip_files, told], concurrency_limit=1, api_visibility="private")
         outputs = [overlay, mask, scene, table, files, said, which, known]
         gr.on(
-            [image.change, button.click, whose.input],
+            [image.change, button.click, whose.input, least.release, tiles.release],
             find,
-            [image, focal, K, whose],
+            [image, focal, K, whose, least, tiles],
             outputs,
             concurrency_limit=1,
             api_visibility="private",

@@ -1,6 +1,7 @@
-"""The service's endpoints: `POST /v1/hands`, `GET /v1/health`, `GET /v1/version`, `GET /metrics`, `GET /openapi.json`.
+"""The service's endpoints: `POST /v1/hands`, `GET /v1/health`, `GET /v1/version`, `GET /metrics`, `GET /openapi.json`;
+and `pages` for people, `GET /` and `GET /docs`.
 
-Errors are JSON: {"error": {"code", "message"}}. No documentation page is served: FastAPI's would load from elsewhere.
+Errors are JSON: {"error": {"code", "message"}}. FastAPI's own page of documentation would load from elsewhere.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal
 from fastapi import FastAPI, File, Query, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from handscope import __version__
@@ -24,6 +25,7 @@ from handscope.apps.access import Access, Guard, error_content
 from handscope.apps.service.admission import RETRY_AFTER_S, Admission
 from handscope.apps.service.batching import Batcher, BusyError
 from handscope.apps.service.metrics import Metrics
+from handscope.apps.service.pages import POLICY, docs_page, start_page
 from handscope.apps.service.work import MasksTooLargeError, Work
 from handscope.errors import HandscopeError, ImageError
 from handscope.infer import formats
@@ -201,6 +203,14 @@ def _add_the_rest(app: FastAPI, model: Pipeline, metrics: Metrics) -> None:
     @app.get("/v1/version", summary="Versions of package and weights")
     async def version() -> dict[str, str]:
         return {"handscope": __version__, **{name: str(card.get("version")) for name, card in model.cards.items()}}
+
+    @app.get("/", include_in_schema=False)
+    async def start() -> HTMLResponse:
+        return HTMLResponse(start_page(app.title, __version__, SERVED), headers={"Content-Security-Policy": POLICY})
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(docs_page(app.openapi()), headers={"Content-Security-Policy": POLICY})
 
     @app.get("/metrics", summary="Prometheus' text format", response_class=PlainTextResponse)
     async def tell_metrics() -> PlainTextResponse:

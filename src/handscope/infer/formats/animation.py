@@ -42,7 +42,8 @@ def to_glb_animation(
     label = "left" if motion.left else "right"
     document = Document()
     vertices, faces = at_rest(motion.model, motion.beta, left=motion.left)
-    colours = colours_by_finger(vertices, rig.rest[MODEL_TO_CANONICAL])
+    vertices = vertices + motion.places[0]  # viewers frame a mesh by where it is bound
+    colours = colours_by_finger(vertices, (rig.rest + motion.places[0])[MODEL_TO_CANONICAL])
     wrapped = wrapping(motion.model, left=motion.left)
     mesh = add_mesh(document, vertices, faces, colours, label, rig, wrapped, style)
     node = document.add_root(name=f"{label} hand", mesh=mesh)

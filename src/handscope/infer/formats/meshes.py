@@ -26,8 +26,9 @@ FRAME = "metres, x right, y up, z back, camera at the origin"
 def to_glb(hands: Hand | Sequence[Hand], style: MeshStyle = PLAIN) -> bytes:
     """Meshes as binary glTF 2.0 with normals, colours by finger, and a skeleton to bend them by.
 
-    The mesh is bound as a flat hand, and posed by its skeleton: what it looks like then is what was seen, to the
-    vertex (its own bulges, undone by the pose, are in the flat hand). Meshes of unknown models stand as they are.
+    The mesh is bound as a flat hand whose wrist is where it was seen (viewers frame a mesh by that), and posed by its
+    skeleton: what it looks like then is what was seen, to the vertex (its own bulges, undone by the pose, are in the
+    flat hand). Meshes of unknown models stand as they are.
     """
     document = Document()
     hands = _listed(hands)
@@ -38,7 +39,7 @@ def to_glb(hands: Hand | Sequence[Hand], style: MeshStyle = PLAIN) -> bytes:
             document.add_root(name=f"{label} hand", mesh=mesh)
             continue
         rig, (turns, place) = build_rig(model, hand.beta, left=left, bones=style.bones), viewer_pose(hand)
-        flat = rig.unskinned(hand.vertices * VIEWER, turns, place)
+        flat = rig.unskinned(hand.vertices * VIEWER, turns, place) + place
         mesh = add_mesh(document, flat, hand.faces, _colours(hand), label, rig, wrapping(model, left=left), style)
         node = document.add_root(name=f"{label} hand", mesh=mesh)
         skin, _ = add_skeleton(document, rig, turns, place, label)
@@ -152,7 +153,7 @@ def add_skeleton(
     label: str,
 ) -> tuple[int, list[int]]:
     """Nodes for the 21 joints, in the pose of `turns` (21, 3, 3) and the wrist's `place` (3,) (`viewer_pose`), and the
-    skin, bound at rest; returns the skin and the joints' nodes.
+    skin, bound at rest with the wrist at that place; returns the skin and the joints' nodes.
 
     The tips move no vertex; they are joints so that the last bones have an end.
     """
@@ -170,7 +171,7 @@ def add_skeleton(
         if children:
             node["children"] = children
         nodes.append(document.add("nodes", **node))
-    matrices = document.add_array(inverse(rig.frames, rig.rest))
+    matrices = document.add_array(inverse(rig.frames, rig.rest + place))
     skin = document.add("skins", name=f"{label} hand", inverseBindMatrices=matrices, joints=nodes, skeleton=root)
     return skin, nodes
 

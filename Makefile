@@ -4,6 +4,7 @@
 # make check              format, lint, types and layering only
 # make test-oldest        the light tests under the oldest versions that pyproject.toml allows, in .venv-oldest
 # make resolve            whether the installs resolve for other Pythons and machines, nothing installed
+# make fuzz [SECONDS=60]  what strangers give, mutated: every target (fuzz/), which share the time
 # make lock [UPGRADE=1]   the lock files anew, after a change of pyproject.toml or to newer versions
 # make sbom               what each install consists of, as CycloneDX JSON in dist/
 # make test-blender       what Blender's own Python module makes of our files, in .venv-blender (bpy, 1 GB)
@@ -18,6 +19,7 @@ BLENDER_VENV ?= .venv-blender
 OUT ?= out
 IMAGE ?=
 JOBS ?= 2
+SECONDS ?= 60
 
 LIGHT_TESTS = tests/infer tests/apps/test_cli.py tests/apps/test_video_command.py tests/apps/test_serve.py \
 	tests/geometry tests/integration tests/test_environments.py tests/test_files.py tests/test_paths.py tests/test_viz.py
@@ -30,7 +32,7 @@ NOT_LIGHT = --ignore tests/infer/test_full_camera.py --ignore tests/geometry/tes
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 OURSELVES = --no-build-isolation --editable
 
-.PHONY: demo test check test-oldest resolve lock sbom test-blender docs clean
+.PHONY: demo test check test-oldest resolve fuzz lock sbom test-blender docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
@@ -49,6 +51,9 @@ test-oldest: $(OLDEST_VENV)/.complete
 
 resolve: $(OLDEST_VENV)/.complete
 	$(OLDEST_VENV)/bin/python scripts/resolve.py $(OLDEST_VENV)/bin/uv
+
+fuzz: $(TEST_VENV)/.complete
+	$(TEST_VENV)/bin/python -m fuzz.run --seconds $(SECONDS)
 
 lock: $(TOOLS_VENV)/.complete
 	$(TOOLS_VENV)/bin/python scripts/lock.py $(TOOLS_VENV)/bin/uv $(if $(UPGRADE),--upgrade)

@@ -50,5 +50,5 @@ def read_npz(path: Path, remedy: str, *, most: int = MOST_BYTES, kind: type[Hand
         if odd := next((name for name, array in arrays.items() if array.dtype.kind not in "biufSU"), None):
             raise ValueError(f"{odd} is of type {arrays[odd].dtype}")
     except BROKEN as problem:
-        raise kind(f"{path}: not a whole .npz of numbers ({reason(problem)}); {remedy}") from problem
+        raise kind(f"{path}: not a whole .npz of numbers ({reason(problem)[:200]}); {remedy}") from problem
     return arrays

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import AssetError
+from handscope.paths import reason
 
 PLAIN = re.compile(r"[<>|=]?([?bBhHiIlLqQefd]|[iu][1248]|f[248]|b1|[SU][0-9]{0,6})")
 """What types of numbers and text are called."""
@@ -218,4 +219,4 @@ def load_arrays(path: Path, remedy: str) -> Any:
     except OSError as problem:
         raise AssetError(f"{path}: cannot be read ({problem.strerror}); {remedy}") from problem
     except BROKEN as problem:
-        raise AssetError(f"{path}: not a pickle of arrays ({problem}); {remedy}") from problem
+        raise AssetError(f"{path}: not a pickle of arrays ({reason(problem)[:200]}); {remedy}") from problem

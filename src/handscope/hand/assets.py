@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from handscope.errors import AssetError
 from handscope.geometry.meshes import vertex_normals
 from handscope.npz import read_npz
-from handscope.paths import as_path
+from handscope.paths import as_path, reason
 from handscope.skeleton import MODEL_PARENTS
 from handscope.types import HandModel, frozen_array
 from handscope.unpickle import BROKEN, ArrayUnpickler, StandIn
@@ -242,7 +242,7 @@ def _mano_content(path: Path) -> dict[str, Any]:
 
 
 def _not_mano(path: Path, problem: Exception) -> AssetError:
-    return AssetError(f"{path}: not an official MANO file ({problem}); download it from the MANO site")
+    return AssetError(f"{path}: not an official MANO file ({reason(problem)[:200]}); download it from the MANO site")
 
 
 def load_mano_mean_pose(path: str | Path) -> NDArray[np.float32]:

@@ -52,7 +52,14 @@ class _Layout:
 
     def number(self, data: bytes, kind: str, at: int) -> int:
         """The number of that kind at a place."""
-        return struct.unpack_from(self.order + kind, data, at)[0]
+        return _unpacked(self.order + kind, data, at)[0]
+
+
+def _unpacked(form: str, data: bytes, at: int) -> tuple[int, ...]:
+    """`struct.unpack_from`, which raises other errors for the places beyond 2**63 that a BigTIFF can name."""
+    if at > len(data):
+        raise struct.error(f"byte {at} of {len(data)}")
+    return struct.unpack_from(form, data, at)
 
 
 def is_tiff(data: bytes) -> bool:
@@ -106,7 +113,7 @@ def _read(data: bytes, layout: _Layout, offset: int) -> tuple[dict[int, tuple[in
         if struct.calcsize(form) > size:
             place = layout.number(data, layout.word, place)
         if length:
-            tags[tag], places[tag] = struct.unpack_from(form, data, place), place
+            tags[tag], places[tag] = _unpacked(form, data, place), place
     return tags, places, layout.number(data, layout.word, first + layout.entry * count)
 
 

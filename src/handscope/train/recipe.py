@@ -35,8 +35,8 @@ RUNS: dict[str, type[Run]] = {
 }
 """What can be trained, by the recipe's `kind`."""
 
-MOST_BYTES, MOST_NODES = 2**20, 100_000
-"""Of a recipe: its text, and its values with every alias written out."""
+MOST_BYTES, MOST_NODES, DEEPEST = 2**18, 100_000, 50
+"""Of a recipe: its text, its values with every alias written out, and how deep they lie."""
 BROKEN = (yaml.YAMLError, AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 """What reading a damaged or strange recipe may raise."""
 USUAL = "estimator"
@@ -93,19 +93,23 @@ def read_recipe(path: Path, above: tuple[Path, ...] = ()) -> Recipe:
 
 
 def _refuse_bomb(text: str) -> None:
-    """ValueError for a text whose aliases unfold to more than `MOST_NODES` values, or to themselves."""
+    """ValueError for a text whose aliases unfold to more than `MOST_NODES` values, or to themselves, or that nests
+    deeper than `DEEPEST`: the loader's time grows with depth times length.
+    """
     sizes: dict[int, int] = {}
 
-    def size(node: yaml.Node) -> int:
+    def size(node: yaml.Node, depth: int) -> int:
+        if depth > DEEPEST:
+            raise ValueError(f"it nests deeper than {DEEPEST} levels")
         if id(node) not in sizes:
             sizes[id(node)] = MOST_NODES  # met again before it is whole, it holds itself
             pairs = node.value if isinstance(node.value, list) else []
             inside = [part for pair in pairs for part in (pair if isinstance(pair, tuple) else (pair,))]
-            sizes[id(node)] = 1 + sum(map(size, inside))
+            sizes[id(node)] = 1 + sum(size(part, depth + 1) for part in inside)
         return min(sizes[id(node)], MOST_NODES)
 
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    if root is not None and size(root) >= MOST_NODES:
+    root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    if root is not None and size(root, 0) >= MOST_NODES:
         raise ValueError(f"its aliases unfold to more than {MOST_NODES} values")
 
 

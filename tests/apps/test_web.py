@@ -99,15 +99,14 @@ def test_a_video_is_followed_on_the_page(model, tmp_path):
 
 
 def test_gradio_leaves_bad_pictures_to_us(tmp_path):
-    """Its own part would open the file first, and say what Pillow says."""
+    """Its own part would open the file first, and say what Pillow says; and nothing is written beside our source."""
     gradio = pytest.importorskip("gradio")
     (tmp_path / "bad.jpg").write_text("no picture")
     payload = gradio.data_classes.ImageData(path=str(tmp_path / "bad.jpg"))
-    upload = web.upload_of(gradio.Image)(type="filepath", image_mode=None)
-    assert upload.preprocess(payload) == str(tmp_path / "bad.jpg") and upload.preprocess(None) is None
-    assert upload.get_block_name() == "image"
+    assert web.uploaded(payload) == str(tmp_path / "bad.jpg") and web.uploaded(None) is None
     error = web.refusal(HandscopeError(f"{tmp_path}/bad.jpg: not a picture"), str(tmp_path / "bad.jpg"))
     assert error.message == "bad.jpg: not a picture"
+    assert not list(Path(web.__file__).parent.glob("*.pyi"))
 
 
 def test_examples_are_there_with_their_credits():

@@ -44,7 +44,7 @@ from handscope.infer.limits import DecodingLimits
 from handscope.infer.outputs import FORMATS, LEGIBLE_PX, video_formats
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands
-from handscope.infer.video import VideoReader
+from handscope.infer.video import VideoFrame, VideoReader
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import JointConvention
 from handscope.viz import draw
@@ -241,7 +241,7 @@ class Desk:
         with VideoReader(path, threads=1) as reader, self._lock:
             done = 0
 
-            def count() -> None:
+            def count(frame: VideoFrame) -> None:
                 nonlocal done
                 done += 1
                 told(done, reader.count or None)
@@ -310,16 +310,9 @@ def summary(hands: Hands) -> str:
     return "; ".join(told) + "".join(f"  \n{note}" for note in hands.notes)
 
 
-def upload_of(image: type[gradio.Image]) -> type[gradio.Image]:
-    """Gradio's picture to upload, which leaves it to us to say what is wrong with a file."""
-
-    class Upload(image):
-        is_template = True  # the browser's part is its parent's
-
-        def preprocess(self, payload: Any) -> str | None:
-            return None if payload is None else payload.path
-
-    return Upload
+def uploaded(payload: Any) -> str | None:
+    """The file of a picture that came, unopened: `Image.preprocess` would open it and say what Pillow says of it."""
+    return None if payload is None else payload.path
 
 
 def refusal(error: HandscopeError, path: str) -> Exception:
@@ -334,7 +327,6 @@ def build(model: Pipeline) -> gradio.Blocks:
     import gradio as gr
 
     desk = Desk(model)
-    Upload = upload_of(gr.Image)
 
     def camera_of(focal: float | None, K: str | None) -> CameraLike:
         camera = parse_camera(K) if K and K.strip() else None
@@ -380,7 +372,7 @@ def build(model: Pipeline) -> gradio.Blocks:
         known = gr.State(None)
         with gr.Row():
             with gr.Column(scale=5):
-                image = Upload(
+                image = gr.Image(
                     label="Picture",
                     type="filepath",
                     image_mode=None,
@@ -389,6 +381,8 @@ def build(model: Pipeline) -> gradio.Blocks:
                     height=TALL,
                     elem_id="picture",
                 )
+                # of this one alone: Gradio writes a stub beside the source of every class derived from its own
+                image.preprocess = uploaded
                 button = gr.Button("Find hands", variant="primary", elem_id="find")
                 gr.Examples([str(EXAMPLES / name) for name in EXAMPLE_NAMES], [image], label="Photographs to try")
             with gr.Column(scale=6):

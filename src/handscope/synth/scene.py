@@ -27,7 +27,7 @@ from handscope.synth.labels import label_hand
 from handscope.synth.meshes import HandBody
 from handscope.synth.pairs import touching
 from handscope.synth.placement import frame_hand, place_in_scene, sample_view
-from handscope.synth.poses import Skeleton, sample_pose, to_theta
+from handscope.synth.poses import Angles, Skeleton, sample_pose, to_theta
 from handscope.synth.rendering import Part, render
 from handscope.types import HandLabel, Sample
 
@@ -52,9 +52,14 @@ class World:
         self.skeleton = Skeleton(as_float(asset.axes), as_float(asset.joints), as_float(tips))
         self.backgrounds = Backgrounds(find_sources(config.backgrounds, config.photo_index))
 
-    def pose(self, rng: np.random.Generator, beta: NDArray[np.float32], R: Array) -> Placed:
-        """A hand of shape `beta` (10,) in some pose, turned by `R` (3, 3), its wrist at the camera."""
-        theta = to_theta(sample_pose(rng, self.skeleton), self.skeleton.axes).astype(np.float32)
+    def pose(
+        self, rng: np.random.Generator, beta: NDArray[np.float32], R: Array, angles: Angles | None = None
+    ) -> Placed:
+        """A hand of shape `beta` (10,) in some pose, or in that of `angles` (15, 3) degrees, turned by `R` (3, 3), its
+        wrist at the camera.
+        """
+        chosen = sample_pose(rng, self.skeleton) if angles is None else angles
+        theta = to_theta(chosen, self.skeleton.axes).astype(np.float32)
         posed = pose_hand(self.body.asset, beta[None], theta[None])
         joints = posed.joints[0].astype(np.float64)
         return Placed(vertices=posed.vertices[0], rest_joints=joints, beta=beta, theta=theta, R=R, T=np.zeros(3))
@@ -100,12 +105,24 @@ def render_sample(config: SynthConfig, seed: int, index: int) -> Sample:
     return sample
 
 
-def _hand_picture(world: World, rng: np.random.Generator, key: str) -> Sample:
+def render_posed(config: SynthConfig, seed: int, index: int, angles: Angles) -> Sample:
+    """Sample `index` of hands in the pose `angles` (15, 3) degrees (`poses`), seen from anywhere."""
+    rng = np.random.default_rng([seed, index, 2])
+    world = world_of(config)
+    world.backgrounds.choose(np.random.default_rng([seed, index // BLOCK, 7919]))
+    for _ in range(4):
+        sample = _hand_picture(world, rng, f"posed-{seed:06d}-{index:08d}", angles)
+        if _shows(sample.hands[0], *LEAST_SHOWN):
+            break
+    return sample
+
+
+def _hand_picture(world: World, rng: np.random.Generator, key: str, angles: Angles | None = None) -> Sample:
     config, size = world.config, world.config.size
     background, _ = world.backgrounds.sample(rng, size, size)
     hand, K = None, np.eye(3)
     while hand is None:
-        placed = world.pose(rng, sample_shape(rng), sample_view(rng))
+        placed = world.pose(rng, sample_shape(rng), sample_view(rng), angles)
         T, K = frame_hand(rng, placed.joints, size, rng.uniform(*config.fill), config.jitter)
         hand = world.dress(rng, placed, T, K, (size, size), 0)
     hands, parts = [hand], [hand.part]

@@ -26,7 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from clips import read_back, toy_frames, write_video
-from handscope.data.shards import ShardReader, check_shard
+from handscope.data.shards import ShardReader, check_shard, digest
 from handscope.errors import HandscopeError
 from handscope.files import LEFTOVERS
 from toy_networks import save_networks

@@ -6,5 +6,5 @@
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("tests", "tests/data", "tests/train")]
+sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("tests", "tests/data", "tests/hand", "tests/train")]
 # whose stand-in networks, clips, damaged files and attacks are part of the corpus

@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 ROOT = Path(__file__).parents[1]
 MUTABLE = 1 << 16
@@ -80,6 +80,21 @@ def many_directories(count: int) -> bytes:
         after = 0 if number == count - 1 else start + 2 + len(rows) + 4
         out += struct.pack("<H", len(entries)) + rows + struct.pack("<I", after)
     return bytes(out)
+
+
+def _compression(number: int) -> tuple[bytes, bytes]:
+    """An entry of a TIFF that says "not compressed", and one that says something else."""
+    return struct.pack("<HHIHH", 259, 3, 1, 1, 0), struct.pack("<HHIHH", 259, 3, 1, number, 0)
+
+
+EXIFS: dict[str, dict[int, object]] = {
+    "film": {41989: 28},
+    "sensor": {37386: 4.2, 41486: 5000.0, 41488: 3, 40962: 4000},
+    "no unit": {37386: 4.2, 41486: 5000.0, 41488: 77},
+    "no sensor": {37386: 4.2},
+    "words": {37386: "x", 41989: "wide"},
+}
+"""What EXIF says of a camera."""
 
 
 def pictures() -> Contents:
@@ -148,6 +163,30 @@ def pictures() -> Contents:
         "text.png": png(4, 4, bytes(52), more=chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(10**8), 9))),
         "comment.png": png(4, 4, bytes(52), more=chunk(b"eXIf", b"II*\0\xff\xff\xff\xff")),
     }
+    ranges = {"signed": (-1, 1), "over": (0, 1.4), "levels": (0, 255), "below": (-5, 5), "beyond": (0, 1e30)}
+    for name, (low, high) in ranges.items():
+        values = np.linspace(low, high, 240, dtype=np.float32).reshape(10, 8, 3)
+        found[f"{name}.tiff"] = cv2.imencode(".tiff", values)[1].tobytes()
+    values[0, 0], values[1, 1] = np.nan, np.inf
+    found |= {
+        "not a number.tiff": cv2.imencode(".tiff", values)[1].tobytes(),
+        "negative.tiff": saved(Image.fromarray(np.arange(-40, 40, dtype=np.int32).reshape(8, 10)), "TIFF"),
+        "12 bits.tiff": saved(Image.fromarray(np.arange(0, 4000, 50, dtype=np.uint16).reshape(8, 10)), "TIFF"),
+        "profile.jpeg": saved(
+            rgb.convert("CMYK"), "JPEG", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        ),
+        "few pixels.jpeg": saved(rgb.resize((1, 1)), "JPEG"),
+        "raw of nobody.dng": tiff(picture(1400, 9)).replace(*_compression(99)),
+        "preview.dng": tiff(picture(700, 8), picture(1400, 9)).replace(*_compression(99), 1),
+        "exif nobody has.jpeg": saved(rgb, "JPEG", exif=b"Exif\0\0" + bytes(60_000)),
+        "deep.bigtiff": saved(Image.fromarray(deep[..., 0]), "TIFF", big_tiff=True),
+    }
+    for name, tags in EXIFS.items():
+        exif = Image.Exif()
+        exif[274], exif.get_ifd(0x8769)[1] = 9, 1
+        exif.get_ifd(0x8769).clear()
+        exif.get_ifd(0x8769).update(tags)
+        found[f"{name}.jpeg"] = saved(rgb, "JPEG", exif=exif)
     attacks = {
         "40 million pixels.png": png(8000, 5000, bytes(5000 * 24001)),
         "300 scans.jpeg": many_scans(6000, 300),
@@ -201,6 +240,31 @@ def videos() -> Contents:
     }
 
 
+def left_with_chumpy(path: Path) -> bytes:
+    """A left hand as the official files have it: chumpy's classes, its selections, a matrix by rows."""
+    import sys
+    import types
+
+    import test_mano_file
+
+    from mano_files import write_mano
+
+    class Select:
+        def __init__(self, a: object, idxs: object, shape: object) -> None:
+            self.a, self.idxs, self.preferred_shape = a, idxs, shape
+
+    Select.__module__, Select.__qualname__ = "chumpy.ch", "Select"
+    module = types.ModuleType("chumpy.ch")
+    module.Ch, module.Select = test_mano_file.Ch, Select  # type: ignore[attr-defined]
+    sys.modules |= {"chumpy": types.ModuleType("chumpy"), "chumpy.ch": module}
+    content = test_mano_file.mano_content(left=True, bug=True)
+    content["J_regressor"] = content["J_regressor"].tocsr()
+    content["weights"] = Select(content["weights"].ravel(), np.arange(778 * 16), (778, 16))
+    done = write_mano(path, content).read_bytes()
+    del sys.modules["chumpy"], sys.modules["chumpy.ch"]
+    return done
+
+
 def pickles() -> Contents:
     """Arrays in every protocol, MANO files, and the pickles that read memory or call."""
     import mano_files
@@ -210,6 +274,7 @@ def pickles() -> Contents:
     found = {f"protocol {number}": pickle.dumps(arrays, protocol=number) for number in range(6)}
     with tempfile.TemporaryDirectory() as place:
         found["mano"] = mano_files.write_mano(Path(place) / "a.pkl", mano_files.open_hand_as_mano()).read_bytes()
+        found |= {"left": left_with_chumpy(Path(place) / "b.pkl")}
     small = {"v_template": np.zeros((2, 3)), "f": np.zeros((1, 3), np.uint32), "J_regressor": np.zeros((16, 2))}
     found |= {"small mano": pickle.dumps(small, protocol=2)}
     found |= {name: test_unpickle.array_state(b"", kind) for name, kind in test_unpickle.OBJECTS.items()}
@@ -272,6 +337,35 @@ def answers() -> Contents:
     found = {"table": b"csv\n" + table.encode(), "pred": b"json\n" + pred.encode(), "zip": b"zip\n" + packed.getvalue()}
     found |= {"ours": b"npz\n" + ours, "plain": b"npz\n" + plain, "deep": b"json\n" + b"[" * 100_000, "none": b"csv\n"}
     found |= {"wrong masks": b"npz\n" + saved(keys=keys, joints_2d=flat, masks=np.ones((3, 3)))}
+    odd = {
+        "not ours": {"header": np.array('{"format": "x"}')},
+        "a header of numbers": {"header": np.array("3")},
+        "no header": {"header": np.array("{")},
+        "short": {"header": np.array('{"format": "handscope-predictions-1"}'), "keys": keys},
+        "flat": {"keys": keys, "joints_2d": np.ones((2, 20, 2))},
+        "keys alone": {"keys": keys},
+        "words": {"keys": keys, "K": keys},
+        "no vertices": {"keys": keys, "joints_2d": flat, "vertices": np.ones(3)},
+        "twice": {"keys": keys[[0, 0]], "joints_2d": flat},
+    }
+    found |= {name: b"npz\n" + saved(**content) for name, content in odd.items()}
+    whole = {"joints_2d": flat, "joints_3d": spatial, "found": np.ones(2), "keys": keys}
+    whole["header"] = np.array('{"format": "handscope-predictions-1"}')
+    parts = {
+        "mask_bits": np.zeros(1, np.uint8),
+        "mask_offsets": np.array([0, 1, 1]),
+        "mask_shapes": np.array([[9, 9], [0, 0]]),
+    }
+    for name, more in {
+        "K": {"K": np.ones(2)},
+        "mesh": {"vertices": np.ones(2)},
+        "text": {"found": keys},
+        "mask": parts,
+    }.items():
+        found[f"ours with a wrong {name}"] = b"npz\n" + saved(**(whole | more))
+    texts = {"a word": table.replace("1.5", "x"), "no key": table.replace("key", "id"), "no columns": "key\na\n"}
+    found |= {name: b"csv\n" + text.encode() for name, text in texts.items()}
+    found |= {"no text": b"csv\n\xff\xfe", "no zip": b"zip\nPK", "one": b"json\n[1]", "flat pred": b"json\n[[1], [2]]"}
     return found | {f"attack: {name}": b"npz\n" + content for name, content in ATTACKS.items()}
 
 

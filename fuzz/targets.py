@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,19 @@ def refused(run: Run) -> Run:
 
 
 def _pictures(folder: Path) -> Run:
-    from handscope.infer.images import looks_like_picture, read_picture
+    from handscope.infer.decoding import inspect_picture
+    from handscope.infer.frames import FrameFolder, kind_of
+    from handscope.infer.images import find_pictures, read_picture
 
     def run(path: Path) -> None:
-        looks_like_picture(path)
+        content = path.read_bytes()
+        if len(content) <= seeds.MUTABLE:
+            nameless = path.with_suffix("")
+            nameless.write_bytes(content)
+            kind_of(nameless)
+            refused(lambda path: find_pictures(path.parent) and None)(path)
+            refused(lambda path: inspect_picture(content, path) and None)(path)
+            refused(lambda path: [None for _ in FrameFolder([path], 30.0)] and None)(path)
         picture = read_picture(path)
         assert picture.image.dtype == np.uint8 and picture.image.ndim == 3 and picture.image.shape[2] == 3
         assert min(picture.image.shape) > 0 and picture.image.flags.c_contiguous
@@ -61,6 +71,8 @@ def _videos(folder: Path) -> Run:
 
     def run(path: Path) -> None:
         kind_of(path)
+        path.with_suffix("").write_bytes(path.read_bytes())
+        kind_of(path.with_suffix(""))
         with VideoReader(path, threads=1) as reader:
             assert np.isfinite([reader.rate, reader.pixel_aspect, reader.count]).all()
             last = -1.0
@@ -68,7 +80,8 @@ def _videos(folder: Path) -> Run:
                 assert image.dtype == np.uint8 and image.shape[2] == 3 and number >= index and time > last
                 last = time
                 if index + 1 >= MOST_FRAMES:
-                    break
+                    return
+            assert all(np.isfinite(lost.time) and lost.time >= 0 for lost in reader.lost)
 
     return refused(run)
 
@@ -130,7 +143,7 @@ def _cards(folder: Path) -> Run:
     from handscope.infer.calibration import Calibration
     from handscope.infer.crop_policy import Tolerance
     from handscope.infer.detector import card_threshold
-    from handscope.infer.weights import open_network
+    from handscope.infer.weights import mixture, open_network
     from toy_networks import save_detector
 
     save_detector(folder / "detector.onnx")
@@ -143,7 +156,7 @@ def _cards(folder: Path) -> Run:
             *vars(Tolerance.of(network.card)).values(),
             *vars(Calibration.of(network.card)).values(),
         ]
-        assert np.isfinite(numbers).all()
+        assert np.isfinite(numbers).all() and mixture({"detector": network}) is None
 
     return refused(run)
 
@@ -164,13 +177,17 @@ def _shards(folder: Path) -> Run:
 
 def _recipes(folder: Path) -> Run:
     from handscope.ablation.study import read_study
-    from handscope.train.recipe import read_recipe
+    from handscope.train.recipe import from_arguments, read_recipe
+
+    def parse(path: Path) -> None:
+        with suppress(SystemExit), redirect_stderr(io.StringIO()):  # the parser's own sentence
+            from_arguments(["--config", str(path)])
 
     for name in ("recipes/small.yaml", "recipes/ablations/table2.yaml"):
         (folder / Path(name).name).write_bytes((seeds.ROOT / name).read_bytes())
 
     def run(path: Path) -> None:
-        for read in (read_recipe, read_study):
+        for read in (read_recipe, read_study, parse):
             refused(lambda _, read=read: read(path) and None)(path)
 
     return run

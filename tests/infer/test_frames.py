@@ -266,3 +266,14 @@ def test_pixels_that_are_not_square_are_seen_as_players_show_them(toy_weights, t
 def test_pictures_with_times_are_told_as_they_come():
     pictures = Pictures([(0.5, corner()), (np.float32(1), Image.fromarray(corner()))], None)
     assert [(index, time) for index, time, _ in pictures.pictures()] == [(0, 0.5), (1, 1.0)]
+
+
+@pytest.mark.parametrize("name", ["list.m3u8", "list.mp4", "caf\udce9.m3u8", "list.ffconcat"])
+def test_a_file_that_names_another_does_not_open_it(tmp_path, name):
+    """Until 0.6.0 a playlist's films were read, wherever on the machine they were."""
+    film = write_video(tmp_path / "film.ts", toy_frames(3))
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{film}\n#EXT-X-ENDLIST\n"
+    text = "ffconcat version 1.0\nfile film.ts\n" if name.endswith("ffconcat") else playlist
+    (tmp_path / name).write_text(text)
+    with pytest.raises(VideoError, match="not a video that can be read"):
+        VideoReader(tmp_path / name)

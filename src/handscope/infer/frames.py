@@ -43,6 +43,11 @@ STILLS = frozenset(("mjpeg", "png", "bmp", "gif", "tiff", "webp", "ppm", "jpeg20
 """Codecs of covers and previews, if there is a stream of another one too."""
 NO_FILMS = frozenset(("tty", "image2", "lrc", "srt"))
 """What FFmpeg reads as pictures and nobody would call a film: text on a terminal, single pictures."""
+PLAYLISTS = frozenset(
+    ("applehttp", "avisynth", "concat", "dash", "hls", "imf", "lavfi", "redir", "rtp", "rtsp", "sap", "sdp",
+     "vapoursynth")
+)  # fmt: skip
+"""What FFmpeg reads as videos and only names others, here or elsewhere: they stay closed."""
 USUAL_RATE = 30.0
 """Frames a second where a file does not say."""
 
@@ -123,15 +128,24 @@ def require_av() -> ModuleType:
 
 def open_container(path: Path, mode: str = "r", **options: Any) -> Any:
     """A file opened by PyAV, whatever its name: FFmpeg takes what stands before a colon for a protocol, unless it is
-    told that this is a file.
+    told that this is a file. What is read is that file and no other one, whatever it says.
     """
+    if mode == "r":
+        options.setdefault("options", {"format_whitelist": _formats()})
     try:
         name = f"file:{path}"
         name.encode()
     except UnicodeEncodeError:  # bytes that are no UTF-8: PyAV cannot say them, but Python can open them
-        options.pop("options", None)  # (FFmpeg opens a file a second time to put its index in front)
+        if mode != "r":
+            options.pop("options", None)  # (FFmpeg opens a file a second time to put its index in front)
         return require_av().open(_File(path, mode), mode, **options)
     return require_av().open(name, mode, **options)
+
+
+@cache
+def _formats() -> str:
+    """All of FFmpeg's formats but `PLAYLISTS`, as it takes a list."""
+    return ",".join(sorted(require_av().formats_available - PLAYLISTS))
 
 
 class _File(io.FileIO):

@@ -2,7 +2,7 @@
 
 With the network's answer held fixed they do not change (tests/infer/test_cameras.py); here the network looks anew.
 
-    python benchmarks/camera_changes.py samples
+    python benchmarks/camera_changes.py samples/rendered
 """
 
 from __future__ import annotations

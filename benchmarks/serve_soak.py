@@ -31,7 +31,7 @@ from schemathesis import checks
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from costly_files import jpeg_of_scans, png_of_one_colour, tiff_of_directories, tiff_of_overlapping_tags
 
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples/rendered"
 CHECKS = [
     checks.not_a_server_error,
     checks.status_code_conformance,

@@ -1,9 +1,9 @@
-"""A picture to what dex-retargeting takes: python examples/dex_retargeting.py samples/pinch.jpg
+"""A picture to what dex-retargeting takes: python examples/dex_retargeting.py samples/rendered/pinch.jpg
 
 Prints the 21 x 3 joints of the best hand and the vectors from wrist to finger tips that a `vector` config asks for.
 With dex-retargeting installed and a config of a robot hand, the last lines of `main` go on to its joint angles:
 
-    python examples/dex_retargeting.py samples/pinch.jpg --config configs/teleop/allegro_hand_right.yml \\
+    python examples/dex_retargeting.py samples/rendered/pinch.jpg --config configs/teleop/allegro_hand_right.yml \\
         --urdf-dir assets/robots/hands
 """
 

@@ -22,7 +22,7 @@ DIGITS = {"score": 5, "box": 3, "joints_2d": 3, "joint_scores": 5, "joints_3d": 
 def main() -> None:
     model = handscope.load(threads=1)
     lines = []
-    for path in sorted((ROOT / "samples").glob("*.jpg")):
+    for path in sorted((ROOT / "samples/rendered").glob("*.jpg")):
         hands = [
             {"handedness": hand.handedness, "mask_area_px": int(hand.mask.sum())}
             | {name: np.round(getattr(hand, name), digits).tolist() for name, digits in DIGITS.items()}

@@ -1,4 +1,4 @@
-"""Render the pictures of samples/ (ours, so free to ship): python scripts/render_samples.py [FOLDER].
+"""Render the pictures of samples/rendered (ours, so free to ship): python scripts/render_samples.py [FOLDER].
 
 Staged by hand, unlike what `handscope synth` samples: named poses, chosen views, a calm room behind.
 """
@@ -145,4 +145,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "samples")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "samples/rendered")

@@ -36,13 +36,13 @@ def desk(tmp_path, monkeypatch, one_model):
     """A folder with what the pages speak of: photo.jpg, pictures/ and clip.mp4."""
     import handscope
 
-    shutil.copy(ROOT / "samples/pinch.jpg", tmp_path / "photo.jpg")
+    shutil.copy(ROOT / "samples/rendered/pinch.jpg", tmp_path / "photo.jpg")
     for folder in ("pictures", "holidays", "photographs"):
         (tmp_path / folder).mkdir()
         for name in ("victory.jpg", "thumb.jpg"):
-            shutil.copy(ROOT / "samples" / name, tmp_path / folder)
+            shutil.copy(ROOT / "samples/rendered" / name, tmp_path / folder)
     (tmp_path / "weights").symlink_to(SHIPPED)
-    image = read_picture(ROOT / "samples/pinch.jpg").image[:480, :480]
+    image = read_picture(ROOT / "samples/rendered/pinch.jpg").image[:480, :480]
     write_video(tmp_path / "clip.mp4", [image[4 * i : 400 + 4 * i, 80:480] for i in range(6)])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(handscope, "load", lambda *_, **__: one_model, raising=False)

@@ -61,8 +61,8 @@ def test_the_commands_for_training_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     (tmp_path / "photographs").mkdir()
-    shutil.copy(ROOT / "samples/pinch.jpg", tmp_path / "photo.jpg")
-    shutil.copy(ROOT / "samples/thumb.jpg", tmp_path / "photographs")
+    shutil.copy(ROOT / "samples/rendered/pinch.jpg", tmp_path / "photo.jpg")
+    shutil.copy(ROOT / "samples/rendered/thumb.jpg", tmp_path / "photographs")
     smaller = {"synth": {"100000": "4"}, "train": {}}
     found = section("Train it yourself")
     assert [words[0] for words in found] == ["synth", "train", "export", "photo.jpg"]
@@ -95,10 +95,10 @@ def test_the_commands_for_results_run(tmp_path, monkeypatch, capsys):
 def test_the_demo_runs(tmp_path):
     """`make demo` in a new environment, with a picture of the user's."""
     places = [f"VENV={tmp_path / 'venv'}", f"OUT={tmp_path / 'out'}", f"PYTHON={sys.executable}"]
-    picture = f"IMAGE={ROOT / 'samples/pinch.jpg'}"
+    picture = f"IMAGE={ROOT / 'samples/rendered/pinch.jpg'}"
     done = subprocess.run(["make", "demo", picture, *places], cwd=ROOT, capture_output=True, text=True)
     if "No matching distribution" in done.stderr:
         pytest.skip("no package index within reach")
     assert done.returncode == 0, done.stderr
     assert "torch" not in os.listdir(next((tmp_path / "venv/lib").iterdir()) / "site-packages")
-    assert {"overlay.png", "mask-0.png", "hand-0.glb", "result.json"} <= set(os.listdir(tmp_path / "out/victory"))
+    assert {"overlay.png", "mask-0.png", "hand-0.glb", "result.json"} <= set(os.listdir(tmp_path / "out/typing"))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 def test_the_blocks_of_the_page_run(tmp_path, monkeypatch, capsys):
     pytest.importorskip("pyarrow")
-    shutil.copy(ROOT / "samples/pinch.jpg", tmp_path / "photo.jpg")
+    shutil.copy(ROOT / "samples/rendered/pinch.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/formats.md").read_text(), re.DOTALL)
     scope: dict = {}
@@ -32,6 +32,6 @@ def test_the_blocks_of_the_page_run(tmp_path, monkeypatch, capsys):
 def test_the_example_of_dex_retargeting_runs_without_it():
     script = ROOT / "examples/dex_retargeting.py"
     done = subprocess.run(
-        [sys.executable, script, ROOT / "samples/pinch.jpg"], capture_output=True, text=True, check=True
+        [sys.executable, script, ROOT / "samples/rendered/pinch.jpg"], capture_output=True, text=True, check=True
     )
     assert "joints about the wrist" in done.stdout and done.stderr == ""

@@ -13,7 +13,7 @@ from handscope.geometry.camera import project
 from handscope.infer.images import find_pictures
 from handscope.infer.weights import NAMES, SHIPPED
 
-SAMPLES = Path(__file__).parents[2] / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples/rendered"
 PICTURES = find_pictures(SAMPLES) if SAMPLES.is_dir() else []
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/samples.json").read_text())

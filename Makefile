@@ -3,6 +3,7 @@
 #                         (both install what locks/ names)
 # make check              format, lint, types and layering only
 # make test-oldest        the light tests under the oldest versions that pyproject.toml allows, in .venv-oldest
+# make test-robots        dex-retargeting itself on a stand-in robot, in .venv-robots (600 MB)
 # make resolve            whether the installs resolve for other Pythons and machines, nothing installed
 # make fuzz [SECONDS=60]  what strangers give, mutated: every target (fuzz/), which share the time
 # make lock [UPGRADE=1]   the lock files anew, after a change of pyproject.toml or to newer versions
@@ -14,6 +15,7 @@ PYTHON ?= python3.11
 VENV ?= .venv
 TEST_VENV ?= .venv-test
 OLDEST_VENV ?= .venv-oldest
+ROBOTS_VENV ?= .venv-robots
 TOOLS_VENV ?= .venv-tools
 BLENDER_VENV ?= .venv-blender
 OUT ?= out
@@ -32,7 +34,7 @@ NOT_LIGHT = --ignore tests/infer/test_full_camera.py --ignore tests/geometry/tes
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 OURSELVES = --no-build-isolation --editable
 
-.PHONY: demo test check test-oldest resolve fuzz lock sbom test-blender docs clean
+.PHONY: demo test check test-oldest test-robots resolve fuzz lock sbom test-blender docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
@@ -45,6 +47,9 @@ check: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/ruff format --check .
 	$(TEST_VENV)/bin/pyright --pythonpath $(TEST_VENV)/bin/python
 	$(TEST_VENV)/bin/lint-imports
+
+test-robots: $(ROBOTS_VENV)/.complete
+	$(ROBOTS_VENV)/bin/python -m pytest tests/apps/test_robot.py
 
 test-oldest: $(OLDEST_VENV)/.complete
 	$(OLDEST_VENV)/bin/python -m pytest -n $(JOBS) -m "not slow" $(LIGHT_TESTS) $(NOT_LIGHT)
@@ -94,6 +99,11 @@ $(OLDEST_VENV)/.complete: pyproject.toml
 	$(OLDEST_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(OLDEST_VENV)/bin/uv pip install --quiet --python $(OLDEST_VENV)/bin/python --resolution lowest-direct \
 		--editable '.[test]'
+	touch $@
+
+$(ROBOTS_VENV)/.complete: pyproject.toml
+	test -x $(ROBOTS_VENV)/bin/python || $(PYTHON) -m venv $(ROBOTS_VENV)
+	$(ROBOTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,robots]'
 	touch $@
 
 $(BLENDER_VENV)/.complete:

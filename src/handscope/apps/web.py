@@ -263,7 +263,9 @@ class Desk:
     def write(self, picture: Picture, hands: Hands) -> list[str]:
         """Every kind of file, in a folder that lives until `KEPT` newer ones have come."""
         folder = self._new_folder()
-        write_results(picture, hands, [row for row in FORMATS.values() if row.of_pictures and row.is_installed], folder)
+        mano = self._model.joint_convention == "mano"
+        rows = [row for row in FORMATS.values() if row.of_pictures and row.is_installed and (mano or not row.of_mano)]
+        write_results(picture, hands, rows, folder)
         return sorted(str(path) for path in folder.iterdir())
 
     def _new_folder(self) -> Path:

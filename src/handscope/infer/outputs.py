@@ -58,6 +58,9 @@ class Format:
     by_default: tuple[str, ...] = ()
     """Of what it is written unless formats are chosen: "picture", "video"."""
 
+    of_mano: bool = False
+    """Whether hands must be told in MANO for it."""
+
     @property
     def is_installed(self) -> bool:
         """Whether what it needs is there."""
@@ -262,6 +265,14 @@ _ROWS = (
         stem="mano",
         suffix="npz",
         encode_hand=lambda hand: hand.to_mano_npz(),
+    ),
+    Format(
+        name="smplx",
+        help="smplx.npz: hand poses and wrists for SMPL-X and SMPL-H (with --hand-model)",
+        stem="smplx",
+        suffix="npz",
+        encode=lambda hands: hands.to_smplx_npz(),
+        of_mano=True,
     ),
     Format(
         name="csv",

@@ -270,6 +270,10 @@ class Hands(_Written, list[FoundHand]):
         """The cell of daft-physical-ai's `track_hands` column as JSON."""
         return json.dumps(formats.track_hands(self)) + "\n"
 
+    def to_smplx_npz(self) -> bytes:
+        """The best left and right hand for SMPL-X and SMPL-H (docs/bodies.md); wants hands told in MANO."""
+        return formats.to_smplx_npz(self)
+
     def save_json(self, path: str | Path) -> Path:
         """`to_json` in a file."""
         return formats.write_file(path, self.to_json())

@@ -7,6 +7,9 @@ docs/formats.md has the formats.
 
 from handscope.files import write_file as write_file
 from handscope.infer.formats.animation import to_glb_animation as to_glb_animation
+from handscope.infer.formats.bodies import to_smplx as to_smplx
+from handscope.infer.formats.bodies import to_smplx_npz as to_smplx_npz
+from handscope.infer.formats.bodies import wrist_pose as wrist_pose
 from handscope.infer.formats.bvh import to_bvh as to_bvh
 from handscope.infer.formats.files import to_png as to_png
 from handscope.infer.formats.meshes import to_glb as to_glb

@@ -27,13 +27,13 @@ FLAT = (75.0, 45.0)
 """The same of an open hand's fingers, which are straighter than one that is held up among bent ones."""
 KNUCKLES, LEVEL = (15.0, 35.0), (50.0, 30.0)
 """Mean flexion of the four knuckles of no fist (a hook), and of a fist; of no open hand, and of one."""
-OUT, IN = (1.35, 1.5), (1.5, 1.35)
+OUT, IN = (1.25, 1.4), (1.4, 1.25)
 """Thumb tip to the little finger's knuckle, in palms (wrist to middle knuckle): of a thumb that is not, and is, out."""
 BESIDE = (1.05, 1.25)
 """The same of an open hand's thumb, which may lie beside the index finger but not in the palm."""
-MEETING = (0.5, 0.35)
+MEETING = (0.55, 0.38)
 """Thumb tip to index tip in palms: apart, and met."""
-SPREAD = (5.0, 13.0)
+SPREAD = (2.0, 9.0)
 """Degrees of abduction between index and middle finger: closed, and spread."""
 STEEP = (0.4, 0.7)
 """Cosine between the thumb and the picture's up or down: not, and well in that direction."""

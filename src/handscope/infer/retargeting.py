@@ -46,7 +46,7 @@ class Retargeter:
 
     def __init__(self, robot: str | Path, urdf_dir: str | Path | None = None) -> None:
         try:
-            from dex_retargeting import retargeting_config
+            from dex_retargeting import retargeting_config  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise HandscopeError(missing_extra("a robot's joint angles", error.name, "robots")) from error
         path = config_of(robot, Path(retargeting_config.__file__).parent / "configs")

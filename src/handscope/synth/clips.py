@@ -55,19 +55,20 @@ class Motion:
 
 def sample_motion(rng: np.random.Generator, seconds: float) -> Motion:
     """Moves between shapes that people often make, a hand's width to and fro, with rests."""
-    times, angles, turns, places = [0.0], [_shape(rng)], [rng.normal(0, 0.25, 3)], [_place(rng)]
+    times, angles, turns, places = [0.0], [sample_shape_of_hand(rng)], [rng.normal(0, 0.25, 3)], [_place(rng)]
     while times[-1] < seconds:
         times.append(times[-1] + rng.uniform(*REST_S))
         for keys in (angles, turns, places):
             keys.append(keys[-1])
         times.append(times[-1] + rng.uniform(*MOVE_S))
-        angles.append(_shape(rng) if rng.random() < 0.8 else angles[-1])
+        angles.append(sample_shape_of_hand(rng) if rng.random() < 0.8 else angles[-1])
         turns.append(rng.normal(0, 0.3, 3))
         places.append(_place(rng))
     return Motion(np.array(times), np.array(angles), np.array(turns), np.array(places))
 
 
-def _shape(rng: np.random.Generator) -> Array:
+def sample_shape_of_hand(rng: np.random.Generator) -> Array:
+    """Angles (15, 3) degrees of a shape that people often make."""
     chosen = ANCHORS[rng.choice(list(COMMON))]
     return np.clip(chosen + rng.normal(0, 2, (15, 3)) * (np.ptp(LIMITS, axis=-1) > 0), LIMITS[..., 0], LIMITS[..., 1])
 
@@ -97,7 +98,7 @@ def render_clip(
     for frame in range(frames):
         time = frame / fps
         camera = _sway(sway, time)
-        placed = _place_hand(world, motion, time, beta, view, camera)
+        placed = place_hand(world, motion, time, beta, view, camera)
         arm = arm or sample_arm(rng, placed, world.body, K, (size, size))
         hand = dress(
             np.random.default_rng(dressing), config, world.body, world.backgrounds, placed, K, (size, size), 0,
@@ -117,9 +118,10 @@ def _sway(phases: Array, time: float) -> Array:
     return (0.05 * slow + 0.006 * quick) * [1, 1, 0.6]
 
 
-def _place_hand(
+def place_hand(
     world: World, motion: Motion, time: float, beta: NDArray[np.float32], view: Array, camera: Array
 ) -> Placed:
+    """The hand where its motion has it at `time` seconds, before a camera that has turned by `camera` (3,)."""
     angles, turn, place = motion.at(time)
     theta = to_theta(angles, world.skeleton.axes).astype(np.float32)
     posed = pose_hand(world.body.asset, beta[None], theta[None])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from handscope.infer.results import FoundHand as FoundHand
     from handscope.infer.results import Hands as Hands
     from handscope.infer.smoothing import SmoothingConfig as SmoothingConfig
+    from handscope.infer.streaming import Failure as Failure
     from handscope.infer.tracking import TrackingConfig as TrackingConfig
     from handscope.infer.video import VideoFrame as VideoFrame
     from handscope.types import Hand as Hand
@@ -44,6 +45,7 @@ _MODULES = {"errors": "handscope.errors", "formats": "handscope.infer.formats", 
 _HOMES = {
     "AssetError": "handscope.errors",
     "Camera": "handscope.geometry.camera",
+    "Failure": "handscope.infer.streaming",
     "FoundHand": "handscope.infer.results",
     "Hand": "handscope.types",
     "Hands": "handscope.infer.results",
@@ -61,6 +63,7 @@ _HOMES = {
 __all__ = [
     "AssetError",
     "Camera",
+    "Failure",
     "FoundHand",
     "Hand",
     "Hands",

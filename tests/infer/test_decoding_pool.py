@@ -161,6 +161,7 @@ pool = DecodingPool(2)
 futures = [pool.decode(sys.argv[1]) for _ in range(2)]
 print(*[future.result().size for future in futures], flush=True)
 if len(sys.argv) > 2:
+    later = [pool.decode(sys.argv[1]) for _ in range(2000)]
     time.sleep(60)
 """
 """No `if __name__ == "__main__"`, and the pool is never closed."""

@@ -7,6 +7,7 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,12 +23,12 @@ from handscope.files import writable_folder
 from handscope.infer.cameras import CameraLike, parse_camera
 from handscope.infer.decoding import Picture
 from handscope.infer.frames import is_video, kind_of
-from handscope.infer.images import read_picture
 from handscope.infer.inputs import SMALLEST_PX, prepare
 from handscope.infer.limits import DecodingLimits, default_limits
 from handscope.infer.outputs import FORMATS, Format, picture_formats, styled
-from handscope.infer.pipeline import Pipeline, load
+from handscope.infer.pipeline import MANY_FILES, WORKERS, Pipeline, load
 from handscope.infer.results import Hands
+from handscope.infer.streaming import Task, decoded_ahead
 from handscope.paths import as_path, is_file, list_folder, safe_name
 from handscope.types import Hand
 
@@ -120,18 +121,22 @@ def _analyse_pictures(
     results, lost = [], 0
     jobs = list(zip(paths, names, strict=False))
     hidden = len(jobs) == 1 or not errors.is_terminal
-    for path, name in track(jobs, "looking for hands", console=errors, transient=True, disable=hidden):
-        try:
-            picture = read_picture(path, limits)
-            (hands,) = model.answer([prepare(picture, K, options.box)])
-            results.append(write_results(picture, hands, formats, out / name))
-        except HandscopeError as error:
-            if len(paths) == 1 and not isinstance(error, ImageError):
-                raise
-            lost += 1
-            name = printable(str(path))
-            told = str(error) if str(error).startswith(f"{name}:") else f"{name}: {error}"
-            print(f"handscope: {told}", file=sys.stderr)
+    workers = WORKERS * (len(jobs) >= MANY_FILES)
+    with closing(decoded_ahead(map(Task, paths), workers=workers, limits=limits)) as pictures:
+        progress = track(jobs, "looking for hands", console=errors, transient=True, disable=hidden)
+        for (path, name), (_, picture) in zip(progress, pictures, strict=True):
+            try:
+                if isinstance(picture, HandscopeError):
+                    raise picture
+                (hands,) = model.answer([prepare(picture, K, options.box)])
+                results.append(write_results(picture, hands, formats, out / name))
+            except HandscopeError as error:
+                if len(paths) == 1 and not isinstance(error, ImageError):
+                    raise
+                lost += 1
+                name = printable(str(path))
+                told = str(error) if str(error).startswith(f"{name}:") else f"{name}: {error}"
+                print(f"handscope: {told}", file=sys.stderr)
     _report(console, results, lost + lost_before, model.models.notes, files=not options.no_files)
     return lost
 

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ from handscope.infer.decoding import (
     check_bytes,
 )
 from handscope.infer.decoding_worker import LENGTHS, read_exactly, write_frame
+from handscope.infer.images import UnreadableError
 from handscope.infer.limits import DecodingLimits, default_limits
 from handscope.paths import as_path, reason
 
@@ -53,6 +55,7 @@ ENVIRONMENT = (
     "LANG", "LC_ALL", "LC_CTYPE",
 )  # fmt: skip
 """All that processes learn of this one's environment: no secrets."""
+CLOSED = "this DecodingPool is closed"
 
 
 class ProcessError(HandscopeError):
@@ -68,41 +71,32 @@ class DecodingPool:
     def __init__(self, workers: int = 2, limits: DecodingLimits | None = None) -> None:
         if workers < 1:
             raise HandscopeError(f"workers must be 1 or more, got {workers}")
-        self.limits = limits or default_limits()
-        self.unlimited: tuple[str, ...] = ()
+        self._crew = _Crew(workers, limits or default_limits())
+        self._owner = os.getpid()
+        self._close = weakref.finalize(self, self._crew.close)
+
+    @property
+    def unlimited(self) -> tuple[str, ...]:
         """Which of memory and seconds this system cannot hold a process to, once one has been started."""
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="handscope decoding")
-        self._idle: list[_Process] = []
-        self._running: set[_Process] = set()
-        self._lock = threading.Lock()
-        self._closed, self._owner = False, os.getpid()
-        self._end_all = weakref.finalize(self, _end_all, self._running, self._idle)
+        return self._crew.unlimited
 
     def decode(self, source: bytes | str | Path, name: str | Path | None = None) -> Future[Picture]:
         """A picture of a file, or of its bytes, which errors call `name`. The future raises as `decode_picture` does,
         TooCostlyError for what time or memory do not suffice for; cancel it to take back what has not begun.
         """
-        if isinstance(source, bytes):
-            return self._submit(_Request("decode", str(name or "picture"), source), _picture)
-        path = as_path(source)
-        content = os.fsencode(os.path.abspath(path))
-        return self._submit(_Request("read", str(path), content), _picture)
+        return self._submit(_request("decode", source, name), _picture)
 
-    def inspect(self, data: bytes, name: str | Path) -> Future[Header]:
+    def inspect(self, source: bytes | str | Path, name: str | Path | None = None) -> Future[Header]:
         """Format and size of a picture, by its header."""
-        return self._submit(_Request("inspect", str(name), data), _header)
+        return self._submit(_request("inspect", source, name), _header)
 
     def start(self) -> None:
         """Start one process, so that `unlimited` is known and the first picture does not wait."""
-        self._put_back(self._take())
+        self._crew.put_back(self._crew.take())
 
     def close(self) -> None:
         """End all processes; what has not been decoded is cancelled or an error."""
-        with self._lock:
-            self._closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._end_all()
-        self._threads.shutdown(wait=True)
+        self._close()
 
     def __enter__(self) -> DecodingPool:
         return self
@@ -111,57 +105,123 @@ class DecodingPool:
         self.close()
 
     def _submit(self, request: _Request, convert: Callable[[_Request, dict, NDArray], Answer]) -> Future[Answer]:
-        if self._closed or os.getpid() != self._owner:
-            raise HandscopeError("this DecodingPool is closed, or of the process that this one was forked from")
-        return self._threads.submit(self._run, request, convert)
+        if os.getpid() != self._owner:
+            raise HandscopeError("this DecodingPool is of the process that this one was forked from: make another one")
+        answer: Future[Answer] = Future()
+        self._crew.submit(_Job(request, convert, answer))
+        return answer
 
-    def _run(self, request: _Request, convert: Callable[[_Request, dict, NDArray], Answer]) -> Answer:
-        if request.task != "read":
-            check_bytes(Path(request.name), len(request.content), self.limits)
-        process = self._take()
-        try:
-            about, image = process.ask(request)
-        except BaseException:
-            process.end()
-            with self._lock:
-                self._running.discard(process)
-            raise
-        self._put_back(process)
-        return convert(request, about, image)
 
-    def _take(self) -> _Process:
-        """A process that waits, or a new one."""
+class _Crew:
+    """The threads of a pool, one a process, and the processes. The threads know this and not the pool, so that a pool
+    that nobody uses any more ends; they hold up nothing when the program ends.
+    """
+
+    def __init__(self, workers: int, limits: DecodingLimits) -> None:
+        self._workers, self._limits = workers, limits
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._idle: list[_Process] = []
+        self._running: set[_Process] = set()
+        self._lock, self._closed = threading.RLock(), False  # a collector may close it while one of us holds it
+        self.unlimited: tuple[str, ...] = ()
+
+    def submit(self, job: _Job) -> None:
+        """Let it wait its turn."""
         with self._lock:
             if self._closed:
-                raise HandscopeError("this DecodingPool is closed")
-            process = self._idle.pop() if self._idle else None
-            if process is not None and process.is_alive():
-                self._running.add(process)
-                return process
-        process = _Process(self.limits)
-        with self._lock:
-            self._running.add(process)
-            closed = self._closed
-        if closed:
-            process.end()
-            raise HandscopeError("this DecodingPool is closed")
-        self.unlimited = process.unlimited
-        return process
+                raise HandscopeError(CLOSED)
+            self._jobs.put(job)
+            if len(self._threads) < self._workers:
+                thread = threading.Thread(target=self._work, name="handscope decoding", daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
-    def _put_back(self, process: _Process) -> None:
+    def close(self) -> None:
+        """Cancel what waits, end all processes, and wait for the threads, which hear of it at once."""
+        with self._lock:
+            self._closed = True
+            running, idle, self._idle = list(self._running), self._idle, []
+        with suppress(queue.Empty):
+            while (job := self._jobs.get_nowait()) is not None:
+                job.answer.cancel()
+        for process in running:
+            process.kill()
+        for process in idle:
+            process.end()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    def take(self) -> _Process:
+        """A process that waits, or a new one."""
+        with self._lock:
+            process = self._idle.pop() if self._idle else None
+        if process is not None and not process.is_alive():
+            process.end()
+            process = None
+        process = process or _Process(self._limits)
+        with self._lock:
+            if not self._closed:
+                self._running.add(process)
+                self.unlimited = process.unlimited
+                return process
+        process.end()
+        raise HandscopeError(CLOSED)
+
+    def put_back(self, process: _Process) -> None:
+        """It waits for the next picture, if it lives."""
         with self._lock:
             self._running.discard(process)
-            if not self._closed:
+            if not self._closed and process.is_alive():
                 self._idle.append(process)
                 return
         process.end()
 
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if job.answer.set_running_or_notify_cancel():
+                try:
+                    job.answer.set_result(self._done(job))
+                except BaseException as error:
+                    job.answer.set_exception(error)
+            del job
 
-class _Request:
-    """A task of `decoding_worker`, with its bytes."""
+    def _done(self, job: _Job) -> Any:
+        if job.request.of == "bytes":
+            check_bytes(Path(job.request.name), len(job.request.content), self._limits)
+        process = self.take()
+        try:
+            about, image = process.ask(job.request)
+        finally:
+            self.put_back(process)
+        return job.convert(job.request, about, image)
 
-    def __init__(self, task: str, name: str, content: bytes) -> None:
-        self.task, self.name, self.content = task, name, content
+
+class _Job(NamedTuple):
+    """What is asked, what is made of the answer, and where it goes."""
+
+    request: _Request
+    convert: Callable[[_Request, dict, NDArray], Any]
+    answer: Future[Any]
+
+
+class _Request(NamedTuple):
+    """A task of `decoding_worker`, of the bytes of a picture or of a path."""
+
+    task: Literal["decode", "inspect"]
+    of: Literal["bytes", "path"]
+    name: str
+    content: bytes
+
+
+def _request(task: Literal["decode", "inspect"], source: bytes | str | Path, name: str | Path | None) -> _Request:
+    if isinstance(source, bytes):
+        return _Request(task, "bytes", str(name or "picture"), source)
+    path = as_path(source)
+    return _Request(task, "path", str(path), os.fsencode(os.path.abspath(path)))
 
 
 class _Process:
@@ -201,7 +261,8 @@ class _Process:
 
         def exchange() -> tuple[dict[str, Any], NDArray[np.uint8]]:
             assert self._process.stdin is not None
-            write_frame(self._process.stdin, {"task": request.task, "name": request.name}, request.content)
+            about = {"task": request.task, "of": request.of, "name": request.name}
+            write_frame(self._process.stdin, about, request.content)
             return self._read()
 
         try:
@@ -264,8 +325,8 @@ class _Process:
         return TooCostlyError(f"{name}: {told}; scale it down or save it in another format, or {RAISE}")
 
 
-KINDS = {kind.__name__: kind for kind in (ImageError, NotAPictureError, TooCostlyError, TooManyPixelsError)}
-"""Errors that a process may tell of."""
+KINDS: tuple[type[ImageError], ...] = (UnreadableError, NotAPictureError, TooCostlyError, TooManyPixelsError)
+"""Errors that a process may tell of, beside ImageError."""
 
 
 def _picture(request: _Request, about: dict[str, Any], content: NDArray[np.uint8]) -> Picture:
@@ -286,12 +347,4 @@ def _raise_told(name: str, about: dict[str, Any]) -> None:
         return
     if about["error"] == "MemoryError":
         raise TooCostlyError(f"{name}: there is not enough memory to decode it; scale it down, or {RAISE}")
-    raise KINDS.get(about["error"], ImageError)(about["message"])
-
-
-def _end_all(running: set[_Process], idle: list[_Process]) -> None:
-    """End the processes of a pool; a thread that waits for one closes its pipes."""
-    for process in list(running):
-        process.kill()
-    while idle:
-        idle.pop().end()
+    raise next((kind for kind in KINDS if kind.__name__ == about["error"]), ImageError)(about["message"])

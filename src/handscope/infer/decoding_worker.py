@@ -22,9 +22,9 @@ from typing import IO, Any
 import cv2
 from PIL import Image
 
-from handscope.errors import ImageError
+from handscope.errors import ImageError, printable
 from handscope.infer.decoding import decode_picture, inspect_picture
-from handscope.infer.images import read_picture
+from handscope.infer.images import read_file
 from handscope.infer.limits import DecodingLimits
 
 LENGTHS = struct.Struct("<IQ")
@@ -78,16 +78,18 @@ def main() -> None:
 
 def _answer(request: dict[str, str], data: bytes, limits: DecodingLimits) -> tuple[dict[str, Any], bytes | memoryview]:
     """What is told of a picture, and its pixels."""
-    name = request["name"]
+    name, place = request["name"], data
     try:
+        if request["of"] == "path":
+            data = read_file(Path(os.fsdecode(place)), limits)
         if request["task"] == "inspect":
             return asdict(inspect_picture(data, name, limits=limits)), b""
-        if request["task"] == "read":
-            picture = read_picture(Path(os.fsdecode(data)), limits)
-        else:
-            picture = decode_picture(data, name, limits=limits)
+        picture = decode_picture(data, name, limits=limits)
     except ImageError as error:
-        return {"error": type(error).__name__, "message": str(error)}, b""
+        message = str(error)
+        if request["of"] == "path":  # as the caller named it
+            message = message.replace(printable(os.fsdecode(place)), printable(name), 1)
+        return {"error": type(error).__name__, "message": message}, b""
     except MemoryError:
         return {"error": "MemoryError", "message": ""}, b""
     about = {"shape": picture.image.shape, "notes": picture.notes}

@@ -19,6 +19,10 @@ Source = str | Path | Image.Image | NDArray[np.generic]
 """A picture as callers have it: a path, a PIL image, an array."""
 
 
+class UnreadableError(ImageError):
+    """A picture's file cannot be had; another time it may."""
+
+
 PICTURE_STARTS = (
     b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"qoif",
     b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", *(b"P%d\n" % n for n in range(1, 8)),
@@ -57,17 +61,22 @@ def read_picture(path: str | Path, limits: DecodingLimits | None = None) -> Pict
     that is impossible.
     """
     path, limits = as_path(path), limits or default_limits()
+    return decode_picture(read_file(path, limits), path, limits=limits)
+
+
+def read_file(path: Path, limits: DecodingLimits) -> bytes:
+    """The bytes of a picture's file, of no larger one than the limits allow."""
     with suppress(OSError, ValueError):
         check_bytes(path, path.stat().st_size if path.is_file() else 0, limits)
-    return decode_picture(read_bytes(path, ImageError), path, limits=limits)
+    return read_bytes(path, UnreadableError)
 
 
-def take_picture(source: Source) -> Picture:
+def take_picture(source: Source, limits: DecodingLimits | None = None) -> Picture:
     """A picture handed over in Python: a path, a PIL image, or an array (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4)
-    RGBA of any type of number (`levels`). Raises ImageError.
+    RGBA of any type of number (`levels`). Raises ImageError; files are under limits.
     """
     if isinstance(source, str | Path):
-        return read_picture(source)
+        return read_picture(source, limits)
     if isinstance(source, Image.Image):
         try:
             orientation, focal = read_exif(source)

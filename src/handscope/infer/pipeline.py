@@ -7,7 +7,7 @@ and told in the terms of the picture and its camera.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -21,13 +21,20 @@ from handscope.infer.duplicates import drop_repeated
 from handscope.infer.estimator import Estimate
 from handscope.infer.images import Source
 from handscope.infer.inputs import PictureInput, one_each, prepare
+from handscope.infer.limits import DecodingLimits
 from handscope.infer.models import Models, open_models
 from handscope.infer.refinement import refine
 from handscope.infer.results import Hands
+from handscope.infer.streaming import Failure, Task, stream
 from handscope.infer.tracking import TrackingConfig
 from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoReader, track
 from handscope.infer.weights import Card
 from handscope.types import JointConvention
+
+WORKERS, BATCH = 2, 8
+"""Processes that decode, and pictures that go through the networks together."""
+MANY_FILES = 24
+"""From so many on a list's files are decoded in processes, which take half a second to start."""
 
 
 class Pipeline:
@@ -52,6 +59,8 @@ class Pipeline:
         image: list[Source] | tuple[Source, ...],
         K: CameraLike | Sequence[CameraLike] = None,
         boxes: Sequence[ArrayLike | None] | None = None,
+        *,
+        strict: bool = False,
     ) -> list[Hands]: ...
     @overload
     def __call__(self, image: Source, K: CameraLike = None, boxes: ArrayLike | None = None) -> Hands: ...
@@ -60,6 +69,8 @@ class Pipeline:
         image: Source | list[Source] | tuple[Source, ...],
         K: CameraLike | Sequence[CameraLike] = None,
         boxes: ArrayLike | Sequence[ArrayLike | None] | None = None,
+        *,
+        strict: bool = False,
     ) -> Hands | list[Hands]:
         """Hands in `image`: RGB (H, W, 3) uint8, a PIL image or a path; or a list of these, which share the
         networks' batches.
@@ -69,13 +80,37 @@ class Pipeline:
         K is the upright picture's. `boxes` (n, 4) as x0, y0, x1, y1 px, tight around a hand each, replace the detector
         (for a list: a list, None where it shall search).
         Raises HandscopeError for what is not as it should be; in a list such a picture keeps its place, and its
-        answer's `problem` says what is wrong.
+        answer's `problem` says what is wrong, unless `strict` asks for the error. `stream` is for more pictures than
+        answers fit into memory.
         """
         if isinstance(image, list | tuple):
             cameras = one_camera_each(cast(CameraLike, K), len(image))
             given = one_each(cast(Sequence[ArrayLike | None] | None, boxes), len(image), "boxes")
-            return self._answer_each(list(zip(image, cameras, given, strict=True)))
+            tasks = [Task(*one) for one in zip(image, cameras, given, strict=True)]
+            files = sum(isinstance(source, str | Path) for source in image)
+            answers = stream(self.answer, tasks, workers=WORKERS * (files >= MANY_FILES), batch=BATCH)
+            return [_in_a_list(answer, strict) for answer in answers]
         return self.answer([prepare(image, cast(CameraLike, K), cast(ArrayLike | None, boxes))])[0]
+
+    def stream(
+        self,
+        sources: Iterable[Source],
+        *,
+        K: CameraLike = None,
+        workers: int = WORKERS,
+        batch: int = BATCH,
+        limits: DecodingLimits | None = None,
+    ) -> Generator[Hands | Failure, None, None]:
+        """The hands of each picture of `sources` (paths, PIL images, arrays; an iterator will do, and may be endless),
+        or a `Failure` that says why there are none, in order. Memory does not grow with their number.
+
+        Files are decoded ahead by `workers` processes within `limits` (by default the environment's; docs/inputs.md),
+        with 0 in this one. `batch` pictures go through the networks together: 1 for answers as soon as may be. `K` is
+        the camera of all. End it before its end with `close()`: processes end with it.
+        """
+        if workers < 0 or batch < 1:
+            raise HandscopeError(f"workers must be 0 or more and batch 1 or more, got {workers} and {batch}")
+        return stream(self.answer, (Task(one, K) for one in sources), workers=workers, batch=batch, limits=limits)
 
     def video(
         self,
@@ -109,19 +144,15 @@ class Pipeline:
             answers.append(Hands(drop_repeated(hands), width=width, height=height, **about))
         return answers
 
-    def _answer_each(self, given: Sequence[tuple[Source, CameraLike, ArrayLike | None]]) -> list[Hands]:
-        """An answer for each; one that is not as it should be leaves its place to a sentence."""
-        answers: list[Hands | None] = []
-        inputs = []
-        for source, camera, boxes in given:
-            try:
-                inputs.append(prepare(source, camera, boxes))
-                answers.append(None)
-            except HandscopeError as error:
-                name = str(source) if isinstance(source, str | Path) else None
-                answers.append(Hands(width=0, height=0, source=name, notes=(str(error),), problem=str(error)))
-        read_ones = iter(self.answer(inputs))
-        return [next(read_ones) if answer is None else answer for answer in answers]
+
+def _in_a_list(answer: Hands | Failure, strict: bool) -> Hands:
+    """An answer of a list; a failure leaves its place to a sentence, or is raised."""
+    if isinstance(answer, Hands):
+        return answer
+    if strict:
+        raise HandscopeError(answer.message)
+    name = str(answer.source) if isinstance(answer.source, str | Path) else None
+    return Hands(width=0, height=0, source=name, notes=(answer.message,), problem=answer.message)
 
 
 def read(models: Models, inputs: Sequence[PictureInput]) -> list[list[tuple[Estimate, float]]]:

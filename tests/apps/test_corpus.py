@@ -52,6 +52,20 @@ def test_equal_names_come_out_whole_in_one_table(toy_weights, study, tmp_path):
         np.testing.assert_allclose([float(row[name]) for row in rows], table[name].to_pylist(), atol=6e-3)
 
 
+def test_two_corpora_of_twenty_clips_with_equal_names(toy_weights, tmp_path):
+    names, short = [f"trial{n}.mp4" for n in range(1, 21)], write_video(tmp_path / "short.mp4", toy_frames(2))
+    for corpus_name in ("first", "second"):
+        (tmp_path / corpus_name).mkdir()
+        for name in names:
+            (tmp_path / corpus_name / name).write_bytes(short.read_bytes())
+    folders = [str(tmp_path / name) for name in ("first", "second")]
+    assert main(["corpus", *folders, "--out", str(tmp_path / "out"), "--weights", str(toy_weights)]) == 0
+    videos = parquet.read_table(tmp_path / "out" / "corpus.parquet")["video"].to_pylist()
+    assert {name: videos.count(name) for name in set(videos)} == {
+        f"{corpus_name}/{name}": 2 for corpus_name in ("first", "second") for name in names
+    }
+
+
 def test_what_is_done_is_not_done_again_nor_overwritten(toy_weights, study, tmp_path, capsys):
     assert corpus(toy_weights, study, tmp_path) == 0
     made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("table.parquet")}

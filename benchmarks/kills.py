@@ -190,8 +190,32 @@ def pictures(place: Path) -> Case:
     )
 
 
-CASES = {"synth": synth, "train": train, "video": video, "folder": pictures}
-"""Runs of whole data sets by one command come with that command."""
+def corpus(place: Path) -> Case:
+    """Five clips in a tree, their files and one table of all."""
+    weights, study = save_networks(place / "weights"), place / "study"
+    for number in range(5):
+        (study / f"p{number % 2}").mkdir(parents=True, exist_ok=True)
+        write_video(study / f"p{number % 2}" / f"trial{number}.mp4", toy_frames(8 + number))
+    words = ["corpus", str(study), "--pattern", "{participant}/{trial}", "--csv", "--json", "--weights", str(weights)]
+    case = Case(lambda folder, _: [*HANDSCOPE, *words, "--out", str(folder)], shards, shards)
+
+    def check(folder: Path) -> list[str]:
+        import pyarrow.parquet
+
+        shown = [p for p in folder.rglob("*") if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+        done = {p: pyarrow.parquet.read_table(p).num_rows for p in shown if p.suffix == ".parquet"}
+        for path in shown:
+            if path.suffix == ".jsonl":
+                [json.loads(line) for line in path.read_text().splitlines()]
+        lost = case.state.get(str(folder), set()) - done.keys()  # type: ignore[operator]
+        case.state[str(folder)] = set(done)
+        return [f"gone: {', '.join(path.name for path in lost)}"] if lost else []
+
+    case.check, case.result = check, lambda folder: (folder / "corpus.csv").read_text()
+    return case
+
+
+CASES = {"synth": synth, "train": train, "video": video, "folder": pictures, "corpus": corpus}
 
 
 def start(case: Case, folder: Path, number: int) -> subprocess.Popen[str]:

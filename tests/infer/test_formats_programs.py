@@ -104,6 +104,9 @@ def test_openxr_has_26_joints_with_its_axes(side) -> None:
         for one, two in pairwise(parts):
             bone = place[f"{finger}_{two}"] - place[f"{finger}_{one}"]
             assert -turn[f"{finger}_{one}"][:, 2] @ bone > 0.98 * np.linalg.norm(bone)
+        wrist, base, knuckle = (place[name] for name in ("wrist", f"{finger}_metacarpal", f"{finger}_proximal"))
+        np.testing.assert_allclose(base, 0.75 * wrist + 0.25 * knuckle, atol=1e-9)
+    np.testing.assert_allclose(place["palm"], (place["middle_metacarpal"] + place["middle_proximal"]) / 2, atol=1e-9)
     across = place["little_proximal"] - place["index_proximal"]
     right = turn["palm"][:, 0] @ across / np.linalg.norm(across)  # back up, fingers forward: a right hand's little
     assert right > 0.9 if side == "right" else right < -0.9  # finger is to the right

@@ -21,6 +21,7 @@ from handscope.infer.outputs import FORMATS, Format, picture_formats, video_form
 COMMANDS = {
     "corpus": ("handscope.apps.corpus", "folders of videos: every one's files, and one table of all"),
     "gestures": ("handscope.apps.gestures", "learn gestures from examples; what is told of pictures and videos"),
+    "gallery": ("handscope.apps.gallery", "a page of hands: skeleton, mesh, mask, from the side and from above"),
     "robot": ("handscope.apps.robot", "a robot hand's joint angles from a video or a camera, by dex-retargeting"),
     "camera": ("handscope.apps.camera", "hands before a camera, with a preview in the browser"),
     "web": ("handscope.apps.web", "a page for pictures and the webcam"),

@@ -195,7 +195,9 @@ def test_when_all_places_of_arriving_bodies_are_taken_the_slowest_makes_room(mon
 def test_who_reads_its_answer_slowly_takes_nobodys_place():
     async def long(scope, receive, send):
         await receive()
-        await answer(send, bytes(30 * 2**20))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(30):  # more than fits between the two
+            await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
 
     with served(gate(long, capacity=1)) as port:
         first, second = (connected(port, post(b"abc")) for _ in range(2))

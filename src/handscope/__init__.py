@@ -39,7 +39,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 # Nothing leaves the machine: ONNX Runtime reads this when it is first imported, and every module of ours is imported
 # after this one.
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 _MODULES = {"errors": "handscope.errors", "formats": "handscope.infer.formats", "skeleton": "handscope.skeleton"}
 _HOMES = {

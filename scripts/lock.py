@@ -32,13 +32,13 @@ def main(arguments: list[str]) -> int:
     """Write all of them."""
     upgrade = ["--upgrade"] if "--upgrade" in arguments else []
     uv = next((word for word in arguments if not word.startswith("--")), "uv")
-    for name in ("build", "tools"):
-        lock(uv, name, [f"locks/{name}.in"], [*SECURE, *upgrade])
     for name, extras in HASHED.items():
         lock(uv, name, ["pyproject.toml"], [*SECURE, *upgrade, *(f"--extra={extra}" for extra in extras)])
     dev = LOCKS / "dev.txt"
     lock(uv, "dev", ["pyproject.toml", "locks/build.in"], ["--extra=dev", "--constraint=constraints-cpu.txt", *upgrade])
     dev.write_text(re.sub(r"(==[\w.]+)\+\w+", r"\1", dev.read_text(encoding="utf-8")), encoding="utf-8")
+    lock(uv, "build", ["locks/build.in"], [*SECURE, "--constraint=locks/dev.txt", *upgrade])  # they lie side by side
+    lock(uv, "tools", ["locks/tools.in"], [*SECURE, *upgrade])
     return 0
 
 

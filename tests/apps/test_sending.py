@@ -14,6 +14,7 @@ from referencing import Registry, Resource
 
 from clips import FakeCapture, toy_frames
 from handscope.apps import camera as camera_command
+from handscope.apps import sending
 from handscope.apps.sending import open_sender
 from handscope.errors import HandscopeError
 from handscope.infer.formats import schema
@@ -52,6 +53,19 @@ def test_whoever_connects_gets_the_newest_frame_in_the_documented_form():
             assert json.loads(other.recv(timeout=5)) == message
             sender.send(frame(3), 1.0)
             assert json.loads(client.recv(timeout=5))["frame"] == 3
+    finally:
+        sender.close()
+
+
+def test_so_many_receivers_and_no_more(monkeypatch):
+    monkeypatch.setattr(sending, "MOST_RECEIVERS", 1)
+    sender = open_sender("ws://127.0.0.1:0")
+    try:
+        with websockets.connect(sender.address) as first:
+            sender.send(frame(), 1.0)
+            assert first.recv(timeout=5)
+            with pytest.raises(Exception, match="HTTP 503"):
+                websockets.connect(sender.address)
     finally:
         sender.close()
 

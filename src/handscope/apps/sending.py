@@ -20,6 +20,8 @@ from handscope.infer.messages import to_message, to_osc
 from handscope.infer.video import VideoFrame
 from handscope.paths import reason
 
+MOST_RECEIVERS = 16
+"""More WebSockets at a time are refused: each holds a thread."""
 PATIENCE_S = 1.0
 """How often a receiver that waits for news looks whether there will be any."""
 
@@ -64,7 +66,7 @@ class WebSocketSender:
             raise HandscopeError(missing_extra("--send ws://", error.name, "live")) from error
         self._access = Access(host, allowed_hosts)
         self._news, self._open = threading.Condition(), True
-        self._message, self._number = "", 0
+        self._message, self._number, self._receivers = "", 0, 0
         try:
             self._server = serve(self._answer, host, port, process_request=self._admit)
         except OSError as error:
@@ -88,22 +90,29 @@ class WebSocketSender:
 
     def _admit(self, connection: Any, request: Any) -> Any:
         problem = self._access.refusal("GET", request.path, request.headers.raw_items())
+        if problem is None and self._receivers >= MOST_RECEIVERS:
+            problem = 503, "too_many", f"{MOST_RECEIVERS} receivers are connected, more are not served"
         return None if problem is None else connection.respond(HTTPStatus(problem[0]), f"{problem[2]}\n")
 
     def _answer(self, connection: Any) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        sent = 0
-        while self._open:
-            with self._news:
-                if self._number == sent:
-                    self._news.wait(PATIENCE_S)
-                new, sent, message = self._number > sent, self._number, self._message
-            try:
+        with self._news:
+            self._receivers += 1
+        try:
+            sent = 0
+            while self._open:
+                with self._news:
+                    if self._number == sent:
+                        self._news.wait(PATIENCE_S)
+                    new, sent, message = self._number > sent, self._number, self._message
                 if new:
                     connection.send(message)
-            except ConnectionClosed:
-                return
+        except ConnectionClosed:
+            return
+        finally:
+            with self._news:
+                self._receivers -= 1
 
 
 class OscSender:

@@ -178,7 +178,7 @@ def started(tmp_path: Path, *more: str) -> subprocess.Popen:
 
 
 def test_a_plain_script_may_use_it_and_forget_it(tmp_path):
-    out, err = started(tmp_path).communicate(timeout=60)
+    out, err = started(tmp_path).communicate(timeout=120)
     assert out.split() == [b"(40,", b"60)"] * 2 and err == b""
 
 
@@ -189,8 +189,8 @@ def test_no_process_stays_when_its_parent_ends(tmp_path, number):
     children = psutil.Process(parent.pid).children()
     assert len(children) == 2 and all("HANDSCOPE_TOKEN" not in child.environ() for child in children)
     parent.send_signal(number)
-    parent.communicate(timeout=30)
-    _, alive = psutil.wait_procs(children, timeout=10)
+    parent.communicate(timeout=120)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
 
 

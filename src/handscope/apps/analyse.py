@@ -73,14 +73,7 @@ def analyse(options: argparse.Namespace) -> int:
         raise HandscopeError("--no-files is for pictures: of a video the files are all there is")
     limits = default_limits(options.max_megapixels, options.max_mib)
     out = Path(options.out) if options.no_files else writable_folder(options.out)
-    model = load(
-        options.weights,
-        options.hand_model,
-        options.threads,
-        min_score=options.min_score,
-        tiles=options.tiles,
-        joint_convention=options.joint_convention,
-    )
+    model = model_of(options)
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -193,6 +186,18 @@ def _look_into(folder: Path, found: Found, *, recursive: bool, top: bool = True)
         named = ", ".join(others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
         left_out = f"{len(others)} files left out that are neither pictures nor videos ({named})"
         found.notes.append(f"{folder}: {left_out if others else 'no file left out'}{deeper}")
+
+
+def model_of(options: argparse.Namespace) -> Pipeline:
+    """The networks as the options of `options.add_looking` say."""
+    return load(
+        options.weights,
+        options.hand_model,
+        options.threads,
+        min_score=options.min_score,
+        tiles=options.tiles,
+        joint_convention=options.joint_convention,
+    )
 
 
 def camera_of(options: argparse.Namespace) -> CameraLike:

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from handscope.apps.access import add_allow_host
-from handscope.apps.analyse import camera_of
+from handscope.apps.analyse import camera_of, model_of
 from handscope.apps.options import add_camera, add_looking, positive
 from handscope.apps.preview import Preview
 from handscope.apps.recording import Recording
@@ -21,7 +21,7 @@ from handscope.apps.video import interruptible, report, run
 from handscope.errors import HandscopeError
 from handscope.infer.cameras import CameraLike
 from handscope.infer.outputs import video_formats
-from handscope.infer.pipeline import Pipeline, load
+from handscope.infer.pipeline import Pipeline
 from handscope.infer.tracking import TrackingConfig
 from handscope.infer.video import CameraReader, VideoFrame
 from handscope.paths import as_path
@@ -78,14 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = int(options.device) if options.device.isdecimal() else options.device
     K = camera_of(options)
     camera = CameraReader(device, size=options.size, rate=options.rate)
-    model = load(
-        options.weights,
-        options.hand_model,
-        options.threads,
-        min_score=options.min_score,
-        tiles=options.tiles,
-        joint_convention=options.joint_convention,
-    )
+    model = model_of(options)
     return watch(camera, model, options, K)
 
 

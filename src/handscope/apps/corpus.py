@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from handscope import __version__
-from handscope.apps.analyse import camera_of
+from handscope.apps.analyse import camera_of, model_of
 from handscope.apps.options import add_camera, add_looking, option_of
 from handscope.apps.recording import Recording
 from handscope.apps.video import INTERRUPTED, Interrupt, interruptible, run
@@ -30,7 +30,7 @@ from handscope.files import NewFile, writable_folder
 from handscope.infer.cameras import CameraLike
 from handscope.infer.frames import VideoReader, kind_of
 from handscope.infer.outputs import FORMATS, Format
-from handscope.infer.pipeline import Pipeline, load
+from handscope.infer.pipeline import Pipeline
 from handscope.infer.tidy import KEYS, NUMBERS
 from handscope.infer.tidy_files import RUN, TidyTableWriter, in_text
 from handscope.infer.tracking import TrackingConfig
@@ -92,14 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     out = as_path(options.out)
     clips = find(options.paths, out, options.pattern)
     K = camera_of(options)
-    model = load(
-        options.weights,
-        options.hand_model,
-        options.threads,
-        min_score=options.min_score,
-        tiles=options.tiles,
-        joint_convention=options.joint_convention,
-    )
+    model = model_of(options)
     settings = settings_of(options, model)
     waiting = [clip for clip in clips if options.overwrite or not is_done(clip, settings)]
     writable_folder(out)

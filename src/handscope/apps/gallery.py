@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from handscope.apps.analyse import model_of
 from handscope.apps.options import add_looking, positive
 from handscope.errors import HandscopeError, ImageError, printable
 from handscope.evaluation.peer import MediaPipe, find_python
@@ -28,7 +29,6 @@ from handscope.geometry.crops import crop_around
 from handscope.geometry.masks import CroppedMask
 from handscope.infer.frames import kind_of
 from handscope.infer.images import read_picture
-from handscope.infer.pipeline import load
 from handscope.paths import as_path, is_file, list_folder
 from handscope.types import Hand
 from handscope.viz import draw_mesh, draw_skeleton, line_width
@@ -66,14 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     pictures = pictures_of(options.paths)
     out = writable_folder(options.out)
-    model = load(
-        options.weights,
-        options.hand_model,
-        options.threads,
-        min_score=options.min_score,
-        tiles=options.tiles,
-        joint_convention=options.joint_convention,
-    )
+    model = model_of(options)
     console, lost, rows = Console(stderr=True), 0, []
     with ExitStack() as stack:
         peer: Callable[[Image], Sequence[Hand]] | None = None

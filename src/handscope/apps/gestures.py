@@ -13,12 +13,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from handscope.apps.analyse import model_of
 from handscope.apps.options import add_looking, share
 from handscope.errors import HandscopeError, ImageError, missing_extra, printable
 from handscope.infer.frames import kind_of
 from handscope.infer.gestures import GestureFilter, gesture_of
 from handscope.infer.learned_gestures import GestureModel, features, learn, load_gestures
-from handscope.infer.pipeline import Pipeline, load
+from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import FoundHand
 from handscope.paths import as_path, is_file, list_folder
 from handscope.types import Hand
@@ -60,14 +61,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line asks; the exit code."""
     options = parser().parse_args(arguments)
-    model = load(
-        options.weights,
-        options.hand_model,
-        options.threads,
-        min_score=options.min_score,
-        tiles=options.tiles,
-        joint_convention=options.joint_convention,
-    )
+    model = model_of(options)
     return _learn(options, model) if options.kind == "learn" else _try(options, model)
 
 
@@ -140,18 +134,18 @@ def _marked(folder: Path, model: Pipeline) -> Iterator[Example]:
 
 def _try(options: argparse.Namespace, model: Pipeline) -> int:
     taught = None if options.model == BUILT_IN else load_gestures(options.model)
-    console, lost = Console(), 0
+    lost = 0
     for given in options.paths:
         path = as_path(given)
         try:
             if not is_file(path, HandscopeError):
-                _score(path, model, taught, console)
+                _score(path, model, taught)
             elif kind_of(path) == "video":
-                _events(path, model, taught, console)
+                _events(path, model, taught)
             else:
                 for number, hand in enumerate(model(path)):
                     name, score = told(hand, taught)
-                    console.print(f"{printable(str(path))}: hand {number} {hand.handedness}: {name or '-'} {score:.2f}")
+                    print(f"{printable(str(path))}: hand {number} {hand.handedness}: {name or '-'} {score:.2f}")
         except HandscopeError as problem:
             lost += 1
             print(f"handscope: {problem}", file=sys.stderr)
@@ -163,18 +157,18 @@ def told(hand: Hand, taught: GestureModel | None) -> tuple[str | None, float]:
     return gesture_of(hand) if taught is None else taught(hand)
 
 
-def _score(folder: Path, model: Pipeline, taught: GestureModel | None, console: Console) -> None:
+def _score(folder: Path, model: Pipeline, taught: GestureModel | None) -> None:
     found = [(name, told(hand, taught)[0]) for name, hand in examples(folder, model)]
     for name in sorted({name for name, _ in found}):
         answers = Counter(answer or "-" for truth, answer in found if truth == name)
         count = sum(answers.values())
         others = ", ".join(f"{other} {n}" for other, n in answers.most_common() if other != name)
-        console.print(f"{name}: {answers[name]} of {count} right" + (f"; told as {others}" if others else ""))
+        print(f"{name}: {answers[name]} of {count} right" + (f"; told as {others}" if others else ""))
     right = sum(truth == answer for truth, answer in found)
-    console.print(f"{printable(str(folder))}: {right} of {len(found)} right")
+    print(f"{printable(str(folder))}: {right} of {len(found)} right")
 
 
-def _events(path: Path, model: Pipeline, taught: GestureModel | None, console: Console) -> None:
+def _events(path: Path, model: Pipeline, taught: GestureModel | None) -> None:
     """A line for each gesture of each track, when it ends."""
     steady = GestureFilter()
     open_: dict[int, tuple[str, float]] = {}
@@ -183,7 +177,7 @@ def _events(path: Path, model: Pipeline, taught: GestureModel | None, console: C
     def close(track_: int, time: float) -> None:
         if track_ in open_:
             name, since = open_.pop(track_)
-            console.print(f"{printable(str(path))}: {since:.2f} to {time:.2f} s: track {track_}: {name}")
+            print(f"{printable(str(path))}: {since:.2f} to {time:.2f} s: track {track_}: {name}")
 
     for frame in model.video(path):
         last = frame.time

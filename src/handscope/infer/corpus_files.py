@@ -5,6 +5,7 @@ Both have a row for each frame and a place for one left and one right hand: the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from handscope.files import NewFile
 from handscope.hand.angles import ANGLE_NAMES
 from handscope.infer.formats import joint_angles
 from handscope.infer.frames import Lost
+from handscope.infer.parquet_files import ParquetFile
 from handscope.infer.video import VideoFrame
 from handscope.skeleton import BONES, FINGERS, JOINT_NAMES, finger_of
 from handscope.types import Hand, Handedness
@@ -23,7 +25,6 @@ from handscope.viz import FINGER_COLOURS
 
 SIDES: tuple[Handedness, Handedness] = ("left", "right")
 POSE_VERSION = 0.2
-ROW_GROUP = 1024
 
 
 def surest(frame: VideoFrame, side: Handedness) -> Hand | None:
@@ -110,20 +111,11 @@ class LeRobotWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise VideoError(missing_extra("lerobot.parquet", error.name, "video")) from error
-        self._file, self._pa = NewFile(path), pyarrow
-        self._schema = lerobot_schema(pyarrow)
-        self._content = self._file.path.open("wb")
-        self._writer = pyarrow.parquet.ParquetWriter(self._content, self._schema, compression="zstd")
-        self._rows: list[dict[str, Any]] = []
+        self._file: ParquetFile[dict[str, Any]] = ParquetFile(path, lerobot_schema, _lerobot_table)
         self._count = 0
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
-        """Keep the frame's hands; every `ROW_GROUP` rows go to the file."""
+        """Keep the frame's hands."""
         row: dict[str, Any] = {"timestamp": frame.time, "frame_index": self._count, "index": self._count}
         row |= {"episode_index": 0, "task_index": 0}
         for side in SIDES:
@@ -132,29 +124,19 @@ class LeRobotWriter:
             angles = np.full(len(ANGLE_NAMES), np.nan) if hand is None else list(joint_angles(hand).values())
             row |= {f"{name}.seen": hand is not None, f"{name}.score": 0.0 if hand is None else hand.score}
             row |= {f"{name}.joints": joints, f"{name}.angles": angles}
-        self._rows.append(row)
+        self._file.add([row])
         self._count += 1
-        if len(self._rows) >= ROW_GROUP:
-            self._flush()
 
     def skip(self, lost: Lost) -> None:
         """LeRobot's frames are those that there are."""
 
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_table(self._pa.Table.from_pylist(self._rows, schema=self._schema))
-            self._rows = []
-
     def close(self) -> None:
         """Write the rows that remain and the footer."""
-        try:
-            with self._content:
-                self._flush()
-                self._writer.close()
-        except BaseException:
-            self._file.discard()
-            raise
-        self._file.finish()
+        self._file.close()
+
+
+def _lerobot_table(pa: Any, schema: Any, rows: Sequence[dict[str, Any]]) -> Any:
+    return pa.Table.from_pylist(list(rows), schema=schema)
 
 
 def lerobot_schema(pa: Any) -> Any:

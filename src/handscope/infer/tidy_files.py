@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.errors import VideoError, missing_extra
 from handscope.files import NewFile
 from handscope.infer.frames import Lost
+from handscope.infer.parquet_files import ParquetFile
 from handscope.infer.tidy import KEYS, NUMBERS, Gaps, Row, columns_of
 from handscope.infer.video import VideoFrame
 
-ROW_GROUP = 1024
 ABOUT = (
     "a row a hand a frame; seen is false, and the numbers are missing, where a track was not seen between its first "
     "and last frame; time in seconds by a player's clock; px: x right, y down, centre of the top-left pixel at 0, 0; "
@@ -30,42 +29,23 @@ class TidyTableWriter:
     """table.parquet; `run` is kept in its metadata."""
 
     def __init__(self, path: Path, run: str | None = None) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise VideoError(missing_extra("table.parquet", error.name, "video")) from error
-        self._file, self._gaps = NewFile(path), Gaps()
-        self._pa, self._schema = pyarrow, schema(pyarrow, run)
-        self._content = self._file.path.open("wb")  # Arrow would read a name with a colon as an address
-        self._writer = pyarrow.parquet.ParquetWriter(self._content, self._schema, compression="zstd")
-        self._rows: list[Row] = []
+        self._gaps = Gaps()
+        self._file: ParquetFile[Row] = ParquetFile(path, lambda pa: schema(pa, run), _table)
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
-        """Keep the frame's hands; every `ROW_GROUP` rows go to the file."""
-        self._rows += self._gaps.add(frame)
-        if len(self._rows) >= ROW_GROUP:
-            self._flush()
+        """Keep the frame's hands."""
+        self._file.add(self._gaps.add(frame))
 
     def skip(self, lost: Lost) -> None:
         """Nothing to tell: there is a row for each hand."""
 
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_table(self._pa.table(columns_of(self._rows), schema=self._schema))
-            self._rows = []
-
     def close(self) -> None:
         """Write the rows that remain and the footer."""
-        try:
-            with self._content:
-                self._rows += self._gaps.rest()
-                self._flush()
-                self._writer.close()
-        except BaseException:  # without its footer nobody can read it
-            self._file.discard()
-            raise
-        self._file.finish()
+        self._file.close(self._gaps.rest())
+
+
+def _table(pa: Any, columns: Any, rows: Sequence[Row]) -> Any:
+    return pa.table(columns_of(rows), schema=columns)
 
 
 class TidyCsvWriter:

@@ -17,11 +17,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from handscope.errors import VideoError, missing_extra
+from handscope.errors import VideoError
 from handscope.files import NewFile
 from handscope.hand.angles import ANGLE_NAMES
 from handscope.infer import formats
 from handscope.infer.frames import Lost, open_container, require_av
+from handscope.infer.parquet_files import ParquetFile
 from handscope.infer.video import VideoFrame
 from handscope.paths import as_text
 from handscope.types import Hand
@@ -30,7 +31,6 @@ CLOCK = Fraction(1, 90_000)
 """The time base of the videos written, seconds."""
 ENCODERS = ("libx264", "libopenh264", "h264", "mpeg4")
 """The first of these that this FFmpeg has is used."""
-ROW_GROUP = 1024
 COLUMNS = {
     "box": 4, "joints_2d": 42, "joint_scores": 21, "joints_3d": 63, "theta": 45, "beta": 10, "R": 9, "T": 3, "K": 9,
 }  # fmt: skip
@@ -151,42 +151,18 @@ class TableWriter:
     """Parquet, one row for each hand of each frame, in row groups."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise VideoError(missing_extra("hands.parquet", error.name, "video")) from error
-        self._file = NewFile(path)
-        self._pa = pyarrow
-        self._schema = _schema(pyarrow)
-        self._content = self._file.path.open("wb")  # Arrow would read a name with a colon as an address
-        self._writer = pyarrow.parquet.ParquetWriter(self._content, self._schema, compression="zstd")
-        self._rows: list[tuple[VideoFrame, Hand]] = []
+        self._file: ParquetFile[tuple[VideoFrame, Hand]] = ParquetFile(path, _schema, _table)
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
-        """Keep the frame's hands; every `ROW_GROUP` rows go to the file."""
-        self._rows += [(frame, hand) for hand in frame.hands]
-        if len(self._rows) >= ROW_GROUP:
-            self._flush()
+        """Keep the frame's hands."""
+        self._file.add((frame, hand) for hand in frame.hands)
 
     def skip(self, lost: Lost) -> None:
         """Nothing to tell: there is a row for each hand."""
 
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_table(_table(self._pa, self._schema, self._rows))
-            self._rows = []
-
     def close(self) -> None:
         """Write the rows that remain and the footer."""
-        try:
-            with self._content:
-                self._flush()
-                self._writer.close()
-        except BaseException:  # without its footer nobody can read it
-            self._file.discard()
-            raise
-        self._file.finish()
+        self._file.close()
 
 
 class TrackWriter:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.apps.access import Access
+from handscope.apps.newest import Newest
 from handscope.apps.slow_clients import PromptHandler, PromptServer
 from handscope.errors import HandscopeError
 
@@ -22,7 +23,6 @@ img{max-width:100vw;max-height:100vh}</style><img src="stream" alt="the camera's
 """
 HOST = "127.0.0.1"
 BOUNDARY = "frame"
-PATIENCE_S = 1.0
 
 
 class Preview:
@@ -33,8 +33,7 @@ class Preview:
 
     def __init__(self, port: int, allowed_hosts: Sequence[str] = ()) -> None:
         self._access, self._token = Access(HOST, allowed_hosts), secrets.token_urlsafe(16)
-        self._news = threading.Condition()
-        self._jpeg, self._number, self._open = b"", 0, True
+        self._jpeg: Newest[bytes] = Newest()
         preview = self
 
         class Handler(PromptHandler):
@@ -55,16 +54,12 @@ class Preview:
     def show(self, image: NDArray[np.uint8]) -> None:
         """The newest picture, RGB (H, W, 3)."""
         ok, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
-        with self._news:
-            if ok:
-                self._jpeg, self._number = data.tobytes(), self._number + 1
-            self._news.notify_all()
+        if ok:
+            self._jpeg.put(data.tobytes())
 
     def close(self) -> None:
         """End all streams and give the port back."""
-        with self._news:
-            self._open = False
-            self._news.notify_all()
+        self._jpeg.end()
         self._server.shutdown()
         self._server.server_close()
 
@@ -78,7 +73,7 @@ class Preview:
             return request.send_error(problem[0], explain=problem[2])
         if not hmac.compare_digest(token.encode(), self._token.encode()):
             return request.send_error(403, explain="ask for the address that `handscope camera` told, with its token")
-        if path not in kinds or (path == "/frame.jpg" and not self._jpeg):
+        if path not in kinds or (path == "/frame.jpg" and self._jpeg.value is None):
             return request.send_error(404)
         request.send_response(200)
         request.send_header("Content-Type", kinds[path])
@@ -89,18 +84,12 @@ class Preview:
             if path == "/stream":
                 self._stream(request)
             else:
-                request.wfile.write(PAGE if path == "/" else self._jpeg)
+                request.wfile.write(PAGE if path == "/" else self._jpeg.value or b"")
         except OSError:
             pass  # the browser has gone
         return None
 
     def _stream(self, request: BaseHTTPRequestHandler) -> None:
-        shown = 0
-        while self._open:
-            with self._news:
-                if self._number == shown:
-                    self._news.wait(PATIENCE_S)
-                new, shown, jpeg = self._number > shown, self._number, self._jpeg
-            if new:
-                head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                request.wfile.write(head.encode() + jpeg + b"\r\n")
+        for jpeg in self._jpeg:
+            head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+            request.wfile.write(head.encode() + jpeg + b"\r\n")

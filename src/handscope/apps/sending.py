@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from handscope.apps.access import Access
+from handscope.apps.newest import Newest
 from handscope.errors import HandscopeError, missing_extra
 from handscope.infer.messages import to_message, to_osc
 from handscope.infer.video import VideoFrame
@@ -22,8 +23,6 @@ from handscope.paths import reason
 
 MOST_RECEIVERS = 16
 """More WebSockets at a time are refused: each holds a thread."""
-PATIENCE_S = 1.0
-"""How often a receiver that waits for news looks whether there will be any."""
 
 
 @runtime_checkable
@@ -65,8 +64,8 @@ class WebSocketSender:
         except ImportError as error:
             raise HandscopeError(missing_extra("--send ws://", error.name, "live")) from error
         self._access = Access(host, allowed_hosts)
-        self._news, self._open = threading.Condition(), True
-        self._message, self._number, self._receivers = "", 0, 0
+        self._message: Newest[str] = Newest()
+        self._counting, self._receivers = threading.Lock(), 0
         try:
             self._server = serve(self._answer, host, port, process_request=self._admit)
         except OSError as error:
@@ -76,16 +75,11 @@ class WebSocketSender:
 
     def send(self, frame: VideoFrame, latency_ms: float) -> None:
         """The newest frame, for everyone who is connected."""
-        message = to_message(frame, latency_ms)
-        with self._news:
-            self._message, self._number = message, self._number + 1
-            self._news.notify_all()
+        self._message.put(to_message(frame, latency_ms))
 
     def close(self) -> None:
         """End all connections and give the port back."""
-        with self._news:
-            self._open = False
-            self._news.notify_all()
+        self._message.end()
         self._server.shutdown()
 
     def _admit(self, connection: Any, request: Any) -> Any:
@@ -97,21 +91,15 @@ class WebSocketSender:
     def _answer(self, connection: Any) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        with self._news:
+        with self._counting:
             self._receivers += 1
         try:
-            sent = 0
-            while self._open:
-                with self._news:
-                    if self._number == sent:
-                        self._news.wait(PATIENCE_S)
-                    new, sent, message = self._number > sent, self._number, self._message
-                if new:
-                    connection.send(message)
+            for message in self._message:
+                connection.send(message)
         except ConnectionClosed:
             return
         finally:
-            with self._news:
+            with self._counting:
                 self._receivers -= 1
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -161,10 +162,10 @@ def videos_under(folder: Path, out: Path) -> Iterator[Path]:
     """The videos in a folder and all below it; links to folders are not followed."""
     if folder.resolve() == out:
         return
-    yield from (path for path in list_folder(folder, VideoError).files if kind_of(path) == "video")
-    for below in sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()):
-        if not below.name.startswith("."):
-            yield from videos_under(below, out)
+    listing = list_folder(folder, VideoError)
+    yield from (path for path in listing.files if kind_of(path) == "video")
+    for below in listing.inside:
+        yield from videos_under(below, out)
 
 
 def read_name(name: Path, pattern: str | None) -> dict[str, str] | None:
@@ -183,12 +184,12 @@ def read_name(name: Path, pattern: str | None) -> dict[str, str] | None:
 
 def folders_of(names: Sequence[Path]) -> list[Path]:
     """Where each video's files go, as deep in the tree as it lies; no two in one folder, on no system."""
+    alike = Counter(name.with_suffix("") for name in names)
     taken: set[str] = set()
     folders = []
     for name in names:
         parent = Path(*[safe_name(part) for part in name.parent.parts])
-        same = [other for other in names if other.parent == name.parent and other.stem == name.stem]
-        stem = safe_name(name.stem if len(same) == 1 else name.name)
+        stem = safe_name(name.stem if alike[name.with_suffix("")] == 1 else name.name)
         unique, number = parent / stem, 2
         while str(unique).lower() in taken:
             unique, number = parent / f"{stem}-{number}", number + 1

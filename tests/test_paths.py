@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handscope.apps.cli import main
 from handscope.errors import HandscopeError
 from handscope.files import writable_folder, write_file
 from handscope.paths import as_path, as_text, is_file, list_folder, natural_key, safe_name
@@ -64,13 +65,19 @@ def test_text_is_written_as_utf_8_whatever_it_holds(tmp_path):
     assert write_file(tmp_path / "a.txt", "caf\udce9 é").read_bytes() == rb"caf\udce9 " + "é".encode()
 
 
-@pytest.mark.parametrize("path", ["x" * 300, "a\0b", "no/such/file", "loop", "/dev/null"])
+@pytest.mark.parametrize("path", ["x" * 300, "a\0b", "no/such/file", "loop", "/dev/null", "a\nb", "a\x85b\u2028"])
 def test_what_cannot_be_looked_at_is_one_short_sentence(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
     Path("loop").symlink_to("loop")
     with pytest.raises(HandscopeError) as caught:
         is_file(Path(path), HandscopeError)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    assert len(str(caught.value).splitlines()) == 1 and len(str(caught.value)) < 500
+
+
+def test_all_that_is_wrong_is_told_a_line_each(capsys):
+    assert main(["none\n.png", "nor this.png"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and all(line.startswith("handscope: ") and "no such file" in line for line in told)
 
 
 def test_a_folder_loses_only_the_entry_that_is_bad(tmp_path):

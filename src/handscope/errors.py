@@ -2,17 +2,19 @@
 
 
 def printable(text: str) -> str:
-    r"""`text` for a terminal: names of files may hold what moves the cursor or renames the window; such letters are
-    written as \x1b and the like. New lines stay.
+    r"""`text` as one line of a terminal: names of files may hold what ends the line, moves the cursor or renames the
+    window; such letters are written as \n, \x1b and the like.
     """
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class HandscopeError(Exception):
-    """Something the user can mend; the command line prints it and exits with 2, without a traceback."""
+    """Something the user can mend; the command line prints it and exits with 2, without a traceback. Each argument is a
+    sentence, and a line.
+    """
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        return "\n".join(printable(str(sentence)) for sentence in self.args)
 
 
 class AssetError(HandscopeError):

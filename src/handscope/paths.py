@@ -48,11 +48,6 @@ def as_text(path: str | os.PathLike[str]) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def as_line(path: str | os.PathLike[str]) -> str:
-    r"""`path` as a sentence may name it: what would end the line is written out (`\x0a`)."""
-    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", os.fspath(path))
-
-
 def as_cell(text: str) -> str:
     r"""`text` as a cell of a table that spreadsheets open: one that would be a formula there gets an apostrophe before
     it, which they take for "this is text". What would end a line or command a terminal is written out (`\x0d`).

@@ -158,7 +158,7 @@ def find(paths: Sequence[str], frames: Sequence[str], fps: float | None, *, recu
             problems.append(f"{path}: a file; --frames takes a folder of pictures")
         found.frames.append(path)
     if problems:
-        raise HandscopeError("\nhandscope: ".join(problems))
+        raise HandscopeError(*problems)
     for name in ("pictures", "videos", "frames"):
         setattr(found, name, list(dict.fromkeys(getattr(found, name))))
     return found

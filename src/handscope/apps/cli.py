@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return analyse(options)
     except HandscopeError as error:
-        print(f"handscope: {error}", file=sys.stderr)
+        for sentence in str(error).splitlines():
+            print(f"handscope: {sentence}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("handscope: stopped", file=sys.stderr)

@@ -53,5 +53,6 @@ def main(arguments: Sequence[str]) -> int:
         write_file(options.out / "compare.md", text)
         if panels := comparison.panels(scored, list(table), curves):
             plot(panels, options.out / "compare.png")
-    print(printable(text), end="")
+    for line in text.splitlines():
+        print(printable(line))
     return 0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from handscope.errors import AssetError
 from handscope.geometry.meshes import vertex_normals
 from handscope.npz import read_npz
-from handscope.paths import as_line, as_path, reason
+from handscope.paths import as_path, reason
 from handscope.skeleton import MODEL_PARENTS
 from handscope.types import HandModel, frozen_array
 from handscope.unpickle import BROKEN, ArrayUnpickler, StandIn
@@ -123,7 +123,7 @@ def load_asset(path: str | Path | None = None) -> HandAsset:
         return _shipped()
     path = as_path(path)
     if not path.is_file():
-        raise AssetError(f"{as_line(path)}: no such hand model; give a hand_right.npz, MANO_RIGHT.pkl or MANO_LEFT.pkl")
+        raise AssetError(f"{path}: no such hand model; give a hand_right.npz, MANO_RIGHT.pkl or MANO_LEFT.pkl")
     return _load_npz(path) if path.suffix == ".npz" else replace(load_mano(path), origin=str(path.resolve()))
 
 

@@ -53,6 +53,7 @@ CALLS = {
     "hand model": lambda model, hands, x: x is None or handscope.load(hand_model=x),
     "threads": lambda model, hands, x: x is None or isinstance(x, int) or handscope.load(threads=x),
     "min_score": lambda model, hands, x: x is None or isinstance(x, int | float) or handscope.load(min_score=x),
+    "device": lambda model, hands, x: handscope.load(device=x),
     "tiles": lambda model, hands, x: isinstance(x, int) or handscope.load(tiles=x),
 }
 

@@ -6,6 +6,7 @@ import pytest
 from handscope.geometry.crops import FILL
 from handscope.geometry.looks import MULTIPLE, shrunk
 from handscope.infer.detector import ADVANCE, HAND_PALMS, MAX_PROPOSALS, Detector
+from handscope.infer.devices import CPU
 from handscope.infer.weights import Network
 from stand_ins import stand_in
 
@@ -29,6 +30,7 @@ class SquareSeer:
     def __init__(self, guesses: int = 3, *, own: bool = False) -> None:
         self.output_shapes = {key: [] for key in NOTHING}
         self.card: dict[str, object] = {}
+        self.device = CPU
         self.guesses, self.own = guesses, own
         self.shapes: list[tuple[int, ...]] = []
 
@@ -95,7 +97,7 @@ def test_proposals_are_bounded() -> None:
         "palm_boxes": np.concatenate([places, places + 20], 1)[None],
         "palm_points": np.repeat(places[:, None] + 10, 7, 1)[None] + np.arange(7, dtype=np.float32)[:, None],
     }
-    network = stand_in(Network, output_shapes={key: [] for key in out}, card={}, run=lambda batch: out)
+    network = stand_in(Network, output_shapes={key: [] for key in out}, card={}, run=lambda batch: out, device=CPU)
     found = Detector(network, 0.3)(np.zeros((192, 192, 3), np.uint8))
     assert len(found) == MAX_PROPOSALS and found[0].score == 1.0
 

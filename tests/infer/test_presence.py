@@ -7,6 +7,7 @@ import pytest
 
 from handscope.geometry.crops import upright_crop
 from handscope.infer.detection import SURE_WITHOUT
+from handscope.infer.devices import CPU
 from handscope.infer.duplicates import drop_repeated
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.presence import Presence, asked_crop
@@ -94,6 +95,7 @@ def test_presence_answers_for_every_hand() -> None:
         Network,
         output_shapes={"presence": []},
         input_size=8,
+        device=CPU,
         run=lambda batch: {"presence": batch.max((1, 2, 3)).astype(np.float32) / 255},
     )
     crop = upright_crop(np.random.default_rng(0).uniform(20, 80, (21, 2)), size=96)

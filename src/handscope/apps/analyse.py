@@ -197,6 +197,7 @@ def model_of(options: argparse.Namespace) -> Pipeline:
         min_score=options.min_score,
         tiles=options.tiles,
         joint_convention=options.joint_convention,
+        device=options.compute,
     )
 
 

@@ -16,6 +16,7 @@ from handscope.apps.bench_calibrate import calibrate
 from handscope.apps.bench_pictures import Bars
 from handscope.apps.bench_pictures import rendered as rendered_pictures
 from handscope.apps.bench_scenes import add_scenes, bench_scenes
+from handscope.apps.options import add_compute
 from handscope.errors import HandscopeError
 from handscope.files import writable_folder, write_file
 
@@ -93,6 +94,7 @@ def _add_common(one: argparse.ArgumentParser) -> None:
     one.add_argument("--out", type=Path, metavar="DIR", help="folder for scores.json, report.md and the like")
     one.add_argument("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     one.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (default: 1)")
+    add_compute(one)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -120,7 +122,8 @@ def bench_real(options: argparse.Namespace) -> int:
         raise HandscopeError("--peer-python needs --peer mediapipe")
     if not options.data.is_dir():
         raise HandscopeError(f"{options.data}: no such folder of labelled photographs")
-    own, name = real.AskedOnce(load(options.weights, threads=options.threads)), f"handscope {__version__}"
+    own = real.AskedOnce(load(options.weights, threads=options.threads, device=options.compute))
+    name = f"handscope {__version__}"
 
     def in_mediapipes_joints(image: NDArray[np.uint8]) -> list[Hand]:
         return [in_convention(hand, "mediapipe") for hand in own(image)]
@@ -162,7 +165,7 @@ def bench_rendered(options: argparse.Namespace) -> int:
 
         samples = ShardReader(sorted(options.shards.glob("*.tar")))
     chosen = spread(len(samples), options.limit)
-    model = load(options.weights, threads=options.threads)
+    model = load(options.weights, threads=options.threads, device=options.compute)
     with Bars() as show:
         rows, alarms = rendered.measure_all(
             (samples[i] for i in chosen), model, load_asset(), lambda done: show("rendered", done, len(chosen))

@@ -24,7 +24,7 @@ SEAL = "; scripts/seal_weights.py makes it the one that ships"
 
 def calibrate(options: argparse.Namespace) -> int:
     """Fit, check and, if asked, keep the calibration."""
-    models = open_models(options.weights, threads=options.threads)
+    models = open_models(options.weights, threads=options.threads, device=options.compute)
     model = Pipeline(replace(models, assembler=replace(models.assembler, calibration=Calibration())))  # raw scores
     fitted_on, checked_on = _calibration_sets(options)
     with Bars() as show:

@@ -67,7 +67,7 @@ def bench_scenes(options: argparse.Namespace) -> int:
     clips = labelled_clips(options.data) if options.data and "clips" in wanted else []
     rendered = options.rendered if "rendered" in wanted else 0
     with ExitStack() as stack:
-        columns = [_own(load(options.weights, threads=options.threads))]
+        columns = [_own(load(options.weights, threads=options.threads, device=options.compute))]
         if options.peer is not None:
             columns.append(_peer(stack, options.peer_python))
         show = stack.enter_context(Bars())

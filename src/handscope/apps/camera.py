@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seconds", type=float, metavar="S", help="end by itself after S seconds")
     add("--no-smoothing", action="store_true", help="every frame's own answer")
     add_camera(out.add_argument_group("what you know of the camera"))
-    add_looking(out.add_argument_group("how to look"))
+    add_looking(out.add_argument_group("how to look"), device_is_taken=True)
     return out
 
 

@@ -43,8 +43,8 @@ def add_camera(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--focal", type=positive(float), metavar="PX", help="only its focal length, in pixels")
 
 
-def add_looking(group: argparse._ArgumentGroup) -> None:
-    """How to look: what `handscope.load` takes."""
+def add_looking(group: argparse._ArgumentGroup, *, device_is_taken: bool = False) -> None:
+    """How to look: what `handscope.load` takes; `device_is_taken` where --device is the command's own."""
     add = group.add_argument
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters")
@@ -56,6 +56,18 @@ def add_looking(group: argparse._ArgumentGroup) -> None:
     add("--min-score", type=share, metavar="P", help="least score of a hand, 0 to 1 (default: 0.6)")
     add("--tiles", type=positive(int), default=1, metavar="N", help="also search at N times the size (small hands)")
     add("--threads", type=positive(int), metavar="N", help="CPU threads of a network (default: 1)")
+    add_compute(group, device_is_taken=device_is_taken)
+
+
+def add_compute(group: argparse._ActionsContainer, *, device_is_taken: bool = False) -> None:
+    """Where the networks run: --compute, and --device where that is not the command's own."""
+    group.add_argument(
+        "--compute",
+        *() if device_is_taken else ("--device",),
+        default="cpu",
+        metavar="NAME",
+        help="where networks run: cpu (default), cuda, coreml, directml, migraphx (docs/devices.md)",
+    )
 
 
 def numbers(count: int) -> Callable[[str], list[float]]:

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from handscope.apps.options import read_options
+from handscope.apps.options import add_compute, read_options
 from handscope.data.catalog import DATASETS, open_dataset
 from handscope.data.inventory import SKIP_DAMAGED, DamagedError, refuse
 from handscope.errors import printable
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--hand-model", type=Path, metavar="PKL", help="MANO_RIGHT.pkl: its joints and vertices")
     out.add_argument("--joint-convention", metavar="NAME", help="whose joints (default: anatomical; docs/joints.md)")
     out.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    add_compute(out)
     return out
 
 
@@ -67,6 +68,7 @@ def _predict(options: argparse.Namespace, settings: dict[str, str], dataset: Sam
         hand_model=options.hand_model,
         threads=options.threads,
         joint_convention=options.joint_convention,
+        device=options.compute,
     )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("predicting", total=len(dataset))

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Sequence
 
 from handscope.apps.access import Access, add_allow_host
+from handscope.apps.options import add_compute
 from handscope.errors import HandscopeError, missing_extra
 
 TOKEN_VARIABLE = "HANDSCOPE_TOKEN"
@@ -29,15 +30,17 @@ def main(arguments: Sequence[str]) -> int:
         if (error.name or "").partition(".")[0] == "handscope":
             raise
         raise HandscopeError(missing_extra("`handscope serve`", error.name, "serve")) from error
+    from handscope.infer.devices import device_of
     from handscope.infer.pipeline import load
 
+    device = device_of(options.compute)
     limits = Limits(
         max_bytes=round(options.max_mib * 2**20),
         max_pixels=round(options.max_megapixels * 1e6),
         timeout_s=options.timeout,
         capacity=options.queue,
         wait_s=options.wait,
-        batch=options.batch,
+        batch=device.pictures if options.batch is None else options.batch,
         decoders=options.decoders,
         decoding_s=options.decode_seconds,
         decoding_bytes=round(options.decode_mib * 2**20),
@@ -45,7 +48,13 @@ def main(arguments: Sequence[str]) -> int:
     token = os.environ.get(TOKEN_VARIABLE) or None if options.token is None else options.token
     access = Access(options.host, options.allow_host, token=token)
     check_free(options.host, options.port, "serve")
-    model = load(options.weights, options.hand_model, options.threads, joint_convention=options.joint_convention)
+    model = load(
+        options.weights,
+        options.hand_model,
+        options.threads,
+        joint_convention=options.joint_convention,
+        device=options.compute,
+    )
     app = create_app(model, limits, access)
     uvicorn.run(
         app,
@@ -89,12 +98,13 @@ def parser() -> argparse.ArgumentParser:
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's parameters")
     add("--joint-convention", metavar="NAME", help="whose joints, unless a request says (default: anatomical)")
     add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")
+    add_compute(result)
     add("--max-mib", type=float, default=20, metavar="N", help="largest file, MiB (default: 20)")
     add("--max-megapixels", type=float, default=40, metavar="N", help="largest picture (default: 40)")
     add("--timeout", type=float, default=30, metavar="S", help="seconds for a request (default: 30)")
     add("--queue", type=int, default=64, metavar="N", help="requests at once; more get 429 (default: 64)")
     add("--wait", type=float, default=5, metavar="S", help="who has or would have to wait longer gets 429 (default: 5)")
-    add("--batch", type=int, default=8, metavar="N", help="pictures that share the networks' batches (default: 8)")
+    add("--batch", type=int, metavar="N", help="pictures that share the networks' batches (default: 8 on the CPU)")
     add("--decoders", type=int, default=2, metavar="N", help="processes that decode pictures (default: 2)")
     add("--decode-seconds", type=float, default=5, metavar="S", help="CPU seconds to decode a picture (default: 5)")
     add("--decode-mib", type=float, default=1024, metavar="N", help="memory to decode a picture, MiB (default: 1024)")

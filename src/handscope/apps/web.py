@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from handscope.apps.access import Access, Guard, add_allow_host
 from handscope.apps.analyse import write_results
+from handscope.apps.options import add_compute
 from handscope.apps.recording import Recording
 from handscope.apps.serve import check_free
 from handscope.apps.slow_clients import SteadyBodies, http_protocol
@@ -89,7 +90,13 @@ def main(arguments: Sequence[str]) -> int:
         from handscope.infer.pipeline import load
 
         access = Access(options.host, options.allow_host)
-        model = load(options.weights, options.hand_model, options.threads, joint_convention=options.joint_convention)
+        model = load(
+            options.weights,
+            options.hand_model,
+            options.threads,
+            joint_convention=options.joint_convention,
+            device=options.compute,
+        )
         check_free(options.host, options.port, "web")
         launch(model, access, host=options.host, port=options.port, open_browser=options.open)
     return 0
@@ -125,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters")
     add("--joint-convention", metavar="NAME", help="whose joints the page tells first (default: anatomical)")
     add("--threads", type=int, metavar="N", help="CPU threads of a network (default: 1)")
+    add_compute(result)
     return result
 
 

@@ -35,7 +35,8 @@ class Aligner:
     def estimate(self, views: Sequence[View]) -> list[CropEstimate]:
         """One estimate for each crop of its own picture, whatever their sizes in px."""
         found = []
-        for part in batches([(image, resized(crop, self.network.input_size)) for image, crop in views]):
+        shown = [(image, resized(crop, self.network.input_size)) for image, crop in views]
+        for part in batches(shown, self.network.device.crops):
             out = self.network.run(extract_crops(part))
             found += [
                 CropEstimate(crop=crop, joints=joints.astype(np.float64), right=float(right))

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from handscope.geometry.crops import Crop
 from handscope.skeleton import MIDDLE_MCP, WRIST
 
-BATCH = 32
-"""Crops that go through a network at once."""
 View = tuple[NDArray[np.uint8], Crop]
 """A picture RGB uint8 (H, W, 3) and a crop of it."""
 Item = TypeVar("Item")
@@ -49,9 +47,9 @@ class CropEstimate:
         return self.right < 0.5
 
 
-def batches(items: Sequence[Item]) -> list[Sequence[Item]]:
-    """In order, at most `BATCH` at once."""
-    return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
+def batches(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
+    """In order, at most `most` at once."""
+    return [items[start : start + most] for start in range(0, len(items), most)]
 
 
 def extract_crops(views: Sequence[View]) -> NDArray[np.uint8]:

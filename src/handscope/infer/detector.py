@@ -7,8 +7,9 @@ network that it stands on, whose squares and points give a hand's crop too; left
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,18 +74,41 @@ class Detector:
         return self.search([image])[0]
 
     def search(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Detection]]:
-        """The hands of each of `images`."""
-        return [self._search(image) for image in images]
+        """The hands of each of `images`; looks of one size share batches, as many as the device takes."""
+        own: list[list[Detection]] = [[] for _ in images]
+        palms: list[list[Detection]] = [[] for _ in images]
+        for part in _looks(images, self.sizes, self.network.device.looks):
+            answers = self.network.run(np.stack([look.shown for look in part]))
+            for k, look in enumerate(part):
+                out = {name: value[k] for name, value in answers.items()}
+                own[look.picture] += own_answers(out, self.threshold, look.scale)
+                palms[look.picture] += palm_answers(out, self.threshold, look.scale)
+        return [merged(*both)[:MAX_PROPOSALS] for both in zip(own, palms, strict=True)]
 
-    def _search(self, image: NDArray[np.uint8]) -> list[Detection]:
-        own: list[Detection] = []
-        palms: list[Detection] = []
-        for size in worthwhile(image, self.sizes):
-            small, scale = shrunk(image, size)
-            out = {name: value[0] for name, value in self.network.run(small[None]).items()}
-            own += own_answers(out, self.threshold, scale)
-            palms += palm_answers(out, self.threshold, scale)
-        return merged(own, palms)[:MAX_PROPOSALS]
+
+class _Look(NamedTuple):
+    """A picture, by its number, as the network sees it at one size (h, w, 3), and the `scale` (2,) of that."""
+
+    picture: int
+    shown: NDArray[np.uint8]
+    scale: NDArray[np.float64]
+
+
+def _looks(images: Sequence[NDArray[np.uint8]], sizes: Sequence[int], most: int) -> Iterator[list[_Look]]:
+    """Every look at every picture; those of one shape together, at most `most` at once, each picture's in order of
+    `sizes`.
+    """
+    for size in sizes:
+        waiting: dict[tuple[int, ...], list[_Look]] = {}
+        for i, image in enumerate(images):
+            if size not in worthwhile(image, sizes):
+                continue
+            look = _Look(i, *shrunk(image, size))
+            alike = waiting.setdefault(look.shown.shape, [])
+            alike.append(look)
+            if len(alike) == most:
+                yield waiting.pop(look.shown.shape)
+        yield from waiting.values()
 
 
 def own_answers(out: dict[str, NDArray[np.floating]], threshold: float, scale: NDArray[np.float64]) -> list[Detection]:

@@ -69,9 +69,9 @@ class Estimator:
         return self.estimate([(image, crop) for crop in crops])
 
     def estimate(self, views: Sequence[View]) -> list[Estimate]:
-        """One estimate for each crop of its own picture, in batches of `BATCH`."""
+        """One estimate for each crop of its own picture, in batches as large as the device's."""
         found = []
-        for part in batches(views):
+        for part in batches(views, self.network.device.crops):
             out = self.network.run(extract_crops(part))
             for i, (_, crop) in enumerate(part):
                 found.append(_estimate(crop, {name: value[i] for name, value in out.items()}))

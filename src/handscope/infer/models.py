@@ -18,6 +18,7 @@ from handscope.infer.aligner import Aligner
 from handscope.infer.assembly import Assembler
 from handscope.infer.calibration import Calibration
 from handscope.infer.detector import Detector, card_threshold, sizes_for
+from handscope.infer.devices import Device, device_of
 from handscope.infer.estimator import Estimator
 from handscope.infer.presence import Presence
 from handscope.infer.weights import Card, Network, mixture, open_network
@@ -54,6 +55,11 @@ class Models:
         return {name: part.network for name, part in parts.items() if part is not None}
 
     @property
+    def device(self) -> Device:
+        """Where the networks run."""
+        return self.estimator.network.device
+
+    @property
     def cards(self) -> dict[str, Card]:
         """The cards of the networks, by their names."""
         return {name: network.card for name, network in self.networks.items()}
@@ -83,21 +89,23 @@ def open_models(
     min_score: float | None = None,
     tiles: int = 1,
     joint_convention: str | None = None,
+    device: str = "cpu",
 ) -> Models:
     """The networks, checked and opened; the arguments are those of `handscope.load`."""
     _check_number("threads", 1 if threads is None else threads, int, 1, MOST_THREADS)
     _check_number("tiles", tiles, int, 1, MOST_TILES)
     _check_number("min_score", MIN_SCORE if min_score is None else min_score, float, 0, 1)
     convention = None if joint_convention is None else check_convention(joint_convention)
-    estimator = Estimator(open_network("estimator", weights, threads))
-    detector = open_network("detector", weights, threads)
+    where = device_of(device)
+    estimator = Estimator(open_network("estimator", weights, threads, where))
+    detector = open_network("detector", weights, threads, where)
     least = MIN_SCORE if min_score is None else min_score
     return Models(
         estimator=estimator,
         detector=Detector(detector, threshold=min(card_threshold(detector), least), sizes=sizes_for(tiles)),
         assembler=_assembler(estimator, load_asset(hand_model), convention),
-        aligner=Aligner(open_network("aligner", weights, threads)),
-        presence=Presence(open_network("presence", weights, threads)),
+        aligner=Aligner(open_network("aligner", weights, threads, where)),
+        presence=Presence(open_network("presence", weights, threads, where)),
         min_score=least,
     )
 

@@ -31,8 +31,8 @@ from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoRe
 from handscope.infer.weights import Card
 from handscope.types import JointConvention
 
-WORKERS, BATCH = 2, 8
-"""Processes that decode, and pictures that go through the networks together."""
+WORKERS = 2
+"""Processes that decode."""
 MANY_FILES = 24
 """From so many on a list's files are decoded in processes, which take half a second to start."""
 
@@ -88,7 +88,7 @@ class Pipeline:
             given = one_each(cast(Sequence[ArrayLike | None] | None, boxes), len(image), "boxes")
             tasks = [Task(*one) for one in zip(image, cameras, given, strict=True)]
             files = sum(isinstance(source, str | Path) for source in image)
-            answers = stream(self.answer, tasks, workers=WORKERS * (files >= MANY_FILES), batch=BATCH)
+            answers = stream(self.answer, tasks, workers=WORKERS * (files >= MANY_FILES), batch=self.batch)
             return [_in_a_list(answer, strict) for answer in answers]
         return self.answer([prepare(image, cast(CameraLike, K), cast(ArrayLike | None, boxes))])[0]
 
@@ -98,16 +98,18 @@ class Pipeline:
         *,
         K: CameraLike = None,
         workers: int = WORKERS,
-        batch: int = BATCH,
+        batch: int | None = None,
         limits: DecodingLimits | None = None,
     ) -> Generator[Hands | Failure, None, None]:
         """The hands of each picture of `sources` (paths, PIL images, arrays; an iterator will do, and may be endless),
         or a `Failure` that says why there are none, in order. Memory does not grow with their number.
 
         Files are decoded ahead by `workers` processes within `limits` (by default the environment's; docs/inputs.md),
-        with 0 in this one. `batch` pictures go through the networks together: 1 for answers as soon as may be. `K` is
-        the camera of all. End it before its end with `close()`: processes end with it.
+        with 0 in this one. `batch` pictures go through the networks together (by default as many as suit the device):
+        1 for answers as soon as may be. `K` is the camera of all. End it before its end with `close()`: processes end
+        with it.
         """
+        batch = self.batch if batch is None else batch
         if workers < 0 or batch < 1:
             raise HandscopeError(f"workers must be 0 or more and batch 1 or more, got {workers} and {batch}")
         return stream(self.answer, (Task(one, K) for one in sources), workers=workers, batch=batch, limits=limits)
@@ -127,6 +129,11 @@ class Pipeline:
         Files need the extra [video].
         """
         return track(self.models, source, K=K, config=config, fps=fps)
+
+    @property
+    def batch(self) -> int:
+        """How many pictures go through the networks together."""
+        return self.models.device.pictures
 
     @property
     def joint_convention(self) -> JointConvention:
@@ -187,6 +194,7 @@ def load(
     min_score: float | None = None,
     tiles: int = 1,
     joint_convention: str | None = None,
+    device: str = "cpu",
 ) -> Pipeline:
     """The networks, checked and opened, ready to be called with pictures.
 
@@ -195,9 +203,19 @@ def load(
     or the hand model that `weights` were trained with, if not the shipped one; `threads` of a network (1);
     `min_score` is the least score of a hand (by default `models.MIN_SCORE`); `tiles` above 1 searches large pictures
     for small hands too (slower). `joint_convention` is whose joints hands have: "anatomical" by default (with a MANO
-    file MANO's), or a data set's or other tool's (docs/joints.md). Raises AssetError for files that are missing or not
-    what their cards say, HandscopeError for a convention that there is not.
+    file MANO's), or a data set's or other tool's (docs/joints.md). `device` is where the networks run: "cpu", "cuda",
+    "coreml", "directml" or "migraphx", as far as the installed ONNX Runtime has them (docs/devices.md).
+    Raises AssetError for files that are missing or not what their cards say, HandscopeError for a convention or a
+    device that there is not.
     """
     return Pipeline(
-        open_models(weights, hand_model, threads, min_score=min_score, tiles=tiles, joint_convention=joint_convention)
+        open_models(
+            weights,
+            hand_model,
+            threads,
+            min_score=min_score,
+            tiles=tiles,
+            joint_convention=joint_convention,
+            device=device,
+        )
     )

@@ -39,7 +39,7 @@ class Presence:
         """
         size = self.network.input_size
         found: list[NDArray[np.floating]] = [np.zeros(0)]
-        for part in batches(views):
+        for part in batches(views, self.network.device.crops):
             shown = [asked_crop(crop, size).extract(image, border=cv2.BORDER_CONSTANT) for image, crop in part]
             found.append(self.network.run(np.stack(shown))["presence"])
         return np.concatenate(found).astype(np.float64)

@@ -19,6 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from handscope.errors import AssetError, shown
+from handscope.infer.devices import CPU, Device, check_started, prepare_options
 from handscope.paths import as_path, read_bytes
 
 NAMES = ("estimator", "aligner", "detector", "presence")
@@ -44,6 +45,8 @@ SEALS = {
     ),
 }
 """SHA-256 of each shipped network, and of its card's content."""
+MOST_TOLD = 200
+"""Letters of what ONNX Runtime says of a file."""
 AGAIN = "reinstall handscope or export it again"
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -61,12 +64,13 @@ class Card(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Network:
-    """An ONNX Runtime session with the card of its file, and the file's SHA-256."""
+    """An ONNX Runtime session with the card of its file, the file's SHA-256 and the device that it runs on."""
 
     path: Path
     session: onnxruntime.InferenceSession
     card: Card
     sha256: str = ""
+    device: Device = CPU
 
     @property
     def input_size(self) -> int:
@@ -79,14 +83,19 @@ class Network:
         return {output.name: output.shape for output in self.session.get_outputs()}
 
     def run(self, batch: NDArray[np.uint8]) -> dict[str, NDArray[np.floating]]:
-        """Every output by its name, for `batch` (n, S, S, 3)."""
-        names = list(self.output_shapes)
+        """Every output by its name, for `batch` (n, S, S, 3); on some devices filled up with its last picture."""
+        names, count = list(self.output_shapes), len(batch)
+        if more := self.device.filled(count) - count:
+            batch = np.concatenate([batch, np.repeat(batch[-1:], more, 0)])
         values = self.session.run(names, {self.session.get_inputs()[0].name: batch})
-        return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
+        return {name: np.asarray(value)[:count] for name, value in zip(names, values, strict=True)}
 
 
-def open_network(name: str, folder: str | Path | None = None, threads: int | None = None) -> Network:
-    """Open one of `NAMES` of `folder` (None: the shipped files) on `threads` (None: `THREADS`).
+def open_network(
+    name: str, folder: str | Path | None = None, threads: int | None = None, device: Device = CPU
+) -> Network:
+    """Open one of `NAMES` of `folder` (None: the shipped files) on `threads` (None: `THREADS`) of the CPU, or on
+    another device.
 
     A folder that holds one of them stands for all: the others are the shipped ones.
     """
@@ -107,7 +116,8 @@ def open_network(name: str, folder: str | Path | None = None, threads: int | Non
     _verify(path, data, card)
     if folder == SHIPPED and seal(data, card) != SEALS[name]:
         raise AssetError(f"{path}: neither this file nor its card may differ from those of this release; reinstall it")
-    return Network(path, _open_session(path, data, threads), card, hashlib.sha256(data).hexdigest())
+    session = _open_session(path, data, threads, device)
+    return Network(path, session, card, hashlib.sha256(data).hexdigest(), device)
 
 
 def _read_card(path: Path, *, required: bool) -> Card:
@@ -162,16 +172,21 @@ def seal(data: bytes, card: Card) -> tuple[str, str]:
     return hashlib.sha256(data).hexdigest(), hashlib.sha256(said.encode()).hexdigest()
 
 
-def _open_session(path: Path, data: bytes, threads: int | None) -> onnxruntime.InferenceSession:
+def _open_session(path: Path, data: bytes, threads: int | None, device: Device) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     options.inter_op_num_threads = 1
     options.intra_op_num_threads = THREADS if threads is None else threads
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        prepare_options(device, options)
+        session = onnxruntime.InferenceSession(data, options, providers=device.providers)
     except Exception as error:  # ONNX Runtime's own exception classes are private
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise AssetError(f"{path}: ONNX Runtime cannot open this file ({reason})") from error
+        told = str(error).strip()
+        reason = told.splitlines()[0][:MOST_TOLD] if told else type(error).__name__
+        where = "" if device is CPU else f" on device {device.name}, which needs {device.needs}"
+        raise AssetError(f"{path}: ONNX Runtime cannot open this file{where} ({reason})") from error
+    check_started(device, session)
+    return session
 
 
 def mixture(networks: Mapping[str, Network]) -> str | None:

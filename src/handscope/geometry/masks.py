@@ -34,6 +34,24 @@ class CroppedMask:
         full[y0:y1, x0:x1] = self._in_window(x0, y0, x1, y1)
         return full
 
+    def runs(self) -> NDArray[np.int64]:
+        """The mask in its picture as COCO counts it: lengths (n,) of runs down the columns, first of what is outside
+        (0 if the mask begins at once), then inside and outside in turn.
+        """
+        x0, y0, x1, y1 = self._window()
+        inside = np.pad(self._in_window(x0, y0, x1, y1), ((1, 1), (0, 0))).T
+        edges = np.diff(inside.astype(np.int8), axis=1)
+        columns = (x0 + np.arange(inside.shape[0], dtype=np.int64)) * self.height + y0
+        begin, end = (columns[x] + y for x, y in (np.nonzero(edges == 1), np.nonzero(edges == -1)))
+        apart = begin[1:] != end[:-1]  # a run may go on at the top of the next column
+        begin, end = (
+            begin[np.concatenate([[True], apart])[: len(begin)]],
+            end[np.concatenate([apart, [True]])[: len(end)]],
+        )
+        places = np.concatenate([[0], np.column_stack([begin, end]).ravel(), [self.height * self.width]])
+        lengths = np.diff(places)
+        return lengths[:-1] if lengths[-1] == 0 and len(lengths) > 1 else lengths
+
     def area(self) -> int:
         """How many of the picture's pixels belong to the mask."""
         return int(self._in_window(*self._window()).sum())

@@ -100,7 +100,7 @@ def _has_film(path: Path) -> bool:
     with suppress(VideoError):
         av = require_av()
         with suppress(av.FFmpegError, OSError, ValueError), open_container(path) as container:
-            return container.format.name not in NO_FILMS and bool(_films(container))
+            return container.format.name not in NO_FILMS and bool(films(container))
     return False
 
 
@@ -155,7 +155,7 @@ class _File(io.FileIO):
         self.close()
 
 
-def _films(container: Any) -> list[Any]:
+def films(container: Any) -> list[Any]:
     """The streams of moving pictures, the one that a viewer shows first: no cover, then the largest."""
     covers = require_av().stream.Disposition.attached_pic
     films = [s for s in container.streams.video if not s.disposition & covers and s.codec_context is not None]
@@ -188,11 +188,11 @@ class VideoReader:
             self._container = open_container(self.path)
         except (self._av.FFmpegError, OSError, ValueError) as error:
             raise VideoError(f"{self.path}: not a video that can be read ({reason(error)})") from error
-        films = _films(self._container)
-        if not films:
+        found = films(self._container)
+        if not found:
             self._container.close()
             raise VideoError(f"{self.path}: no moving pictures in this file, only sound or other data")
-        stream = self._stream = films[0]
+        stream = self._stream = found[0]
         stream.thread_type = "AUTO"
         if threads is not None:
             stream.codec_context.thread_count = threads
@@ -262,7 +262,7 @@ class VideoReader:
                         self.broken += 1
                         numbers.damaged = True
                     else:
-                        yield frame, _upright(frame)
+                        yield frame, upright(frame)
             except Exception:
                 self.broken += 1
                 numbers.damaged = True
@@ -319,7 +319,7 @@ class _Numbers:
         return sum(pts > self._last.pts for pts in self._packets)
 
 
-def _upright(frame: Any) -> Picture:
+def upright(frame: Any) -> Picture:
     """A decoded frame as its file says that it be shown."""
     if any(component.is_alpha for component in frame.format.components):
         image, _ = rgb_of(frame.to_ndarray(format="rgba"))

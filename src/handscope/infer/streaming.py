@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,11 +20,18 @@ from numpy.typing import ArrayLike
 
 from handscope.errors import HandscopeError, ImageError
 from handscope.infer.cameras import CameraLike
-from handscope.infer.decoding import Header, NotAPictureError, Picture, TooCostlyError, TooManyPixelsError
+from handscope.infer.decoding import (
+    Header,
+    NotAPictureError,
+    Picture,
+    TooCostlyError,
+    TooManyPixelsError,
+    decode_picture,
+)
 from handscope.infer.decoding_pool import DecodingPool
 from handscope.infer.images import Source, UnreadableError, take_picture
 from handscope.infer.inputs import PictureInput, prepare
-from handscope.infer.limits import DecodingLimits
+from handscope.infer.limits import DecodingLimits, default_limits
 from handscope.infer.results import Hands
 from handscope.paths import reason
 
@@ -35,7 +42,17 @@ AHEAD = 32
 BATCH_PIXELS = 16_000_000
 """Of the pictures that go through the networks together."""
 
-FailureKind = Literal["unreadable", "not_a_picture", "damaged", "too_many_pixels", "too_costly", "invalid", "internal"]
+FailureKind = Literal[
+    "unreadable",
+    "not_a_picture",
+    "damaged",
+    "too_many_pixels",
+    "too_costly",
+    "invalid",
+    "internal",
+    "changed",
+    "killed",
+]
 KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (UnreadableError, "unreadable"),
     (NotAPictureError, "not_a_picture"),
@@ -45,7 +62,7 @@ KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (HandscopeError, "invalid"),
 )
 """What errors are called, the first that fits. A file that is unreadable may be readable another time; "invalid" is a
-camera or box that cannot be this picture's; "internal" is a fault of ours.
+camera or box that cannot be this picture's; "internal" is a fault of ours. `handscope.batch` knows two more.
 """
 
 
@@ -58,10 +75,17 @@ class Failure:
     message: str
 
 
+class FileContent(NamedTuple):
+    """A picture's file as its bytes, and what sentences call it."""
+
+    content: bytes
+    name: str
+
+
 class Task(NamedTuple):
     """A picture, its camera and boxes, if known."""
 
-    source: Source
+    source: Source | FileContent | Picture
     K: CameraLike = None
     boxes: ArrayLike | None = None
 
@@ -73,13 +97,14 @@ def stream(
     workers: int,
     batch: int,
     limits: DecodingLimits | None = None,
+    pool: DecodingPool | None = None,
 ) -> Generator[Hands | Failure, None, None]:
     """An answer or a failure for each task, in order; `answer` is given at most `batch` pictures together. Without
-    workers files are decoded in this process, when their turn comes.
+    workers files are decoded in this process, when their turn comes; a `pool` that is given decodes and stays open.
     """
-    waiting: list[tuple[Source, PictureInput | Failure]] = []
+    waiting: list[tuple[object, PictureInput | Failure]] = []
     pixels = 0
-    with closing(decoded_ahead(tasks, workers=workers, limits=limits)) as pictures:
+    with closing(decoded_ahead(tasks, workers=workers, limits=limits, pool=pool)) as pictures:
         for task, picture in pictures:
             given = _prepared(task, picture)
             del picture
@@ -93,15 +118,15 @@ def stream(
 
 
 def decoded_ahead(
-    tasks: Iterable[Task], *, workers: int, limits: DecodingLimits | None = None
+    tasks: Iterable[Task], *, workers: int, limits: DecodingLimits | None = None, pool: DecodingPool | None = None
 ) -> Generator[tuple[Task, Picture | HandscopeError], None, None]:
     """Each task with its picture, or why there is none, in order. What is no file is taken in this process."""
-    if workers == 0:
+    if pool is None and workers == 0:
         for task in tasks:
             yield task, _taken(task.source, limits)
         return
     source, ahead, ended = iter(tasks), deque[_Ahead](), False
-    with DecodingPool(workers, limits) as pool:
+    with nullcontext(pool) if pool is not None else DecodingPool(workers, limits) as pool:
         while True:
             while not ended and len(ahead) < AHEAD and sum(one.pixels for one in ahead) < AHEAD_PIXELS:
                 try:
@@ -130,8 +155,10 @@ class _Ahead:
         self._header: Future[Header] | None = None
         self._picture: Future[Picture] | None = None
         self._given = 0
-        source = task.source
-        if isinstance(source, str | Path):
+        source = task.source.image if isinstance(task.source, Picture) else task.source
+        if isinstance(source, FileContent):
+            self._header = pool.inspect(*source)
+        elif isinstance(source, str | Path):
             self._header = pool.inspect(source)
         elif isinstance(source, np.ndarray):
             self._given = int(np.prod(source.shape[:2]))
@@ -152,8 +179,10 @@ class _Ahead:
         """Have it decoded, once the header has told."""
         if self._header is None or self._picture is not None or self._header.exception() is not None:
             return
-        assert isinstance(self.task.source, str | Path)
-        self._picture = self._pool.decode(self.task.source)
+        source = self.task.source
+        assert isinstance(source, str | Path | FileContent)
+        content, name = source if isinstance(source, FileContent) else (source, None)
+        self._picture = self._pool.decode(content, name)
 
     def result(self) -> Picture | HandscopeError:
         """The picture, or why there is none."""
@@ -169,9 +198,13 @@ class _Ahead:
         return error
 
 
-def _taken(source: Source, limits: DecodingLimits | None) -> Picture | HandscopeError:
+def _taken(source: Source | FileContent | Picture, limits: DecodingLimits | None) -> Picture | HandscopeError:
     """A picture of this process."""
     try:
+        if isinstance(source, Picture):
+            return source
+        if isinstance(source, FileContent):
+            return decode_picture(*source, limits=limits or default_limits())
         return take_picture(source, limits)
     except HandscopeError as error:
         return error
@@ -188,7 +221,7 @@ def _prepared(task: Task, picture: Picture | HandscopeError) -> PictureInput | F
 
 
 def _told(
-    answer: Callable[[Sequence[PictureInput]], list[Hands]], waiting: Sequence[tuple[Source, PictureInput | Failure]]
+    answer: Callable[[Sequence[PictureInput]], list[Hands]], waiting: Sequence[tuple[object, PictureInput | Failure]]
 ) -> Iterator[Hands | Failure]:
     """The answers in order; a picture that breaks the networks does not spoil the others."""
     read = [(source, given) for source, given in waiting if isinstance(given, PictureInput)]
@@ -198,7 +231,7 @@ def _told(
 
 
 def _answered(
-    answer: Callable[[Sequence[PictureInput]], list[Hands]], read: Sequence[tuple[Source, PictureInput]]
+    answer: Callable[[Sequence[PictureInput]], list[Hands]], read: Sequence[tuple[object, PictureInput]]
 ) -> list[Hands | Failure]:
     if not read:
         return []

@@ -99,6 +99,19 @@ def open_network(
 
     A folder that holds one of them stands for all: the others are the shipped ones.
     """
+    path = _place(name, folder)
+    data = read_bytes(path, AssetError)
+    shipped = path.parent == SHIPPED
+    card = _read_card(path.with_suffix(".json"), required=shipped)
+    _verify(path, data, card)
+    if shipped and seal(data, card) != SEALS[name]:
+        raise AssetError(f"{path}: neither this file nor its card may differ from those of this release; reinstall it")
+    session = _open_session(path, data, threads, device)
+    return Network(path, session, card, hashlib.sha256(data).hexdigest(), device)
+
+
+def _place(name: str, folder: str | Path | None) -> Path:
+    """Where one of `NAMES` lies; AssetError if it does not."""
     folder = SHIPPED if folder is None else as_path(folder)
     if not folder.is_dir() and folder != SHIPPED:
         raise AssetError(
@@ -111,13 +124,12 @@ def open_network(
     if not path.is_file():
         remedy = "reinstall handscope" if folder == SHIPPED else "`handscope export` writes it"
         raise AssetError(f"{path}: not found; {remedy}")
-    data = read_bytes(path, AssetError)
-    card = _read_card(path.with_suffix(".json"), required=folder == SHIPPED)
-    _verify(path, data, card)
-    if folder == SHIPPED and seal(data, card) != SEALS[name]:
-        raise AssetError(f"{path}: neither this file nor its card may differ from those of this release; reinstall it")
-    session = _open_session(path, data, threads, device)
-    return Network(path, session, card, hashlib.sha256(data).hexdigest(), device)
+    return path
+
+
+def digests(folder: str | Path | None = None) -> dict[str, str]:
+    """SHA-256 of each network's file, as `open_network` finds it."""
+    return {name: hashlib.sha256(read_bytes(_place(name, folder), AssetError)).hexdigest() for name in NAMES}
 
 
 def _read_card(path: Path, *, required: bool) -> Card:

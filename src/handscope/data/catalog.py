@@ -18,6 +18,7 @@ from handscope.data.ho3d import HO3D
 from handscope.data.interhand import InterHand
 from handscope.data.photos import PhotoDataset
 from handscope.data.rhd import RHD
+from handscope.data.shard_places import find_shards, is_url
 from handscope.data.shards import ShardReader
 from handscope.data.stb import STB
 from handscope.errors import HandscopeError
@@ -32,8 +33,8 @@ class Entry(NamedTuple):
 
 
 def open_shards(root: Path | str) -> ShardReader:
-    """All shards of a folder."""
-    paths = sorted(Path(root).glob("*.tar"))
+    """All shards of a folder, or of a URL that fsspec reads (`find_shards`)."""
+    paths = find_shards(root)
     if not paths:
         raise HandscopeError(f"{root}: no shards (*.tar); make some with `handscope synth [--scenes] --out {root}`")
     return ShardReader(paths)
@@ -57,7 +58,7 @@ def open_dataset(name: str, root: Path | str, options: dict[str, str] | None = N
     """The dataset `name` in folder `root`; HandscopeError for an unknown name or option."""
     if name not in DATASETS:
         raise HandscopeError(f"no dataset is called {name!r}; there are {', '.join(DATASETS)}")
-    if not Path(root).is_dir():
+    if not Path(root).is_dir() and not (name == "shards" and is_url(root)):
         raise HandscopeError(f"{root}: no such folder; see {DATASETS[name].card} for how to get {name}")
     known = list(signature(DATASETS[name].open).parameters)[1:]
     strange = [option for option in options or {} if option not in known]

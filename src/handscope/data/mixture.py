@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from handscope.data.shard_places import StoreError
 from handscope.data.transforms import CropConfig, Example, PhotometricConfig, crop_example, usable
 from handscope.errors import HandscopeError
 from handscope.types import Batch, HandLabel, HandModel, SampleSource
@@ -35,7 +36,8 @@ class Source:
 class CropMixture(Dataset[Example]):
     """`mixture[n]` is example n: a source, a picture, a hand and an augmentation, all from `seed` and n.
 
-    An unreadable picture is replaced by another and counted (`skipped`); fifty in a row end the run.
+    An unreadable picture is replaced by another and counted (`skipped`); fifty in a row end the run, and so does a
+    store that does not answer.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class CropMixture(Dataset[Example]):
             source = self.sources[min(int(np.searchsorted(self.share, rng.random())), len(self.sources) - 1)]
             try:
                 sample = source.samples[int(rng.integers(len(source.samples)))]
+            except StoreError:  # the run would not be the one that it says it is
+                raise
             except HandscopeError as problem:
                 self.skipped += 1
                 warnings.warn(f"skipped: {problem}", stacklevel=2)

@@ -3,8 +3,8 @@
 Each sample is `{key}.jpg`, `{key}.json` (camera, hands, source) and, where masks are known,
 `{key}.mask.png`: 0 for background, i + 1 for the visible part of hand i; antialiasing is dropped. What is
 not known of a hand is null. Shards are named `{split}-{000000}.tar`; reading one writes the offsets of its
-members beside it (`.tar.index`), so that sample i is one seek away; writing one, its SHA-256 (`.tar.sha256`, as
-sha256sum checks it). What is damaged or no shard is one sentence.
+members beside it (`.tar.index`), so that sample i is one seek away, or one request in a store (`data.shard_places`);
+writing one, its SHA-256 (`.tar.sha256`, as sha256sum checks it). What is damaged or no shard is one sentence.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import json
 import os
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
-from typing import Any, BinaryIO, get_args
+from typing import Any, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.data.shard_places import Place, StoreError, is_url, place_of
 from handscope.errors import HandscopeError
 from handscope.files import NewFile, write_file
 from handscope.types import Handedness, HandLabel, HandModel, JointConvention, Sample
@@ -50,6 +50,8 @@ _BROKEN = (
 """What reading a damaged or strange shard may raise."""
 _END = bytes(1024)
 """How a tar file ends."""
+INDEX = ".index"
+"""What the name of a shard's index has more than the shard's."""
 Index = dict[str, dict[str, tuple[int, int]]]
 """Offset and size of every member by key and suffix."""
 
@@ -193,19 +195,18 @@ class ShardWriter:
 
 
 class ShardReader(Sequence[Sample]):
-    """The samples of some shards as one sequence; files are opened lazily, once per process, so forked
+    """The samples of some shards, files or URLs, as one sequence; they are opened lazily, once per process, so forked
     workers are safe.
     """
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
-        self.paths = [Path(p) for p in paths]
+        self.paths = [path if is_url(path) else Path(path) for path in paths]
         if not self.paths:
             raise HandscopeError("found no shards to read; expected at least one .tar file")
         self._entries: list[tuple[int, str, dict[str, tuple[int, int]]]] = []
         for number, path in enumerate(self.paths):
             self._entries += [(number, key, members) for key, members in read_index(path).items()]
-        self._files: dict[int, BinaryIO] = {}
-        self._lock = Lock()
+        self._places: dict[int, Place] = {}
         self._process = os.getpid()
 
     def __len__(self) -> int:
@@ -216,23 +217,15 @@ class ShardReader(Sequence[Sample]):
         """The samples' keys in order."""
         return [key for _, key, _ in self._entries]
 
-    def _read(self, shard: int, places: Iterable[tuple[int, int]]) -> list[bytes]:
-        """The bytes at offsets of so many bytes; one thread at a time moves the file's own place."""
+    def _place(self, shard: int) -> Place:
         if self._process != os.getpid():
-            self._files, self._process, self._lock = {}, os.getpid(), Lock()
-        with self._lock:
-            if shard not in self._files:
-                self._files[shard] = self.paths[shard].open("rb")
-            file, parts = self._files[shard], []
-            for offset, size in places:
-                file.seek(offset)
-                parts.append(file.read(size))
-        return parts
+            self._places, self._process = {}, os.getpid()
+        return self._places.get(shard) or self._places.setdefault(shard, place_of(self.paths[shard]))
 
     def __getitem__(self, i: int) -> Sample:  # type: ignore[override]
         shard, key, members = self._entries[i]
         try:
-            parts = self._read(shard, members.values())
+            parts = self._place(shard).read(members.values())
         except OSError as problem:
             raise HandscopeError(f"{self.paths[shard]}: cannot be read ({problem.strerror})") from problem
         try:
@@ -241,55 +234,53 @@ class ShardReader(Sequence[Sample]):
             raise HandscopeError(f"{self.paths[shard]}: {problem}") from problem
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"} | {
-            "_files": {},
-            "_process": -1,
-        }
+        return {**self.__dict__, "_places": {}, "_process": -1}
 
     def __del__(self) -> None:
-        for file in getattr(self, "_files", {}).values():
-            file.close()
+        for place in getattr(self, "_places", {}).values():
+            place.close()
 
 
-def read_index(path: Path) -> Index:
+def read_index(path: Path | str) -> Index:
     """Where every member of a shard is; kept beside it and made anew when the shard has changed. HandscopeError if it
     is no shard.
     """
-    if not path.is_file():
-        raise HandscopeError(f"{path}: no such shard")
-    stamp = [path.stat().st_size, path.stat().st_mtime_ns]
-    beside = path.with_name(path.name + ".index")
-    if (kept := _kept_index(beside, stamp)) is not None:
-        return kept
+    with closing(place_of(path)) as place:
+        stamp = place.stamp
+        if (kept := _kept_index(place, stamp)) is not None:
+            return kept
+        samples = _index_of(place)
+        if odd := next((key for key, members in samples.items() if not _is_sample(members, stamp[0])), None):
+            raise HandscopeError(f"{path}: {odd} lacks its picture or label, or is cut short; make the shard again")
+        place.write_beside(INDEX, json.dumps({"stamp": stamp, "samples": samples}, separators=(",", ":")))
+        return samples
+
+
+def _index_of(place: Place) -> Index:
+    """Where every member is, from the shard itself."""
     samples: Index = {}
     try:
-        with tarfile.open(path, "r:") as tar:
+        with place.open() as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 key, _, suffix = member.name.partition(".")
                 if member.isreg():
                     samples.setdefault(key, {})[suffix] = (member.offset_data, member.size)
-        with path.open("rb") as file:
-            file.seek(-len(_END), os.SEEK_END)
-            if file.read() != _END:
-                raise ValueError("its end is missing")
+        if place.read([(max(place.size - len(_END), 0), len(_END))]) != [_END]:
+            raise ValueError("its end is missing")
     except _BROKEN as problem:
-        raise HandscopeError(f"{path}: not a readable tar file ({problem}); make the shard again") from problem
-    if odd := next((key for key, members in samples.items() if not _is_sample(members, stamp[0])), None):
-        raise HandscopeError(f"{path}: {odd} lacks its picture or label, or is cut short; make the shard again")
-    with suppress(HandscopeError):  # a read-only folder: the index is made again next time
-        write_file(beside, json.dumps({"stamp": stamp, "samples": samples}, separators=(",", ":")))
+        raise HandscopeError(f"{place}: not a readable tar file ({problem}); make the shard again") from problem
     return samples
 
 
-def _kept_index(path: Path, stamp: list[int]) -> Index | None:
-    """The index at `path`, if it is one of a shard of this stamp."""
+def _kept_index(place: Place, stamp: list[int]) -> Index | None:
+    """The index beside it, if it is one of a shard of this stamp; a store's is its size alone."""
     try:
-        stored = json.loads(path.read_bytes())
-        if stored["stamp"] != stamp:
+        stored = json.loads(place.beside(INDEX))
+        if stored["stamp"][: len(stamp)] != stamp:
             return None
         found = {key: {n: (o, s) for n, (o, s) in members.items()} for key, members in stored["samples"].items()}
         return found if all(_is_sample(members, stamp[0]) for members in found.values()) else None
-    except _BROKEN:  # there is none, or it is damaged
+    except (*_BROKEN, StoreError):  # there is none, or it is damaged
         return None
 
 

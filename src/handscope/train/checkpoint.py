@@ -104,6 +104,19 @@ def refuse_other_run(path: Path, header: Mapping[str, Any], described: Mapping[s
         )
 
 
+def refuse_other_processes(path: Path, header: Mapping[str, Any], now: int) -> None:
+    """HandscopeError if the checkpoint at `path` is of a run of another number of processes: each takes its own share
+    of the examples, and means over what is known are its own. Those of 0.7.0 and earlier do not say, and pass.
+    """
+    before = header.get("processes", now)
+    if before != now:
+        raise HandscopeError(
+            f"{path}: kept by a run of {before} process{'es' * (before != 1)}, and there {'are' if now != 1 else 'is'} "
+            f"{now} now, which would not go on exactly; start {before} in all, on however many machines, give "
+            "--restart to begin anew there, or another --out"
+        )
+
+
 def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Values by dotted names; lists are values."""
     out: dict[str, Any] = {}

@@ -1,7 +1,8 @@
 """The training loop: accelerate, AdamW, cosine schedule with warm-up, moving average, checkpoints, exact resume.
 
 It knows nothing of hands: a `Task` brings the model, the examples by number, the loss and the validation. One process
-or several (`torchrun --nproc_per_node 2 -m handscope.train.command ...`), one thread each.
+or several, of one thread each, on one machine or several (`torchrun --nnodes 2 --nproc_per_node 2 ...`); the first one
+alone reads and writes the run's folder, which the other machines need not see.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
@@ -123,7 +125,8 @@ def train(
     the file.
 
     With `resume`, a checkpoint in `out` is gone on with: same examples, same optimiser state; HandscopeError if it is
-    that of another configuration. The averaged weights of the best validation are kept beside it (`checkpoint.BEST`).
+    that of another configuration or of another number of processes. The averaged weights of the best validation are
+    kept beside it (`checkpoint.BEST`).
     """
     torch.set_num_threads(1)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
@@ -133,9 +136,10 @@ def train(
     optimiser = torch.optim.AdamW(groups, lr=config.lr, weight_decay=config.weight_decay)
     average = copy.deepcopy(model).requires_grad_(False).eval()
     path, first = out / checkpoint.NAME, 0
-    if resume and path.exists():
-        kept = checkpoint.load(path)
+    kept = _kept(path, accelerator) if resume else None
+    if kept is not None:
         checkpoint.refuse_other_run(path, kept.header, described)
+        checkpoint.refuse_other_processes(path, kept.header, accelerator.num_processes)
         first = checkpoint.restore(kept, model, average, optimiser)
     wrapped, optimiser = accelerator.prepare(model, optimiser)
     run = _Run(task, config, out, described, accelerator, resumed=first > 0)
@@ -168,6 +172,22 @@ def train(
     run.save(path, model, average, optimiser, config.steps)
     accelerator.end_training()
     return path
+
+
+def _kept(path: Path, accelerator: Accelerator) -> checkpoint.Checkpoint | None:
+    """The checkpoint that the first process finds, if there is one; the others have it, or what is wrong with it, from
+    there.
+    """
+    found: list[checkpoint.Checkpoint | HandscopeError | None] = [None]
+    if accelerator.is_main_process and path.exists():
+        try:
+            found = [checkpoint.load(path)]
+        except HandscopeError as problem:
+            found = [problem]
+    (kept,) = broadcast_object_list(found)
+    if isinstance(kept, HandscopeError):
+        raise kept
+    return kept
 
 
 @contextmanager
@@ -264,10 +284,12 @@ class _Run:
         self.mark, self.seen = time.monotonic(), 0
         self.sums: dict[str, float] = {}
         self.commit = checkpoint.commit()
-        out.mkdir(parents=True, exist_ok=True)
-        best = out / checkpoint.BEST
-        self.best = float(checkpoint.load(best).header[MERIT]) if resumed and best.exists() else -math.inf
-        self.board = SummaryWriter(out / "tensorboard") if self.main else None
+        self.best, self.board = -math.inf, None
+        if self.main:
+            out.mkdir(parents=True, exist_ok=True)
+            best = out / checkpoint.BEST
+            self.best = float(checkpoint.load(best).header[MERIT]) if resumed and best.exists() else -math.inf
+            self.board = SummaryWriter(out / "tensorboard")
 
     def progress(self, first: int) -> Progress:
         """A bar for the first process; silent for the others and where nobody looks."""
@@ -330,5 +352,10 @@ class _Run:
         self, path: Path, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, step: int
     ) -> None:
         if self.main:
-            header = {"step": step, "config": self.described, "commit": self.commit}
+            header = {
+                "step": step,
+                "config": self.described,
+                "commit": self.commit,
+                "processes": self.accelerator.num_processes,
+            }
             checkpoint.save(path, model, average, optimiser, header)

@@ -18,10 +18,10 @@ from handscope.types import HandModel, SampleSource
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """Where pictures come from: a folder of shards, photographs with labels, those of people, or a dataset of the
-    catalog by `name` (with its reader's `options`); chosen with `weight`. `labelled` is the share of its pictures that
-    keep their labels; of the others the consistency alone learns. `candidates` is a file of what detectors took for
-    hands in these pictures (`data.candidates`).
+    """Where pictures come from: a folder or URL of shards, photographs with labels, those of people, or a dataset of
+    the catalog by `name` (with its reader's `options`); chosen with `weight`. `labelled` is the share of its pictures
+    that keep their labels; of the others the consistency alone learns. `candidates` is a file of what detectors took
+    for hands in these pictures (`data.candidates`).
     """
 
     kind: Literal["shards", "photos", "people", "dataset"]

@@ -1,6 +1,5 @@
 """Thirty tiny pictures of toy hands, three of which are none, and settings of the stand-in networks."""
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -39,11 +38,3 @@ def memory():
     system.pseudo_dirs[:] = [""]
     yield system
     system.store.clear()
-
-
-def png(number: int = 0) -> bytes:
-    import io
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(paint(64, 48, [blobs((30, 24), 20, 0.1 * number, "left")]))).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -3,42 +3,16 @@
 import dataclasses
 
 import pytest
+from batch_runs import begin, png, rows_of, work_through
 
-from conftest import png
 from handscope.batch import parts
 from handscope.batch.annotator import Settings, windows
-from handscope.batch.manifest import Item, freeze
+from handscope.batch.manifest import Item
 from handscope.batch.reading import Patience, Reader
-from handscope.batch.rows import VARYING
-from handscope.batch.run import Run
-from handscope.batch.sources import absolute, items_of
-from handscope.batch.store import open_store
+from handscope.batch.sources import items_of
 from handscope.errors import HandscopeError
 from handscope.infer.limits import DecodingLimits
 from handscope.infer.pipeline import load
-
-
-def begin(out, source, settings, rows=8):
-    store, sources = open_store(str(out)), absolute([str(source)])
-    return Run(store, freeze(store, items_of(sources, print), sources, shard_rows=rows), settings)
-
-
-def work_through(run, *, most=10**9, retry_failed=False):
-    """As the simplest engine does it."""
-    done = 0
-    with run.settings.annotator() as annotator:
-        for work in run.works(retry_failed=retry_failed):
-            if done == most:
-                break
-            run.finish(work, [row for rows in annotator.annotate_windows(work.windows) for row in rows])
-            done += 1
-    return done
-
-
-def rows_of(run):
-    """All rows, without what varies."""
-    tables = [parts.read_table(run.store, part) for _, part in sorted(run.done.items())]
-    return [{k: v for k, v in row.items() if k not in VARYING} for table in tables for row in table.to_pylist()]
 
 
 @pytest.fixture(scope="module")

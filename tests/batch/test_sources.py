@@ -4,10 +4,10 @@ import os
 
 import pyarrow as pa
 import pytest
+from batch_runs import png
 from pyarrow import parquet
 
 from clips import toy_frames, write_video
-from conftest import png
 from handscope.batch.addresses import address_of, local_path
 from handscope.batch.manifest import Item, Manifest, freeze
 from handscope.batch.reading import Reader

@@ -59,13 +59,17 @@ class Tally:
         return sum(self.failed.values())
 
 
+@dataclass(frozen=True)
 class Watch:
-    """What an engine tells while it works, and how it is told to stop: between two windows it looks at `stopping`."""
+    """What an engine tells while it works: the tally of rows as they are made; and how it is told to stop: between two
+    windows, or a few times a second, it asks `stopping`, and leaves what is not finished.
+    """
 
-    def __init__(
-        self, on_rows: Callable[[int], None] = lambda count: None, stopping: Callable[[], bool] = lambda: False
-    ) -> None:
-        self.on_rows, self.stopping = on_rows, stopping
+    on_rows: Callable[[dict[str, int]], None] = lambda counts: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+Engine = Callable[["Run", Iterator[Work], Watch], None]
 
 
 class Run:

@@ -1,0 +1,102 @@
+"""Processes that fill the cores: the rows are those of one process, and a process that dies costs a picture at most."""
+
+import dataclasses
+import os
+import signal
+import threading
+
+import psutil
+import pytest
+from batch_runs import begin, rows_of
+from fatal import FatalSettings
+
+from handscope.batch.local import cores, work_locally
+from handscope.batch.rows import KILLED
+from handscope.batch.run import Watch
+from handscope.errors import HandscopeError
+
+
+@pytest.fixture(scope="module")
+def whole(pictures, settings, tmp_path_factory):
+    run = begin(tmp_path_factory.mktemp("whole"), pictures, settings)
+    work_locally(run, run.works(), Watch(), processes=0)
+    return run
+
+
+def test_the_rows_of_two_processes_are_those_of_one(whole, pictures, settings, tmp_path):
+    run = begin(tmp_path, pictures, settings)
+    told = []
+    work_locally(run, run.works(), Watch(on_rows=told.append), processes=2)
+    assert rows_of(run) == rows_of(whole) and run.is_complete
+    assert sum(counts["rows"] for counts in told) == 30 and run.summary() == whole.summary()
+    assert not [one for one in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
+
+
+def test_a_picture_that_kills_processes_costs_one_row(pictures, settings, tmp_path):
+    (tmp_path / "my.txt").write_text("\n".join(str(pictures / f"p{number}.png") for number in (1, 2, 5)))
+    run = begin(tmp_path / "out", tmp_path / "my.txt", FatalSettings(weights=settings.weights, deadly=("p2.png",)))
+    work_locally(run, run.works(), Watch(), processes=1)
+    one, killed, two = rows_of(run)
+    assert killed["error_kind"] == KILLED and not killed["hands"]
+    assert killed["error"].startswith(f"{killed['uri']}: 2 processes ended with exit code 3")
+    assert len(one["hands"]) == len(two["hands"]) == 1
+
+
+def test_a_process_that_dies_of_nothing_costs_no_row_and_changes_none(whole, pictures, settings, tmp_path):
+    """Once over a window, and over another one twice, so that its pictures are read alone in between."""
+    once = FatalSettings(weights=settings.weights, once=("p3.png", "p10.png", "p11.png"), memory=str(tmp_path))
+    run = begin(tmp_path / "out", pictures, once)
+    work_locally(run, run.works(), Watch(), processes=1)
+    assert rows_of(run) == rows_of(whole)
+    assert {*once.once} <= set(os.listdir(tmp_path))
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_replaced(whole, pictures, settings, tmp_path):
+    run = begin(tmp_path, pictures, settings)
+
+    def kill(counts):
+        if not killed:
+            killed.append(1)
+            for child in psutil.Process().children():
+                if "spawn_main" in " ".join(child.cmdline()):
+                    os.kill(child.pid, signal.SIGKILL)
+
+    killed: list[int] = []
+    work_locally(run, run.works(), Watch(on_rows=kill), processes=2)
+    assert killed and rows_of(run) == rows_of(whole)
+
+
+def test_a_run_that_is_told_to_stop_leaves_whole_parts_and_goes_on_later(whole, pictures, settings, tmp_path):
+    stop = threading.Event()
+    run = begin(tmp_path, pictures, settings)
+    work_locally(run, run.works(), Watch(lambda counts: stop.set(), stop.is_set), processes=1)
+    assert not run.is_complete
+    again = begin(tmp_path, pictures, settings)
+    assert again.tally.rows == run.tally.rows < 30
+    work_locally(again, again.works(), Watch(), processes=1)
+    assert rows_of(again) == rows_of(whole)
+
+
+def test_failures_that_may_pass_are_tried_again_by_processes_too(pictures, settings, tmp_path):
+    (tmp_path / "my.txt").write_text("\n".join([str(pictures / "p1.png"), str(tmp_path / "late.png")]))
+    run = begin(tmp_path / "out", tmp_path / "my.txt", settings)
+    work_locally(run, run.works(), Watch(), processes=1)
+    assert run.summary()["failed"] == {"unreadable": 1}
+    (tmp_path / "late.png").write_bytes((pictures / "p2.png").read_bytes())
+    work_locally(run, run.works(retry_failed=True), Watch(), processes=1)
+    assert run.summary()["failed"] == {} and run.tally.rows == run.tally.hands == 2
+
+
+def test_networks_that_cannot_be_opened_are_one_sentence(pictures, settings, tmp_path):
+    run = begin(tmp_path, pictures, settings)
+    run.settings = dataclasses.replace(settings, weights=str(tmp_path / "none"))
+    with pytest.raises(HandscopeError, match="no such folder of weights"):
+        work_locally(run, run.works(), Watch(), processes=1)
+    run.settings = FatalSettings(weights=settings.weights, starts=False)
+    with pytest.raises(HandscopeError, match=r"do not start \(exit code 5\)"):
+        work_locally(run, run.works(), Watch(), processes=1)
+
+
+def test_cores_are_those_that_this_process_may_use():
+    assert 1 <= cores() <= (os.cpu_count() or 1)

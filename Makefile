@@ -9,6 +9,7 @@
 # make lock [UPGRADE=1]   the lock files anew, after a change of pyproject.toml or to newer versions
 # make sbom               what each install consists of, as CycloneDX JSON in dist/
 # make test-blender       what Blender's own Python module makes of our files, in .venv-blender (bpy, 1 GB)
+# make web                the page for browsers from web/, into the package (node 20)
 # make docs               the documentation site in site/, offline
 
 PYTHON ?= python3.11
@@ -34,7 +35,7 @@ NOT_LIGHT = --ignore tests/infer/test_full_camera.py --ignore tests/geometry/tes
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 OURSELVES = --no-build-isolation --editable
 
-.PHONY: demo test check test-oldest test-robots resolve fuzz lock sbom test-blender docs clean
+.PHONY: demo test check test-oldest test-robots resolve fuzz lock sbom test-blender web docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
@@ -73,6 +74,9 @@ sbom: $(TOOLS_VENV)/.complete
 test-blender: $(TEST_VENV)/.complete $(BLENDER_VENV)/.complete
 	$(TEST_VENV)/bin/python scripts/blender_files.py $(OUT)/blender
 	$(BLENDER_VENV)/bin/python scripts/check_blender.py $(OUT)/blender
+
+web:
+	cd web && npm ci --no-audit --no-fund && npm run build
 
 docs: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/python -m mkdocs build --strict

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import tempfile
@@ -32,6 +33,7 @@ from handscope.apps.options import add_compute
 from handscope.apps.recording import Recording
 from handscope.apps.serve import check_free
 from handscope.apps.slow_clients import SteadyBodies, http_protocol
+from handscope.apps.static_page import EXAMPLE_NAMES, EXAMPLES, write_page
 from handscope.apps.video import Interrupt, run
 from handscope.errors import HandscopeError, missing_extra
 from handscope.hand.conventions import CONVENTIONS
@@ -46,6 +48,7 @@ from handscope.infer.outputs import FORMATS, LEGIBLE_PX, video_formats
 from handscope.infer.pipeline import Pipeline
 from handscope.infer.results import Hands
 from handscope.infer.video import VideoFrame, VideoReader
+from handscope.paths import as_path
 from handscope.skeleton import JOINT_NAMES
 from handscope.types import JointConvention
 from handscope.viz import draw
@@ -62,9 +65,6 @@ GRADIO_FOLDER = "GRADIO_TEMP_DIR"
 """The environment's variable that Gradio reads when it is imported."""
 WAITING = 64
 """Pictures that wait for their turn; more are told to come again."""
-EXAMPLES = Path(__file__).with_name("examples")
-EXAMPLE_NAMES = ("typing.jpg", "thinking.jpg", "writing.jpg")
-"""Photographs to try (their credits are beside them)."""
 LARGEST_UPLOAD = "200mb"
 """Of a video; pictures have a limit of their own."""
 KEPT = 32
@@ -85,6 +85,8 @@ STYLE = """
 def main(arguments: Sequence[str]) -> int:
     """Serve the page until Ctrl-C or SIGTERM."""
     options = parser().parse_args(arguments)
+    if options.static is not None:
+        return write_static(options)
     with uploads_that_vanish():
         require_gradio()
         from handscope.infer.pipeline import load
@@ -99,6 +101,20 @@ def main(arguments: Sequence[str]) -> int:
         )
         check_free(options.host, options.port, "web")
         launch(model, access, host=options.host, port=options.port, open_browser=options.open)
+    return 0
+
+
+def write_static(options: argparse.Namespace) -> int:
+    """Write the page that needs no server part, and tell how to look at it."""
+    if options.hand_model is not None or options.joint_convention is not None:
+        raise HandscopeError("--static: the page in the browser knows the shipped hand model and joints alone")
+    folder = as_path(options.static)
+    written = write_page(folder, options.weights)
+    print(
+        f"{folder}: {written.files} files, {written.bytes / 1e6:.1f} MB; a visitor's browser fetches them once, the "
+        f"networks are {written.networks / 1e6:.1f} MB of it"
+    )
+    print(f"to look at it here: python3 -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(folder))}")
     return 0
 
 
@@ -128,6 +144,7 @@ def parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=7860)
     add_allow_host(result)
     add("--open", action="store_true", help="open it in the browser")
+    add("--static", metavar="DIR", help="write a page that runs in browsers alone to DIR, for any host, and end")
     add("--weights", metavar="DIR", help="folder with estimator.onnx and the like")
     add("--hand-model", metavar="FILE", help="MANO_RIGHT.pkl: tell hands in MANO's vertices and parameters")
     add("--joint-convention", metavar="NAME", help="whose joints the page tells first (default: anatomical)")

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
         prog="handscope batch",
         description="Pictures by the million into Parquet: a row an input, whatever became of it (docs/batch.md).",
         epilog="Run it again to go on. Exit codes: 0 all is well, 1 some rows failed, 2 it cannot be done as asked, "
-        "3 more failed than --max-failed allows, 130 stopped.",
+        "3 more failed than --max-failed allows, 130 stopped. `handscope collect URL` makes one file of the results.",
     )
     add = out.add_argument
     add(

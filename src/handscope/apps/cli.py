@@ -20,6 +20,7 @@ from handscope.infer.outputs import FORMATS, Format, picture_formats, video_form
 
 COMMANDS = {
     "batch": ("handscope.apps.batch", "pictures by the million, in parts that resume; one row an input"),
+    "collect": ("handscope.apps.collect", "one file of what batch made: COCO, CSV, JSON lines, Parquet"),
     "corpus": ("handscope.apps.corpus", "folders of videos: every one's files, and one table of all"),
     "gestures": ("handscope.apps.gestures", "learn gestures from examples; what is told of pictures and videos"),
     "gallery": ("handscope.apps.gallery", "a page of hands: skeleton, mesh, mask, from the side and from above"),

@@ -48,9 +48,9 @@ class Store(Protocol):
         ...
 
 
-def open_store(address: str) -> Store:
-    """The store at a path or an address; a folder is made if need be."""
-    return RemoteStore(address) if is_remote(address) else FolderStore(local_path(address))
+def open_store(address: str, *, to_read: bool = False) -> Store:
+    """The store at a path or an address; a folder is made if need be, but not `to_read`."""
+    return RemoteStore(address) if is_remote(address) else FolderStore(local_path(address), to_read=to_read)
 
 
 @contextmanager
@@ -63,9 +63,12 @@ def scratch() -> Iterator[Path]:
 class FolderStore:
     """A folder of this machine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, to_read: bool = False) -> None:
+        self.address = address_of(folder)
+        if to_read:
+            self.folder = folder
+            return
         self.folder = writable_folder(folder)
-        self.address = address_of(self.folder)
         for below in (self.folder, *(path for path in self.folder.iterdir() if path.is_dir())):
             remove_leftovers(below)
 

@@ -33,6 +33,10 @@ from handscope.infer.formats.openxr import to_openxr_csv as to_openxr_csv
 from handscope.infer.formats.printing import to_stl as to_stl
 from handscope.infer.formats.robots import to_retargeting as to_retargeting
 from handscope.infer.formats.style import MeshStyle as MeshStyle
+from handscope.infer.formats.tables import COCO_CATEGORY as COCO_CATEGORY
+from handscope.infer.formats.tables import CSV_COLUMNS as CSV_COLUMNS
+from handscope.infer.formats.tables import coco_annotation as coco_annotation
+from handscope.infer.formats.tables import coco_image as coco_image
 from handscope.infer.formats.tables import to_coco as to_coco
 from handscope.infer.formats.tables import to_csv as to_csv
 from handscope.infer.formats.tables import to_parquet as to_parquet

@@ -147,7 +147,7 @@ def hand_to_dict(hand: Hand) -> HandDict:
 
 def joint_angles(hand: Hand) -> dict[str, float]:
     """Its angles in degrees by `hand.angles.ANGLE_NAMES`; HandscopeError if nobody knows its hand model."""
-    return named_angles(hand.theta, hand.R, require_model(hand), hand.handedness)
+    return named_angles(told(hand.theta), told(hand.R), require_model(hand), hand.handedness)
 
 
 def to_json(
@@ -233,6 +233,11 @@ def _packed(arrays: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def told(value: Any) -> Any:
+    """Numbers as text has them: to the precision of float32, which is what tables keep."""
+    return np.asarray(np.asarray(value, np.float32), np.float64)
+
+
 def _rounded(value: Any, digits: int) -> Any:
     """Plain Python numbers, short enough to read."""
-    return np.round(np.asarray(value, np.float64), digits).tolist()
+    return np.round(told(value), digits).tolist()

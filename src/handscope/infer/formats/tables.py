@@ -12,7 +12,7 @@ import numpy as np
 
 from handscope.errors import HandscopeError, missing_extra
 from handscope.hand.angles import MOTIONS
-from handscope.infer.formats.numbers import joint_angles
+from handscope.infer.formats.numbers import joint_angles, told
 from handscope.infer.formats.rig import hand_model
 from handscope.paths import as_cell, as_text
 from handscope.skeleton import JOINT_NAMES
@@ -37,6 +37,8 @@ CSV_COLUMNS = (
 )
 """Of the wrist the last three are pitch, roll and yaw to the camera; fingertips have none."""
 
+COCO_CATEGORY = {"id": 1, "name": "person", "supercategory": "person"}
+"""The one of COCO-WholeBody."""
 WRIST_MOTIONS = ("pitch", "roll", "yaw")
 """What of the wrist stands where joints have flexion, abduction and twist."""
 
@@ -50,20 +52,21 @@ def to_csv(hands: Sequence[Hand], *, source: str | None = None) -> str:
     writer.writerow(CSV_COLUMNS)
     for number, hand in enumerate(hands):
         angles = {} if hand_model(hand) is None else joint_angles(hand)
+        places, scores, points = told(hand.joints_2d), told(hand.joint_scores), told(hand.joints_3d)
         for joint, name in enumerate(JOINT_NAMES):
-            place = [f"{value:.2f}" for value in hand.joints_2d[joint]]
-            metres = [f"{value:.5f}" for value in hand.joints_3d[joint]]
+            place = [f"{value:.2f}" for value in places[joint]]
+            metres = [f"{value:.5f}" for value in points[joint]]
             first = [
                 "" if source is None else as_cell(as_text(source)),
                 number,
                 hand.handedness,
-                f"{hand.score:.4f}",
+                f"{float(told(hand.score)):.4f}",
                 joint,
                 name,
             ]
             motions = WRIST_MOTIONS if name == "wrist" else MOTIONS
             turned = [f"{angles[key]:.2f}" if (key := f"{name}_{motion}") in angles else "" for motion in motions]
-            writer.writerow([*first, *place, f"{hand.joint_scores[joint]:.4f}", *metres, *turned])
+            writer.writerow([*first, *place, f"{scores[joint]:.4f}", *metres, *turned])
     return text.getvalue()
 
 
@@ -73,17 +76,22 @@ def to_coco(hands: Sequence[Hand], *, width: int, height: int, source: str | Non
     Who belongs to whom is not known, so no two hands share an annotation. Keypoints are x, y, score in COCO-WholeBody's
     order of 21, which is ours; boxes are x, y, width, height. Body, feet and face are zeros.
     """
-    image = {"id": image_id, "file_name": "" if source is None else as_text(source), "width": width, "height": height}
-    category = {"id": 1, "name": "person", "supercategory": "person"}
-    annotations = [_annotation(hand, number, image_id) for number, hand in enumerate(hands, 1)]
-    content = {"images": [image], "categories": [category], "annotations": annotations}
+    image = coco_image(image_id, source, width, height)
+    annotations = [coco_annotation(hand, number, image_id) for number, hand in enumerate(hands, 1)]
+    content = {"images": [image], "categories": [COCO_CATEGORY], "annotations": annotations}
     return json.dumps(content) + "\n"
 
 
-def _annotation(hand: Hand, number: int, image_id: int) -> dict[str, Any]:
-    x0, y0, x1, y1 = np.asarray(hand.box, np.float64)
+def coco_image(image_id: int, source: str | None, width: int, height: int) -> dict[str, Any]:
+    """A picture as COCO lists it."""
+    return {"id": image_id, "file_name": "" if source is None else as_text(source), "width": width, "height": height}
+
+
+def coco_annotation(hand: Hand, number: int, image_id: int) -> dict[str, Any]:
+    """The annotation `number` of COCO-WholeBody, of one hand of a picture."""
+    x0, y0, x1, y1 = told(hand.box)
     box = [round(float(value), 2) for value in (x0, y0, x1 - x0, y1 - y0)]
-    points = np.column_stack([hand.joints_2d, hand.joint_scores]).astype(np.float64).round(3).ravel().tolist()
+    points = told(np.column_stack([hand.joints_2d, hand.joint_scores])).round(3).ravel().tolist()
     annotation: dict[str, Any] = {
         "id": number,
         "image_id": image_id,
@@ -91,7 +99,7 @@ def _annotation(hand: Hand, number: int, image_id: int) -> dict[str, Any]:
         "iscrowd": 0,
         "bbox": box,
         "area": round(box[2] * box[3], 2),
-        "score": round(float(hand.score), 4),
+        "score": round(float(told(hand.score)), 4),
         "num_keypoints": 0,
         "keypoints": [0] * 51,
         "foot_kpts": [0] * 18,

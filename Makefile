@@ -6,6 +6,7 @@
 # make test-robots        dex-retargeting itself on a stand-in robot, in .venv-robots (600 MB)
 # make resolve            whether the installs resolve for other Pythons and machines, nothing installed
 # make fuzz [SECONDS=60]  what strangers give, mutated: every target (fuzz/), which share the time
+# make mutations          whether the tests see it when the science is broken (tests/mutations.yaml)
 # make lock [UPGRADE=1]   the lock files anew, after a change of pyproject.toml or to newer versions
 # make sbom               what each install consists of, as CycloneDX JSON in dist/
 # make test-blender       what Blender's own Python module makes of our files, in .venv-blender (bpy, 1 GB)
@@ -35,7 +36,7 @@ NOT_LIGHT = --ignore tests/infer/test_full_camera.py --ignore tests/geometry/tes
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 OURSELVES = --no-build-isolation --editable
 
-.PHONY: demo test check test-oldest test-robots resolve fuzz lock sbom test-blender web docs clean
+.PHONY: demo test check test-oldest test-robots resolve fuzz mutations lock sbom test-blender web docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
@@ -60,6 +61,9 @@ resolve: $(OLDEST_VENV)/.complete
 
 fuzz: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/python -m fuzz.run --seconds $(SECONDS)
+
+mutations: $(TEST_VENV)/.complete
+	$(TEST_VENV)/bin/python scripts/mutate.py
 
 lock: $(TOOLS_VENV)/.complete
 	$(TOOLS_VENV)/bin/python scripts/lock.py $(TOOLS_VENV)/bin/uv $(if $(UPGRADE),--upgrade)

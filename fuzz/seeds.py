@@ -189,7 +189,7 @@ def pictures() -> Contents:
         found[f"{name}.jpeg"] = saved(rgb, "JPEG", exif=exif)
     attacks = {
         "40 million pixels.png": png(8000, 5000, bytes(5000 * 24001)),
-        "300 scans.jpeg": many_scans(6000, 300),
+        "400 scans.jpeg": many_scans(6000, 400),
         "2000 scans.jpeg": many_scans(6000, 2000),
         "20000 directories.tiff": many_directories(20_000),
     }
@@ -238,6 +238,15 @@ def videos() -> Contents:
         "script.avs": b"Version()",
         "names.sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
     }
+
+
+def thin_video() -> bytes:
+    """A clip that no encoder of ours can take: 2 px wide, 20,000 high."""
+    import clips
+
+    with tempfile.TemporaryDirectory() as place:
+        frames = [picture(2, 20_000)] * 3
+        return clips.write_streams(Path(place) / "a.mov", [("png", "rgb24", frames)]).read_bytes()
 
 
 def left_with_chumpy(path: Path) -> bytes:

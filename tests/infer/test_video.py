@@ -127,6 +127,28 @@ def test_an_overlay_keeps_times_and_has_even_sides(tmp_path, size):
     assert [path.name for path in tmp_path.iterdir()] == ["overlay.mp4"]
 
 
+def overlay_of(path, picture):
+    writer = OverlayWriter(path, rate=25)
+    try:
+        writer.write(VideoFrame(0, 0.0, picture, Hands(width=picture.shape[1], height=picture.shape[0])), picture)
+    finally:
+        writer.close()
+
+
+def test_an_overlay_of_what_no_encoder_takes_is_scaled_down(tmp_path):
+    """Found by fuzzing: of a clip 2 px wide and 20,000 high came a traceback."""
+    overlay_of(tmp_path / "overlay.mp4", np.full((20_000, 5, 3), 90, np.uint8))
+    (image,) = read_back(tmp_path / "overlay.mp4")[1]
+    assert image.shape == (16_384, 4, 3) and abs(image.mean() - 90) < 6
+
+
+def test_an_encoder_that_fails_is_one_sentence_and_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("handscope.infer.video_files.LONGEST", 30_000)
+    with pytest.raises(VideoError, match="cannot encode pictures of 2x20000 px") as caught:
+        overlay_of(tmp_path / "overlay.mp4", np.zeros((20_000, 2, 3), np.uint8))
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
+
+
 def test_lines_and_table_say_the_same(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     hands = [dataclasses.replace(posed_hand(64, 48, s), track=i) for i, s in enumerate(("left", "right"))]

@@ -61,6 +61,15 @@ def test_samples_with_2d_labels_train_two_of_three_channels(joints):
     assert pof.pof_l1(other, flat, ALL, solid, NONE, CROP).value.min() > 1
 
 
+def test_a_field_beside_the_bones_costs_a_tenth(joints):
+    """Eq. 2: it is zero there."""
+    flat, solid = joints
+    truth, on_bone = orientation_fields(crop_to_map(flat, CROP, MAP), solid, MAP)
+    other = torch.where(on_bone[:, :, None], truth, truth + 2.0)
+    beside = (~on_bone).double().mean((1, 2, 3)).to(truth)
+    torch.testing.assert_close(pof.pof_l1(other, flat, ALL, solid, ALL, CROP).value, 0.1 * 2.0 * beside)
+
+
 def test_bone_cosine_is_free_of_size_and_place_and_two_for_the_opposite(joints):
     _, solid = joints
     assert supervised.bone_cosine(solid * 3 + 0.2, solid, ALL).value.abs().max() < 1e-5
@@ -200,6 +209,7 @@ def test_the_consistency_ramps_up(joints):
     at = [objective(prediction, batch, FACES, config, step)[0] for step in (0, 50, 100, 500)]
     torch.testing.assert_close(at[2] - at[1], at[1] - at[0], atol=1e-3, rtol=0)
     torch.testing.assert_close(at[3], at[2])
+    assert at[0] < at[1] < at[2]
 
 
 def test_a_hand_shown_the_wrong_way_round_trains_no_mesh(joints):

@@ -24,13 +24,15 @@ from handscope.infer import formats
 from handscope.infer.frames import Lost, open_container, require_av
 from handscope.infer.parquet_files import ParquetFile
 from handscope.infer.video import VideoFrame
-from handscope.paths import as_text
+from handscope.paths import as_text, reason
 from handscope.types import Hand
 
 CLOCK = Fraction(1, 90_000)
 """The time base of the videos written, seconds."""
 ENCODERS = ("libx264", "libopenh264", "h264", "mpeg4")
 """The first of these that this FFmpeg has is used."""
+LONGEST = 16_384
+"""The longest side of a picture that an encoder takes, px."""
 COLUMNS = {
     "box": 4, "joints_2d": 42, "joint_scores": 21, "joints_3d": 63, "theta": 45, "beta": 10, "R": 9, "T": 3, "K": 9,
 }  # fmt: skip
@@ -55,7 +57,9 @@ class FrameWriter(Protocol):
 
 
 class OverlayWriter:
-    """H.264 in MP4 with the times of the frames; odd sizes get one more row or column, as H.264 wants even ones."""
+    """H.264 in MP4 with the times of the frames; odd sizes get one more row or column, as H.264 wants even ones, and
+    what no encoder takes is scaled down.
+    """
 
     def __init__(self, path: Path, *, rate: float) -> None:
         self._file = NewFile(path)
@@ -66,11 +70,14 @@ class OverlayWriter:
         self._last = -1
 
     def write(self, frame: VideoFrame, painted: NDArray[np.uint8]) -> None:
-        """Encode `painted`; a picture of another size than the first is scaled to it."""
+        """Encode `painted`; a picture of another size than the first is scaled to it. Raises VideoError for what cannot
+        be encoded.
+        """
         height, width = painted.shape[:2]
         if self._open is None:
-            self._open = self._start(width + width % 2, height + height % 2)
-        container, stream = self._open
+            scale = min(1.0, LONGEST / max(width, height))
+            sides = [max(1, round(scale * side)) for side in (width, height)]
+            self._open = self._start(*(side + side % 2 for side in sides))
         if (width + width % 2, height + height % 2) != self._size:
             fitting = cv2.resize(painted, self._size, interpolation=cv2.INTER_AREA)
         else:
@@ -78,10 +85,24 @@ class OverlayWriter:
         picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(fitting), format="rgb24")
         picture.time_base = CLOCK
         picture.pts = self._last = max(round(frame.time / CLOCK), self._last + 1)
-        container.mux(stream.encode(picture))
+        self._encode(picture)
 
     def skip(self, lost: Lost) -> None:
         """Nothing to show."""
+
+    def _encode(self, picture: Any) -> None:
+        """Into the file; None for what the encoder still holds."""
+        assert self._open is not None
+        container, stream = self._open
+        try:
+            container.mux(stream.encode(picture))
+        except self._av.FFmpegError as error:
+            if isinstance(error, OSError):  # the disk's own
+                raise
+            size = "x".join(map(str, self._size))
+            raise VideoError(
+                f"overlay.mp4: cannot encode pictures of {size} px ({reason(error)}); leave out --overlay"
+            ) from error
 
     def _start(self, width: int, height: int) -> tuple[Any, Any]:
         encoder = next((name for name in ENCODERS if name in self._av.codec.codecs_available), None)
@@ -101,11 +122,11 @@ class OverlayWriter:
         if self._open is None:
             self._file.discard()
             return
-        (container, stream), self._open = self._open, None
         try:
             try:
-                container.mux(stream.encode(None))
+                self._encode(None)
             finally:
+                (container, _), self._open = self._open, None
                 container.close()
         except BaseException:  # without its end nobody can play it
             self._file.discard()

@@ -4,6 +4,7 @@
 # make check              format, lint, types and layering only
 # make test-oldest        the light tests under the oldest versions that pyproject.toml allows, in .venv-oldest
 # make test-robots        dex-retargeting itself on a stand-in robot, in .venv-robots (600 MB)
+# make test-engines       Daft, a Ray cluster of this machine and moto's S3 server, in .venv-engines (1.3 GB, 3 minutes)
 # make resolve            whether the installs resolve for other Pythons and machines, nothing installed
 # make fuzz [SECONDS=60]  what strangers give, mutated: every target (fuzz/), which share the time
 # make mutations          whether the tests see it when the science is broken (tests/mutations.yaml)
@@ -18,6 +19,7 @@ VENV ?= .venv
 TEST_VENV ?= .venv-test
 OLDEST_VENV ?= .venv-oldest
 ROBOTS_VENV ?= .venv-robots
+ENGINES_VENV ?= .venv-engines
 TOOLS_VENV ?= .venv-tools
 BLENDER_VENV ?= .venv-blender
 OUT ?= out
@@ -36,7 +38,7 @@ NOT_LIGHT = --ignore tests/infer/test_full_camera.py --ignore tests/geometry/tes
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 OURSELVES = --no-build-isolation --editable
 
-.PHONY: demo test check test-oldest test-robots resolve fuzz mutations lock sbom test-blender web docs clean
+.PHONY: demo test check test-oldest test-robots test-engines resolve fuzz mutations lock sbom test-blender web docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
@@ -52,6 +54,9 @@ check: $(TEST_VENV)/.complete
 
 test-robots: $(ROBOTS_VENV)/.complete
 	$(ROBOTS_VENV)/bin/python -m pytest tests/apps/test_robot.py
+
+test-engines: $(ENGINES_VENV)/.complete
+	$(ENGINES_VENV)/bin/python -m pytest tests/batch/test_engines.py
 
 test-oldest: $(OLDEST_VENV)/.complete
 	$(OLDEST_VENV)/bin/python -m pytest -n $(JOBS) -m "not slow" $(LIGHT_TESTS) $(NOT_LIGHT)
@@ -112,6 +117,12 @@ $(OLDEST_VENV)/.complete: pyproject.toml
 $(ROBOTS_VENV)/.complete: pyproject.toml
 	test -x $(ROBOTS_VENV)/bin/python || $(PYTHON) -m venv $(ROBOTS_VENV)
 	$(ROBOTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,robots]'
+	touch $@
+
+$(ENGINES_VENV)/.complete: pyproject.toml
+	test -x $(ENGINES_VENV)/bin/python || $(PYTHON) -m venv $(ENGINES_VENV)
+	$(ENGINES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,ray,s3]' \
+		'moto[server]>=5'
 	touch $@
 
 $(BLENDER_VENV)/.complete:

@@ -40,7 +40,14 @@ def _local(options: argparse.Namespace) -> Engine:
     return lambda run, works, watch: work_locally(run, works, watch, processes=options.processes)
 
 
-ENGINES: dict[str, Callable[[argparse.Namespace], Engine]] = {"local": _local}
+def _daft(options: argparse.Namespace) -> Engine:
+    from handscope.batch.daft_engine import import_daft, work_with_daft
+
+    import_daft()
+    return lambda run, works, watch: work_with_daft(run, works, watch, ray=options.ray, workers=options.processes)
+
+
+ENGINES: dict[str, Callable[[argparse.Namespace], Engine]] = {"local": _local, "daft": _daft}
 """Who works, by name."""
 
 
@@ -62,7 +69,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--out", required=True, metavar="URL", help="a folder or address for results, the same when you go on")
     add("--engine", choices=tuple(ENGINES), default="local", help="who works (default: local, processes here)")
-    add("--processes", type=positive(int), metavar="N", help=f"of the local engine (default: one a core, {cores()})")
+    add("--ray", metavar="ADDRESS", help="with --engine daft: on this Ray cluster (auto, HOST:6379, ray://HOST:10001)")
+    add("--processes", type=positive(int), metavar="N", help=f"how many work (default: one a core, here {cores()})")
     add("--shard-rows", type=positive(int), metavar="N", help=f"rows of a part (default: {SHARD_ROWS})")
     add("--mesh", action="store_true", help="rows hold the vertices of every hand too (19 KB each)")
     add("--retry-failed", action="store_true", help="try again what failed, unless it is damaged and still the same")
@@ -115,6 +123,9 @@ def _absolute(path: str | None) -> str | None:
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line asks; the exit code."""
     options = parser().parse_args(arguments)
+    if options.ray is not None and options.engine != "daft":
+        raise HandscopeError("--ray is the cluster of --engine daft: give both")
+    engine = ENGINES[options.engine](options)
     settings = settings_of(options)
     sources = absolute(options.sources)
     store = open_store(options.out)
@@ -125,7 +136,7 @@ def main(arguments: Sequence[str]) -> int:
     with interruptible() as interrupt:
         status = Status(run, interrupt, None if options.retry_failed else most)
         with status.shown(errors):
-            ENGINES[options.engine](options)(run, run.works(retry_failed=options.retry_failed), status.watch)
+            engine(run, run.works(retry_failed=options.retry_failed), status.watch)
     stopped = interrupt.asked and not run.is_complete
     too_many = most is not None and (run.tally.failures > most or status.too_many)
     code = _exit_code(run, stopped=stopped, too_many=too_many, limited=most is not None)

@@ -11,8 +11,8 @@ import multiprocessing
 import os
 import signal
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 
 import cv2
@@ -48,15 +48,24 @@ def work_locally(run: Run, works: Iterator[Work], watch: Watch, *, processes: in
     if processes == 0 or any(source.startswith(MEMORY) for source in run.manifest.sources):
         _work_here(run, works, watch)
         return
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)  # spawned processes begin with it
     crew: list[_Worker] = []
+    with _one_thread_each():
+        try:
+            crew += [_Worker(run.settings) for _ in range(min(processes, run.manifest.shards))]
+            _work_together(run, works, watch, crew)
+        finally:
+            for worker in crew:
+                worker.end()
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Spawned processes begin with this environment."""
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    os.environ.update(ENVIRONMENT)
     try:
-        crew += [_Worker(run.settings) for _ in range(min(processes, run.manifest.shards))]
-        _work_together(run, works, watch, crew)
+        yield
     finally:
-        for worker in crew:
-            worker.end()
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
@@ -88,12 +97,44 @@ def _work_together(run: Run, works: Iterator[Work], watch: Watch, crew: Sequence
 
 
 def _finish(run: Run, shard: _Shard) -> None:
+    finish_told(run, shard.work, shard.told, dict(shard.tally))
+
+
+def finish_told(run: Run, work: Work, told: Sequence[bytes], tally: dict[str, int]) -> None:
+    """Write the part of a work whose rows came as Arrow's bytes."""
     pa, _ = arrow()
-    table = pa.concat_tables([pa.ipc.open_stream(content).read_all() for content in shard.told])
-    if shard.work.kept:
-        run.finish(shard.work, table.to_pylist())
+    table = pa.concat_tables([pa.ipc.open_stream(content).read_all() for content in told])
+    if work.kept:
+        run.finish(work, table.to_pylist())
     else:
-        run.finish_table(shard.work, table, dict(shard.tally))
+        run.finish_table(work, table, tally)
+
+
+class Deputy:
+    """A process that works for this one: what engines with workers of their own have in each of them, so that a picture
+    costs no worker, and a row at most.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        with _one_thread_each():
+            self._worker = _Worker(settings)
+
+    def rows(self, work: Work, stopping: Callable[[], bool] = lambda: False) -> tuple[list[bytes], dict[str, int]]:
+        """The rows of a work's windows as Arrow's bytes, and their tally; none of them if it was told to stop.
+        HandscopeError if processes do not start.
+        """
+        shard = _Shard(work, Watch())
+        with _one_thread_each():
+            self._worker.give(shard)
+            while not stopping():
+                if wait([self._worker.pipe], LOOK_S) and self._worker.listen() is not None:
+                    return shard.told, dict(shard.tally)
+        self.end()
+        return [], {}
+
+    def end(self) -> None:
+        """End the process."""
+        self._worker.end()
 
 
 class _Trial:

@@ -1,0 +1,177 @@
+"""Daft, embedded and on a Ray cluster, and a store of S3: the rows are those of one process here.
+
+Wants the extras [daft,ray,s3] and moto's server: `make test-engines`.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from batch_runs import begin, rows_of
+from fatal import FatalSettings
+
+import handscope
+from handscope.batch.local import work_locally
+from handscope.batch.rows import KILLED, hand_type
+from handscope.batch.run import Watch
+from handscope.errors import HandscopeError
+from handscope.infer.pipeline import load
+
+daft = pytest.importorskip("daft", reason="the extra [daft]")
+from handscope.batch.daft_engine import hands_dtype, track_hands, work_with_daft  # noqa: E402
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+PLACES = [Path(handscope.__file__).parents[1], *Path(__file__).parents[:2]]
+"""What other processes find our modules in."""
+PEERS_HAND = {
+    "handedness": daft.DataType.string(),
+    "confidence": daft.DataType.float32(),
+    "kp2d": daft.DataType.list(daft.DataType.list(daft.DataType.float32())),
+    "kp3d": daft.DataType.list(daft.DataType.list(daft.DataType.float32())),
+}
+"""daft-physical-ai 0.3.0's `hands.schema.HAND_DTYPE`."""
+
+
+@pytest.fixture(scope="module")
+def whole(pictures, settings, tmp_path_factory):
+    run = begin(tmp_path_factory.mktemp("whole"), pictures, settings)
+    work_locally(run, run.works(), Watch(), processes=0)
+    return run
+
+
+def test_the_rows_of_daft_are_those_of_one_process(whole, pictures, settings, tmp_path):
+    run, told = begin(tmp_path, pictures, settings), []
+    work_with_daft(run, run.works(), Watch(on_rows=told.append), workers=2)
+    assert rows_of(run) == rows_of(whole) and run.summary() == whole.summary()
+    assert sum(counts["rows"] for counts in told) == 30
+
+
+def test_a_picture_that_kills_processes_costs_daft_one_row(whole, pictures, settings, tmp_path):
+    deadly = FatalSettings(weights=settings.weights, deadly=("p5.png",))
+    run = begin(tmp_path, pictures, deadly)
+    work_with_daft(run, run.works(), Watch(), workers=2)
+    assert run.is_complete and run.tally.failed[KILLED] == 1
+    assert [row["status"] for row in rows_of(run)] == [
+        "failed" if row["uri"].endswith("/p5.png") else row["status"] for row in rows_of(whole)
+    ]
+
+
+def test_daft_that_is_told_to_stop_leaves_whole_parts_and_goes_on_later(whole, pictures, settings, tmp_path):
+    stop, run = threading.Event(), begin(tmp_path, pictures, settings)
+    work_with_daft(run, run.works(), Watch(lambda counts: stop.set(), stop.is_set), workers=1)
+    assert 0 < run.tally.rows < 30
+    again = begin(tmp_path, pictures, settings)
+    assert again.tally.rows == run.tally.rows
+    work_with_daft(again, again.works(), Watch(), workers=1)
+    assert rows_of(again) == rows_of(whole)
+
+
+def test_networks_that_daft_cannot_open_are_one_sentence(pictures, settings, tmp_path):
+    run = begin(tmp_path, pictures, settings)
+    run.settings = dataclasses.replace(settings, weights=str(tmp_path / "none"))
+    with pytest.raises(HandscopeError, match="no such folder of weights"):
+        work_with_daft(run, run.works(), Watch(), workers=1)
+    assert not run.done
+
+
+def test_the_column_is_a_superset_of_that_of_daft_physical_ai():
+    ours = {field.name: field.dtype for field in _fields(hands_dtype())}
+    assert {name: ours[name] for name in PEERS_HAND} == PEERS_HAND
+    assert list(ours) == [hand_type()[k].name for k in range(hand_type().num_fields)]
+    assert len(ours) > len(PEERS_HAND)
+
+
+def _fields(lists):
+    struct = daft.from_pydict({"x": [[]]}).select(daft.col("x").cast(lists)).explode("x").select(daft.col("x").unnest())
+    return list(struct.schema())
+
+
+def test_the_hands_of_a_column_are_those_of_the_model(pictures, settings):
+    names = [pictures / f"p{number}.png" for number in range(4)] + [pictures / "text.png"]
+    table = daft.from_pydict({"bytes": [name.read_bytes() for name in names] + [None]})
+    found = table.select(track_hands(daft.col("bytes"), settings, workers=1).alias("hands")).to_pydict()["hands"]
+    expected = load(settings.weights)([str(name) for name in names[:4]])
+    assert found[4:] == [None, None] and [len(hands) for hands in found[:4]] == [len(hands) for hands in expected]
+    images = table.limit(4).select(daft.functions.decode_image(daft.col("bytes"), mode="RGB").alias("image"))
+    again = images.select(track_hands(daft.col("image"), settings, workers=1).alias("hands")).to_pydict()["hands"]
+    for told in (found, again):
+        for hands, theirs in zip(told, expected, strict=False):
+            for hand, their in zip(hands, theirs, strict=True):
+                np.testing.assert_allclose(hand["kp2d"], their.joints_2d, atol=1e-2)
+                np.testing.assert_allclose(hand["kp3d"], their.joints_3d, atol=1e-4)
+
+
+def test_a_cluster_that_loses_a_machine_makes_the_same_rows(whole, pictures, settings, tmp_path):
+    pytest.importorskip("ray", reason="the extra [ray]")
+    told = {"weights": settings.weights, "pictures": str(pictures), "out": str(tmp_path / "out")}
+    ray_folder = tempfile.mkdtemp(prefix="hs")  # names of sockets must be short
+    done = subprocess.run(
+        [sys.executable, "ray_run.py", json.dumps(told)],
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PLACES)), "RAY_TMPDIR": ray_folder},
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("TOLD ")] or [done.stderr[-3000:]]
+    answer = json.loads(line.removeprefix("TOLD "))
+    assert answer["complete"] and answer["rows"] == [3] * 10 and answer["is_dead"]
+    assert answer["hands"] == [*(len(load(settings.weights)(name)) for name in answer["names"][:3]), None]
+    run = begin(tmp_path / "out", pictures, settings)
+    ours = rows_of(run)
+    assert [row["index"] for row in ours] == list(range(30))
+    assert ours == rows_of(begin_again(tmp_path / "again", pictures, settings))
+
+
+def begin_again(out, pictures, settings):
+    """The same list by one process: windows are cut within a shard, so shards must be the same."""
+    run = begin(out, pictures, settings, rows=3)
+    work_locally(run, run.works(), Watch(), processes=0)
+    return run
+
+
+@pytest.fixture
+def s3(pictures, monkeypatch):
+    """A bucket of moto's server at a port of this machine, with the pictures in it."""
+    server = pytest.importorskip("moto.server", reason="moto[server]")
+    pytest.importorskip("s3fs", reason="the extra [s3]")
+    import fsspec
+
+    started = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    started.start()
+    host, port = started.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    system = fsspec.filesystem("s3", skip_instance_cache=True)
+    system.mkdir("bucket")
+    for path in pictures.rglob("*.*"):
+        system.pipe_file(f"bucket/in/{path.relative_to(pictures)}", path.read_bytes())
+    yield system
+    started.stop()
+
+
+def test_from_s3_to_s3_the_rows_are_those_of_the_folder(whole, pictures, settings, s3):
+    def told(run):
+        return [{k: v for k, v in row.items() if k not in ("uri", "stamp", "error", "index")} for row in rows_of(run)]
+
+    local, engine = (begin(f"s3://bucket/{name}", "s3://bucket/in", settings) for name in ("local", "daft"))
+    work_locally(local, local.works(), Watch(), processes=2)
+    work_with_daft(engine, engine.works(), Watch(), workers=2)
+    assert rows_of(local) == rows_of(engine) and engine.is_complete
+    names = [row["uri"].removeprefix("s3://bucket/in/") for row in rows_of(local)]
+    assert names == [row["uri"].removeprefix(f"{pictures}/") for row in rows_of(whole)]
+    assert told(local) == told(whole)
+    assert all(row["stamp"] for row in rows_of(local))

@@ -215,7 +215,33 @@ def corpus(place: Path) -> Case:
     return case
 
 
-CASES = {"synth": synth, "train": train, "video": video, "folder": pictures, "corpus": corpus}
+def batch(place: Path) -> Case:
+    """Sixty pictures, two of them broken, into parts of eight rows, by two processes."""
+    weights, inputs = save_networks(place / "weights"), place / "pictures"
+    inputs.mkdir()
+    for number, frame in enumerate(toy_frames(58)):
+        cv2.imwrite(str(inputs / f"{number}.png"), frame[..., ::-1])
+    for name in ("a.png", "b.png"):
+        (inputs / name).write_bytes(b"no picture")
+    words = ["--processes", "2", "--shard-rows", "8", "--max-failed", "2", "--weights", str(weights)]
+    case = Case(lambda folder, _: [*HANDSCOPE, "batch", str(inputs), "--out", str(folder), *words], shards, shards)
+
+    def parts(folder: Path) -> dict[str, list[dict[str, object]]]:
+        import pyarrow.parquet
+
+        tables = {path.name: pyarrow.parquet.read_table(path) for path in folder.glob("parts/[!.]*")}
+        varying = ("attempts", "seconds")
+        return {name: table.drop_columns(list(varying)).to_pylist() for name, table in sorted(tables.items())}
+
+    def check(folder: Path) -> list[str]:
+        before, case.state[str(folder)] = case.state.get(str(folder), set()), set(now := parts(folder))
+        return [f"gone: {name}" for name in before - now.keys()]  # type: ignore[operator]
+
+    case.check, case.result = check, parts
+    return case
+
+
+CASES = {"synth": synth, "train": train, "video": video, "folder": pictures, "corpus": corpus, "batch": batch}
 
 
 def start(case: Case, folder: Path, number: int) -> subprocess.Popen[str]:

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from handscope.batch import parts
 from handscope.batch.manifest import NAME, Manifest, arrow
-from handscope.batch.rows import OK, Row, hands_of, name_of, schema
+from handscope.batch.rows import OK, STORAGE, Row, hands_of, name_of, schema
 from handscope.batch.store import Store
 from handscope.errors import HandscopeError
 from handscope.files import NewFile
@@ -60,9 +60,9 @@ def write_parquet(path: Path, results: Results, asset: HandAsset | None = None) 
     with NewFile(path) as beside, beside.open("wb") as file:
         writer = None
         for table in results.tables():
-            writer = writer or parquet.ParquetWriter(file, table.schema, compression="zstd")
+            writer = writer or parquet.ParquetWriter(file, table.schema, **STORAGE)
             writer.write_table(table.cast(writer.schema))
-        (writer or parquet.ParquetWriter(file, schema(), compression="zstd")).close()
+        (writer or parquet.ParquetWriter(file, schema(), **STORAGE)).close()
 
 
 def write_csv(path: Path, results: Results, asset: HandAsset | None = None) -> None:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from handscope.batch.manifest import arrow
+from handscope.batch.rows import STORAGE
 from handscope.batch.store import Store, scratch
 from handscope.errors import HandscopeError
 
@@ -60,7 +61,7 @@ def write_table(store: Store, part: Part, table: Any, tally: dict[str, int], set
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **told})
     with scratch() as folder:
         with (folder / "part").open("wb") as file:
-            parquet.write_table(table, file, compression="zstd")
+            parquet.write_table(table, file, **STORAGE)
         first = store.put_once(part.name, folder / "part")
     if part.generation:
         store.remove(part._replace(generation=part.generation - 1).name)

@@ -29,6 +29,15 @@ FINAL = frozenset(("not_a_picture", "damaged", "too_many_pixels", "invalid"))
 """Failures that come again as long as the file is the same."""
 VARYING = ("attempts", "seconds")
 """Columns that differ from run to run."""
+_HAND = "hands.list.element."
+STORAGE: dict[str, Any] = {
+    "compression": "zstd",
+    "use_dictionary": [
+        *("uri", "stamp", "status", "error_kind", "error", "notes.list.element"),
+        *(_HAND + name for name in ("handedness", "joint_convention", "hand_model")),
+    ],
+}
+"""How Parquet keeps rows: a dictionary of numbers that hardly repeat makes a part 1.4 times as large."""
 ABOUT = (
     "a row an input; hands: px x right, y down, centre of the top-left pixel at 0, 0; m camera frame, x right, y down, "
     "z forward; theta, R axis-angle and rotation of the right-hand model; mask: run lengths as COCO has them"

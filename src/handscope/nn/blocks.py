@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,6 +17,13 @@ def conv_bn(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, *, relu
         nn.BatchNorm2d(outputs),
     ]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
+
+
+def in_float32(values: Tensor) -> AbstractContextManager[object]:
+    """Where nothing on the device of `values` runs in half precision, whatever autocast says around it."""
+    device = values.device.type
+    known = torch.amp.is_autocast_available(device)  # not on "meta", where networks are only counted
+    return torch.autocast(device, enabled=False) if known else nullcontext()
 
 
 class Residual(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from handscope.geometry.camera_torch import project_centred
 from handscope.hand.layer import HandLayer
-from handscope.nn.blocks import conv_bn
+from handscope.nn.blocks import conv_bn, in_float32
 from handscope.tasks.table import HEADS
 from handscope.types import MeshPrediction
 
@@ -77,6 +77,12 @@ class RegressorHeads(nn.Module):
         """The mesh in the crop's camera, and what the other heads say by their names; `crop` is its width in px."""
         x = self.reduce(features).mean((2, 3))
         x = self.features(x if pooled is None else torch.cat([x, pooled], 1))
+        with in_float32(x):  # a hand's parameters and its bones want every bit
+            return self._told(x.float(), None if pooled is None else pooled.float(), hand, crop)
+
+    def _told(
+        self, x: Float[Tensor, "b h"], pooled: Float[Tensor, "b p"] | None, hand: HandLayer, crop: int
+    ) -> tuple[MeshPrediction | None, dict[str, Float[Tensor, "b _"]]]:
         both = x if pooled is None else torch.cat([x, pooled], 1)
         told = {name: self.get_submodule(name)(both if HEADS[name].pooled else x) for name in self.names}
         return (self._mesh(x, hand, crop) if self.has_mesh else None), told

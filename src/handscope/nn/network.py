@@ -17,7 +17,7 @@ from handscope.geometry.heatmaps import map_to_crop
 from handscope.hand.layer import HandLayer
 from handscope.nn.attention import AGGREGATES, Aggregate
 from handscope.nn.backbones import BACKBONES, AuxiliaryOutput, BackboneName, network_input
-from handscope.nn.blocks import conv_bn
+from handscope.nn.blocks import conv_bn, in_float32
 from handscope.nn.decoders import Decoder
 from handscope.nn.encoder import Encoded, Encoder, PretrainedEncoder, PyramidConfig
 from handscope.nn.heads import RegressorHeads
@@ -103,7 +103,8 @@ class MTLBlock(nn.Module):
         """The tasks' maps by name, their features for `aggregate`, and what the encoder gave."""
         encoded = self.encoder(image, low, high)
         given = {name: self.get_submodule(name)(encoded.features) for name in self.tasks}
-        return {name: maps for name, (maps, _) in given.items()}, [features for _, features in given.values()], encoded
+        said = {name: maps.float() for name, (maps, _) in given.items()}  # in half precision places are lost
+        return said, [features for _, features in given.values()], encoded
 
 
 class HandNetwork(nn.Module):
@@ -168,7 +169,8 @@ class HandNetwork(nn.Module):
             )
         if told is None:
             return Prediction(blocks=tuple(blocks))
-        auxiliary = AuxiliaryPrediction(joints_2d=told.joints * self.config.crop - 0.5, right=told.right)
+        joints = told.joints.float() * self.config.crop - 0.5
+        auxiliary = AuxiliaryPrediction(joints_2d=joints, right=told.right.float())
         return Prediction(blocks=tuple(blocks), auxiliary=auxiliary)
 
     def _taught(
@@ -183,7 +185,8 @@ class HandNetwork(nn.Module):
 
     def read(self, heatmaps: Float[Tensor, "b 21 h w"]) -> Float[Tensor, "b 21 2"]:
         """Eq. 1: joints in crop px."""
-        places = READ[self.config.coordinates](heatmaps)
+        with in_float32(heatmaps):
+            places = READ[self.config.coordinates](heatmaps)
         return map_to_crop(places, self.config.crop, heatmaps.shape[-1])
 
 

@@ -90,6 +90,9 @@ class AlignerTask:
         if self.dev is None:
             return {}
         shipped = ExportedAligner(model)  # type: ignore[arg-type]
+        device = next(model.parameters()).device
         with torch.no_grad():
-            figures = self.dev.score(lambda crops: tuple(value.numpy() for value in shipped(torch.from_numpy(crops))))
+            figures = self.dev.score(
+                lambda crops: tuple(value.cpu().numpy() for value in shipped(torch.from_numpy(crops).to(device)))
+            )
         return figures | {MERIT: -figures["photos/centre"]}

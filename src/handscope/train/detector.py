@@ -142,9 +142,11 @@ class DetectorTask:
     def validate(self, model: nn.Module) -> dict[str, float]:
         """People's photographs of sources held out."""
         shipped = ExportedDetector(model)  # type: ignore[arg-type]
+        device = next(model.parameters()).device
 
         def detect(pictures: NDArray[np.uint8]) -> Answer:
-            scores, boxes, up, crops, right, *_ = (values[0].numpy() for values in shipped(torch.from_numpy(pictures)))
+            said = shipped(torch.from_numpy(pictures).to(device))
+            scores, boxes, up, crops, right, *_ = (values[0].cpu().numpy() for values in said)
             return scores, boxes, up, crops, right
 
         with torch.no_grad():

@@ -13,11 +13,12 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 from accelerate import Accelerator
@@ -33,15 +34,22 @@ from handscope.errors import HandscopeError
 from handscope.train import checkpoint
 from handscope.types import JsonValue
 
+Precision = Literal["float32", "bfloat16"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
     """How long and how fast to learn: AdamW at the learning rate `lr`, times `pretrained_lr_scale` for pretrained
-    weights, from `warmup_steps` on falling to `min_lr_ratio` of it. `batch` is per process.
+    weights, from `warmup_steps` on falling to `min_lr_ratio` of it. `batch` is per process; a step takes `accumulate`
+    of them one after the other, and descends their mean gradient: memory for one, the gradient of all (but for batch
+    norm, and for terms of which more is known in one than in another). With the precision "bfloat16" the network's
+    convolutions run in it, what they say and the losses in float32.
     """
 
     steps: int = 20000
     batch: int = 32
+    accumulate: int = 1
+    precision: Precision = "float32"
     lr: float = 1e-3
     pretrained_lr_scale: float = 0.3
     warmup_steps: int = 500
@@ -56,8 +64,9 @@ class LoopConfig:
     validate_minutes: float = 10.0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 1:
-            raise ValueError(f"steps and batch must be positive, got {self.steps} and {self.batch}")
+        for name in ("steps", "batch", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
 
 @runtime_checkable
@@ -143,20 +152,20 @@ def train(
         first = checkpoint.restore(kept, model, average, optimiser)
     wrapped, optimiser = accelerator.prepare(model, optimiser)
     run = _Run(task, config, out, described, accelerator, resumed=first > 0)
-    with run.progress(first) as progress, _stop_asked() as stop:
-        for step, batch in enumerate(_loader(task, config, first, accelerator), start=first):
+    with run.progress(first) as progress, _stop_asked() as stop, _in_precision(model, config.precision):
+        batches = iter(_loader(task, config, first, accelerator))
+        for step in range(first, config.steps):
             lr = lr_at(step, config)
             for group in optimiser.param_groups:
                 group["lr"] = lr * group["factor"]
-            loss, terms = task.loss(wrapped, batch.to(accelerator.device), step)
+            optimiser.zero_grad()
+            loss, terms = _gradient(task, wrapped, islice(batches, config.accumulate), step, config, accelerator)
             if not bool(torch.isfinite(loss)):
                 odd = [name for name, value in terms.items() if not bool(torch.isfinite(value))]
                 raise HandscopeError(
                     f"{out}: the loss of step {step} is {loss.item()} ({', '.join(odd) or 'no single term'}); the last "
                     "checkpoint is whole: go on from it with a lower loop.lr or loop.max_grad_norm"
                 )
-            optimiser.zero_grad()
-            accelerator.backward(loss)
             norm = accelerator.clip_grad_norm_(wrapped.parameters(), config.max_grad_norm)
             optimiser.step()
             update_average(average, model, min(config.ema_decay, (1 + step) / (10 + step)))
@@ -172,6 +181,46 @@ def train(
     run.save(path, model, average, optimiser, config.steps)
     accelerator.end_training()
     return path
+
+
+@contextmanager
+def _in_precision(model: nn.Module, precision: Precision) -> Iterator[None]:
+    """The forward pass of `model`, but not what is reckoned from it, by autocast (which is why accelerate's own mixed
+    precision, one of a process for good, is not asked).
+    """
+    if precision == "float32":
+        yield
+        return
+    device = next(model.parameters()).device.type
+    model.forward = torch.autocast(device, dtype=torch.bfloat16)(model.forward)
+    try:
+        yield
+    finally:
+        del model.forward
+
+
+def _gradient(
+    task: Task[Any],
+    wrapped: nn.Module,
+    batches: Iterable[Any],
+    step: int,
+    config: LoopConfig,
+    accelerator: Accelerator,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Adds the mean gradient of a step's batches to the weights'; the mean loss and terms, without gradients. Processes
+    exchange theirs with the last one.
+    """
+    share = 1 / config.accumulate
+    total, means = torch.zeros((), device=accelerator.device), dict[str, Tensor]()
+    for number, batch in enumerate(batches, start=1):
+        alone = accelerator.no_sync(wrapped) if number < config.accumulate else nullcontext()
+        with alone:
+            loss, terms = task.loss(wrapped, batch.to(accelerator.device), step)
+            accelerator.backward(loss * share)
+        total = total + loss.detach() * share
+        for name, value in terms.items():
+            means[name] = means.get(name, torch.zeros_like(value)) + value.detach() * share
+    return total, means
 
 
 def _kept(path: Path, accelerator: Accelerator) -> checkpoint.Checkpoint | None:
@@ -216,12 +265,12 @@ def _stop_asked() -> Iterator[list[int]]:
 
 
 def _loader(task: Task[Batch], config: LoopConfig, first: int, accelerator: Accelerator) -> DataLoader[Any]:
-    """This process's batches from step `first` on."""
+    """This process's batches from step `first` on, `accumulate` of them a step."""
     return DataLoader(
         task.data,
         batch_size=config.batch,
         sampler=ExampleSampler(
-            batch=config.batch,
+            batch=config.batch * config.accumulate,
             rank=accelerator.process_index,
             ranks=accelerator.num_processes,
             first_step=first,
@@ -324,7 +373,7 @@ class _Run:
         progress.update(self.bar, advance=1)
         if self.seen == self.config.log_every:
             spent = time.monotonic() - self.mark
-            pictures = self.seen * self.config.batch * self.accelerator.num_processes
+            pictures = self.seen * self.config.batch * self.config.accumulate * self.accelerator.num_processes
             figures = {name: total / self.seen for name, total in self.sums.items()}
             self.write(step, {**figures, "lr": lr, "pictures_per_second": pictures / spent})
             progress.update(self.bar, description=f"loss {figures['loss']:.3f}")

@@ -12,6 +12,7 @@
 # make sbom               what each install consists of, as CycloneDX JSON in dist/
 # make test-blender       what Blender's own Python module makes of our files, in .venv-blender (bpy, 1 GB)
 # make web                the page for browsers from web/, into the package (node 20)
+# make web-package        the npm package, networks included, as web/handscope-VERSION.tgz
 # make docs               the documentation site in site/, offline
 
 PYTHON ?= python3.11
@@ -38,7 +39,7 @@ NOT_LIGHT = --ignore tests/infer/test_full_camera.py --ignore tests/geometry/tes
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 OURSELVES = --no-build-isolation --editable
 
-.PHONY: demo test check test-oldest test-robots test-engines resolve fuzz mutations lock sbom test-blender web docs clean
+.PHONY: demo test check test-oldest test-robots test-engines resolve fuzz mutations lock sbom test-blender web web-package docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
@@ -86,6 +87,10 @@ test-blender: $(TEST_VENV)/.complete $(BLENDER_VENV)/.complete
 
 web:
 	cd web && npm ci --no-audit --no-fund && npm run build
+
+web-package: $(VENV)/.light
+	$(VENV)/bin/handscope web --static web/dist
+	cd web && npm ci --no-audit --no-fund && npx tsc -p tsconfig.package.json && npm pack
 
 docs: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/python -m mkdocs build --strict

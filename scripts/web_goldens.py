@@ -54,7 +54,7 @@ SIZE = 224
 """Side of the estimator's crops, px."""
 
 
-NAMES = ("geometry", "pictures", "detector", "crops", "hand", "assembly", "formats", "tracking", "samples")
+NAMES = ("geometry", "pictures", "detector", "crops", "hand", "assembly", "formats", "tracking", "samples", "given")
 """Of the files."""
 
 
@@ -420,18 +420,25 @@ def samples() -> dict[str, Any]:
     """The hands of the photographs and renderings in samples/."""
     model = load()
     paths = sorted([*SAMPLES.glob("*.jpg"), *SAMPLES.glob("rendered/*.jpg")])
-    return {
-        path.relative_to(SAMPLES).as_posix(): [
-            {
-                "handedness": found.handedness,
-                "score": round(found.score, 4),
-                "joints_2d": found.joints_2d.round(3),
-                "joints_3d": found.joints_3d.round(6),
-            }
-            for found in model(path)
-        ]
-        for path in paths
-    }
+    return {path.relative_to(SAMPLES).as_posix(): _places(model(path)) for path in paths}
+
+
+def given() -> dict[str, Any]:
+    """A hand in a given box, seen by a given camera."""
+    picture, focal, boxes = "thinking.jpg", 900.0, [[300.0, 150.0, 480.0, 360.0]]
+    return {"picture": picture, "K": focal, "boxes": boxes, "hands": _places(load()(SAMPLES / picture, focal, boxes))}
+
+
+def _places(hands: Hands) -> list[dict[str, Any]]:
+    return [
+        {
+            "handedness": found.handedness,
+            "score": round(found.score, 4),
+            "joints_2d": found.joints_2d.round(3),
+            "joints_3d": found.joints_3d.round(6),
+        }
+        for found in hands
+    ]
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ export default ts.config(
     },
   },
   {
-    files: ["scripts/*.mjs"],
-    languageOptions: { globals: { process: "readonly" } },
+    files: ["**/*.mjs"],
+    languageOptions: { globals: { process: "readonly", fetch: "readonly", document: "readonly", URL: "readonly" } },
     rules: { "@typescript-eslint/explicit-function-return-type": "off" },
   },
 );

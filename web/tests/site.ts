@@ -112,5 +112,5 @@ export async function visit(
 
 /** Wait until the networks are there. */
 export async function ready(page: Page): Promise<void> {
-  await page.waitForSelector("body[data-ready]", { timeout: 60_000 });
+  await page.waitForSelector("body[data-ready]", { timeout: 120_000 });
 }

@@ -15,7 +15,8 @@ from handscope.errors import HandscopeError, shown
 OnStepBack = Literal["restart", "refuse"]
 LEAP, FIRST_STEP_S = 4.0, 2.5
 """So many usual steps are a leap; so long a step may be before one is usual."""
-STANDSTILL_S = 0.001
+STANDSTILL_S, LEAST_STEP_S = 0.001, 1e-6
+"""What goes on by less than the latter stands still, and is taken to go on by the former."""
 SLOW_S, SLOW_STEPS = 2.0, 4
 """Frames that are further apart, so many times in a row, may have times in milliseconds."""
 STILL_STEPS = 3
@@ -64,7 +65,7 @@ class Clock:
         elif step > 0:
             self._usual = step if self._usual is None else self._usual + 0.2 * (step - self._usual)
         self._told = told
-        self._seconds = told if told > self._seconds else self._seconds + STANDSTILL_S
+        self._seconds = told if told - self._seconds >= LEAST_STEP_S else self._seconds + STANDSTILL_S
         return Tick(self._seconds, leap, notes)
 
     def _back(self, told: float) -> Tick:

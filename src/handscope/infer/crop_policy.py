@@ -16,6 +16,8 @@ from handscope.infer.weights import Card
 NOISES = 1.5
 """A crop is good enough if it is off by no more than this many times the noise (one standard deviation) that the
 estimator's training crops had."""
+EXTENTS, PLACES, TURNS = 256, 8, 4096
+"""How fine the grid is that crops lie on."""
 MAX_ZOOM = 2.5
 """How many times larger or smaller than the last one a crop may become at once: joints of a bad crop mislead."""
 
@@ -56,13 +58,26 @@ def next_crop(estimate: CropEstimate, size: int) -> Crop:
     """
     centre, extent, up = upright_frame(estimate.joints_2d)
     mirrored = estimate.crop.mirrored != estimate.shows_left
-    return crop_around(centre, bounded(extent, estimate.crop.extent), up, size=size, mirrored=mirrored)
+    return on_grid(crop_around(centre, bounded(extent, estimate.crop.extent), up, size=size, mirrored=mirrored))
 
 
 def asked(estimate: CropEstimate) -> Crop:
     """The upright crop, of the same size in px and mirrored as it was, of the joints just found."""
     crop = estimate.crop
-    return upright_crop(estimate.joints_2d, size=crop.size, mirrored=crop.mirrored)
+    return on_grid(upright_crop(estimate.joints_2d, size=crop.size, mirrored=crop.mirrored))
+
+
+def on_grid(crop: Crop) -> Crop:
+    """The nearest crop of a grid so fine that networks see the same: of extents `EXTENTS` an octave, of centres
+    `PLACES` a crop px, of directions `TURNS` a turn. Sums that differ in their last bits, as other processors' do, then
+    lead to the very same crop, and not to other levels in it.
+    """
+    extent = float(np.exp2(np.rint(np.log2(crop.extent) * EXTENTS) / EXTENTS))
+    step = extent / crop.size / PLACES
+    x, y = -crop.rotation[1]
+    angle = np.rint(np.arctan2(y, x) / (2 * np.pi) * TURNS) / TURNS * 2 * np.pi
+    up = (np.cos(angle), np.sin(angle))
+    return crop_around(np.rint(crop.centre / step) * step, extent, up, size=crop.size, mirrored=crop.mirrored)
 
 
 def bounded(extent: float, last: float) -> float:
@@ -83,7 +98,7 @@ def other_side(crop: Crop) -> Crop:
 def detected_crop(detection: Detection, size: int, *, mirrored: bool | None = None) -> Crop:
     """The rough crop, `size` px, that a detection gives; mirrored as its side says unless told."""
     mirrored = detection.right < 0.5 if mirrored is None else mirrored
-    return crop_around(detection.centre, detection.extent, detection.up, size=size, mirrored=mirrored)
+    return on_grid(crop_around(detection.centre, detection.extent, detection.up, size=size, mirrored=mirrored))
 
 
 def crops_of_box(box: NDArray[np.floating], size: int) -> list[Crop]:

@@ -23,7 +23,7 @@ from handscope.geometry.crops import Crop, crop_around, upright_frame
 from handscope.infer.cameras import CameraLike
 from handscope.infer.clock import Clock, OnStepBack
 from handscope.infer.crop_estimates import CropEstimate
-from handscope.infer.crop_policy import asked, bounded, detected_crop
+from handscope.infer.crop_policy import asked, bounded, detected_crop, on_grid
 from handscope.infer.detection import is_astray, joint_score
 from handscope.infer.detector import Detection
 from handscope.infer.duplicates import drop_repeated, same_hand
@@ -295,7 +295,7 @@ class Tracker:
         length = bounded(length, last.extent)
         sides = [not side.right] if side.sure else [False, True]
         size = self.models.estimator.size
-        return [crop_around(centre, length, up, size=size, mirrored=mirrored) for mirrored in sides]
+        return [on_grid(crop_around(centre, length, up, size=size, mirrored=mirrored)) for mirrored in sides]
 
     def _estimate(self, image: NDArray[np.uint8], crops: Sequence[Sequence[Crop]]) -> list[list[Estimate]]:
         """Estimates in the groups of the crops, by one batch."""

@@ -5,9 +5,10 @@
 import { CroppedMask } from "../geometry/masks";
 import type { HandAsset } from "../hand/assets";
 import { namedAngles } from "../hand/angles";
+import type { Matrix3, Point3 } from "../geometry/linear";
 import { JOINT_NAMES } from "../skeleton";
 import type { HandRecord } from "../types";
-import { asciiJson, floatsJson, pythonFloat, roundedAll, type Floats } from "./text";
+import { asciiJson, floatsJson, pythonFloat, roundedAll, told, type Floats } from "./text";
 
 export const SCHEMA_VERSION = 1;
 
@@ -54,13 +55,20 @@ export function handJson(hand: HandRecord, asset: HandAsset): string {
     .join(", ")}}`;
 }
 
+/** Its angles in degrees by their names, as text tells them. */
+export function jointAngles(hand: HandRecord, asset: HandAsset): Record<string, number> {
+  const theta = hand.theta.map((turn) => turn.map(told) as Point3);
+  const R = hand.R.map((row) => row.map(told)) as Matrix3;
+  return namedAngles(theta, R, asset, hand.handedness);
+}
+
 function handFields(hand: HandRecord, asset: HandAsset): [string, string][] {
   const floats = (value: Floats, digits: number): string => floatsJson(roundedAll(value, digits));
-  const named = (values: Record<string, number>, told: (value: number) => string): string =>
+  const named = (values: Record<string, number>, text: (value: number) => string): string =>
     `{${Object.entries(values)
-      .map(([name, value]) => `"${name}": ${told(value)}`)
+      .map(([name, value]) => `"${name}": ${text(value)}`)
       .join(", ")}}`;
-  const angles = namedAngles(hand.theta, hand.R, asset, hand.handedness);
+  const angles = jointAngles(hand, asset);
   return [
     ...(hand.track === undefined ? [] : [["track", String(hand.track)] as [string, string]]),
     ["handedness", `"${hand.handedness}"`],

@@ -1,9 +1,10 @@
 /** Hands as a table of text: a row for each hand and joint; mirrors `to_csv` of `handscope.infer.formats.tables`. */
 import type { HandAsset } from "../hand/assets";
-import { MOTIONS, namedAngles } from "../hand/angles";
+import { MOTIONS } from "../hand/angles";
 import { JOINT_NAMES } from "../skeleton";
 import type { HandRecord } from "../types";
-import { fixed } from "./text";
+import { jointAngles } from "./numbers";
+import { fixed, told } from "./text";
 
 export const CSV_COLUMNS = [
   "source",
@@ -28,19 +29,19 @@ const WRIST_MOTIONS = ["pitch", "roll", "yaw"] as const;
 
 export function toCsv(hands: readonly HandRecord[], source: string | null, asset: HandAsset): string {
   const rows = hands.flatMap((hand, number) => {
-    const angles = namedAngles(hand.theta, hand.R, asset, hand.handedness);
+    const angles = jointAngles(hand, asset);
     return JOINT_NAMES.map((name, joint) => {
       const motions = (name === "wrist" ? WRIST_MOTIONS : MOTIONS).map((motion) => angles[`${name}_${motion}`]);
       return [
         source === null ? "" : asCell(source),
         String(number),
         hand.handedness,
-        fixed(hand.score, 4),
+        fixed(told(hand.score), 4),
         String(joint),
         name,
-        ...hand.joints_2d[joint]!.map((value) => fixed(value, 2)),
-        fixed(hand.joint_scores[joint]!, 4),
-        ...hand.joints_3d[joint]!.map((value) => fixed(value, 5)),
+        ...hand.joints_2d[joint]!.map((value) => fixed(told(value), 2)),
+        fixed(told(hand.joint_scores[joint]!), 4),
+        ...hand.joints_3d[joint]!.map((value) => fixed(told(value), 5)),
         ...motions.map((value) => (value === undefined ? "" : fixed(value, 2))),
       ];
     });

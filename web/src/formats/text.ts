@@ -26,11 +26,14 @@ export function fixed(value: number, digits: number): string {
   return Object.is(value, -0) ? `-${(0).toFixed(digits)}` : value.toFixed(digits);
 }
 
+/** A number as text has it: to the precision of 32 bits, which is what Python's tables keep. */
+export const told = Math.fround;
+
 /** Numbers, or lists of lists of them. */
 export type Floats = number | readonly Floats[];
 
 export function roundedAll(value: Floats, digits: number): Floats {
-  return typeof value === "number" ? rounded(value, digits) : value.map((part) => roundedAll(part, digits));
+  return typeof value === "number" ? rounded(told(value), digits) : value.map((part) => roundedAll(part, digits));
 }
 
 /** JSON of floats, spaced as Python's `json.dumps` does. */

@@ -22,6 +22,8 @@ export type Affine = [[number, number, number], [number, number, number]];
 
 export type Border = "reflect" | "black";
 
+const f32 = Math.fround;
+
 /** RGB of a canvas's RGBA. */
 export function pictureOfRgba(rgba: ArrayLike<number>, width: number, height: number): Picture {
   const data = new Uint8ClampedArray(width * height * 3);
@@ -87,17 +89,19 @@ function areaMeans(picture: Picture, width: number, height: number): Picture {
   for (let y = 0; y < picture.height; y++) {
     const from = y * picture.width * 3;
     const to = y * width * 3;
-    for (const { target, source, weight } of columns) {
-      for (let c = 0; c < 3; c++) {
-        across[to + target * 3 + c]! += Math.fround(picture.data[from + source * 3 + c]! * weight);
-      }
+    for (const part of columns) {
+      const seen = from + part.source * 3;
+      const told = to + part.target * 3;
+      across[told]! += f32(picture.data[seen]! * part.weight);
+      across[told + 1]! += f32(picture.data[seen + 1]! * part.weight);
+      across[told + 2]! += f32(picture.data[seen + 2]! * part.weight);
     }
   }
   const sums = new Float32Array(width * height * 3);
   for (const { target, source, weight } of rows) {
     const from = source * width * 3;
     const to = target * width * 3;
-    for (let k = 0; k < width * 3; k++) sums[to + k]! += Math.fround(across[from + k]! * weight);
+    for (let k = 0; k < width * 3; k++) sums[to + k]! += f32(across[from + k]! * weight);
   }
   return { data: Uint8ClampedArray.from(sums), width, height };
 }
@@ -186,8 +190,6 @@ export function inverseAffine(m: Affine): Affine {
     [r, s, -r * c - s * f],
   ];
 }
-
-const f32 = Math.fround;
 
 /**
  * Where each px of a square lies under an affine map, in the steps of 32 bits that OpenCV takes: of equal pictures come

@@ -43,35 +43,40 @@ export function poseHand(
   const wrist = rest[0]!;
   const placed = (point: Point3): Point3 => plus(apply3(R, minus(point, wrist)), T);
 
-  const vertices = new Float64Array(asset.count * 3);
+  const vertices = shaped(asset, beta, feature);
   const blended = new Float64Array(12);
   for (let v = 0; v < asset.count; v++) {
-    const point = shaped(asset, v, beta, feature);
+    const [x, y, z] = pointAt(vertices, v);
     blended.fill(0);
     for (let j = 0; j < 16; j++) {
       const share = asset.weights[v * 16 + j]!;
-      if (share !== 0) for (let k = 0; k < 12; k++) blended[k]! += share * transforms[j]![k]!;
+      if (share === 0) continue;
+      const transform = transforms[j]!;
+      for (let k = 0; k < 12; k++) blended[k]! += share * transform[k]!;
     }
-    const moved = [0, 1, 2].map(
-      (i) =>
-        blended[3 * i]! * point[0] + blended[3 * i + 1]! * point[1] + blended[3 * i + 2]! * point[2] + blended[9 + i]!,
-    ) as Point3;
+    const moved: Point3 = [0, 0, 0];
+    for (let i = 0; i < 3; i++) {
+      moved[i] = blended[3 * i]! * x + blended[3 * i + 1]! * y + blended[3 * i + 2]! * z + blended[9 + i]!;
+    }
     vertices.set(placed(moved), v * 3);
   }
   const all = [...positions.map(placed), ...[...asset.tips].map((tip) => pointAt(vertices, tip))];
   return { vertices, joints: MODEL_TO_CANONICAL.map((i) => all[i]!) };
 }
 
-/** A vertex of the open hand with its shape's and its pose's own changes. */
-function shaped(asset: HandAsset, vertex: number, beta: readonly number[], feature: readonly number[]): Point3 {
-  return [0, 1, 2].map((c) => {
-    const at = vertex * 3 + c;
-    let value = asset.template[at]!;
-    for (let k = 0; k < SHAPES; k++) value += asset.shapedirs[at * SHAPES + k]! * beta[k]!;
-    const first = at * feature.length;
-    for (let k = 0; k < feature.length; k++) value += asset.posedirs[first + k]! * feature[k]!;
-    return value;
-  }) as Point3;
+/** The vertices of the open hand with its shape's and its pose's own changes. */
+function shaped(asset: HandAsset, beta: readonly number[], feature: readonly number[]): Float64Array {
+  const { template, shapedirs, posedirs } = asset;
+  const shape = Float64Array.from(beta);
+  const pose = Float64Array.from(feature);
+  const vertices = new Float64Array(template.length);
+  for (let at = 0, s = 0, p = 0; at < template.length; at++) {
+    let value = template[at]!;
+    for (let k = 0; k < shape.length; k++, s++) value += shapedirs[s]! * shape[k]!;
+    for (let k = 0; k < pose.length; k++, p++) value += posedirs[p]! * pose[k]!;
+    vertices[at] = value;
+  }
+  return vertices;
 }
 
 export function pointAt(points: ArrayLike<number>, index: number): Point3 {

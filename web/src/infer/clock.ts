@@ -4,7 +4,9 @@ import { HandscopeError } from "../errors";
 /** So many usual steps are a leap; so long a step may be before one is usual. */
 const LEAP = 4;
 const FIRST_STEP_S = 2.5;
+/** What goes on by less than the latter stands still, and is taken to go on by the former. */
 const STANDSTILL_S = 0.001;
+const LEAST_STEP_S = 1e-6;
 /** Frames that are further apart, so many times in a row, may have times in milliseconds. */
 const SLOW_S = 2;
 const SLOW_STEPS = 4;
@@ -45,7 +47,7 @@ export class Clock {
     if (leap) this.usual = undefined;
     else if (step > 0) this.usual = this.usual === undefined ? step : this.usual + 0.2 * (step - this.usual);
     this.told = time;
-    this.seconds = time > this.seconds ? time : this.seconds + STANDSTILL_S;
+    this.seconds = time - this.seconds >= LEAST_STEP_S ? time : this.seconds + STANDSTILL_S;
     return { seconds: this.seconds, anew: leap, notes };
   }
 

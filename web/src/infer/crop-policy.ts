@@ -2,12 +2,15 @@
 import { boxCentre, longerSide } from "../geometry/boxes";
 import { Crop, cropAround, FILL, uprightCrop, uprightFrame } from "../geometry/crops";
 import type { Box, Point2 } from "../geometry/linear";
+import { roundHalfEven } from "../geometry/looks";
 import type { CropEstimate } from "./crop-estimates";
 import type { Detection } from "./detector";
 import type { Card } from "./weights";
 
 /** A crop is good enough if it is off by no more than this many times the noise of the estimator's training crops. */
 const NOISES = 1.5;
+/** How fine the grid is that crops lie on. */
+const [EXTENTS, PLACES, TURNS] = [256, 8, 4096];
 /** How many times larger or smaller than the last one a crop may become at once. */
 const MAX_ZOOM = 2.5;
 
@@ -38,12 +41,22 @@ export function isSettled(estimate: CropEstimate, tolerance: Tolerance): boolean
 export function nextCrop(estimate: CropEstimate, size: number): Crop {
   const { centre, extent, up } = uprightFrame(estimate.joints2d);
   const mirrored = estimate.crop.mirrored !== estimate.showsLeft;
-  return cropAround(centre, bounded(extent, estimate.crop.extent), up, size, mirrored);
+  return onGrid(cropAround(centre, bounded(extent, estimate.crop.extent), up, size, mirrored));
 }
 
 /** The upright crop, of the same size in px and mirrored as it was, of the joints just found. */
 export function asked(estimate: CropEstimate): Crop {
-  return uprightCrop(estimate.joints2d, estimate.crop.size, estimate.crop.mirrored);
+  return onGrid(uprightCrop(estimate.joints2d, estimate.crop.size, estimate.crop.mirrored));
+}
+
+/** The nearest crop of a grid so fine that networks see the same: equal ones whatever the last bits of sums are. */
+export function onGrid(crop: Crop): Crop {
+  const extent = 2 ** (roundHalfEven(Math.log2(crop.extent) * EXTENTS) / EXTENTS);
+  const step = extent / crop.size / PLACES;
+  const [x, y] = crop.up;
+  const angle = (roundHalfEven((Math.atan2(y, x) / (2 * Math.PI)) * TURNS) / TURNS) * 2 * Math.PI;
+  const centre = crop.centre.map((value) => roundHalfEven(value / step) * step) as Point2;
+  return cropAround(centre, extent, [Math.cos(angle), Math.sin(angle)], crop.size, crop.mirrored);
 }
 
 /** The extent of a crop, at most `MAX_ZOOM` times larger or smaller than the last one's. */
@@ -63,7 +76,7 @@ export function otherSide(crop: Crop): Crop {
 
 /** The rough crop that a detection gives; mirrored as its side says unless told. */
 export function detectedCrop(detection: Detection, size: number, mirrored = detection.right < 0.5): Crop {
-  return cropAround(detection.centre, detection.extent, detection.up, size, mirrored);
+  return onGrid(cropAround(detection.centre, detection.extent, detection.up, size, mirrored));
 }
 
 /** Eight crops of a box: wrist to knuckle up, right, down, left; as it is and mirrored. */

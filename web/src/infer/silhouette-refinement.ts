@@ -46,14 +46,15 @@ export function refineSilhouette(
   return posed(asset, beta, fitted.theta, R, T);
 }
 
-/** Px of the grid on the knuckles' side of the line through the wrist. */
-function beforeWrist(joints: readonly Point2[]): boolean[] {
+/** Px of the grid on the knuckles' side of the line through the wrist: 1, else 0. */
+function beforeWrist(joints: readonly Point2[]): Uint8Array {
   const [x0, y0] = joints[WRIST]!;
   const [dx, dy] = [joints[MIDDLE_MCP]![0] - x0, joints[MIDDLE_MCP]![1] - y0];
-  return Array.from({ length: GRID * GRID }, (_, i) => {
-    const x = i % GRID;
-    return (x - x0) * dx + ((i - x) / GRID - y0) * dy >= 0;
-  });
+  const before = new Uint8Array(GRID * GRID);
+  for (let y = 0, i = 0; y < GRID; y++) {
+    for (let x = 0; x < GRID; x++, i++) before[i] = (x - x0) * dx + (y - y0) * dy >= 0 ? 1 : 0;
+  }
+  return before;
 }
 
 /** The projected mesh, filled, on the grid; `focal` in the grid's px. */

@@ -7,7 +7,7 @@ import type { Picture } from "../geometry/pictures";
 import type { HandRecord } from "../types";
 import { Clock } from "./clock";
 import type { CropEstimate } from "./crop-estimates";
-import { asked, bounded, detectedCrop } from "./crop-policy";
+import { asked, bounded, detectedCrop, onGrid } from "./crop-policy";
 import { isAstray, jointScore } from "./detection";
 import type { Detection } from "./detector";
 import { dropRepeated, meanDistance, middleOf, sameHand } from "./duplicates";
@@ -276,7 +276,7 @@ export class Tracker {
     const length = bounded(extent, last.extent);
     const size = this.models.estimator.size;
     return (side.sure ? [!side.right] : [false, true]).map((mirrored) =>
-      cropAround(centre, length, up, size, mirrored),
+      onGrid(cropAround(centre, length, up, size, mirrored)),
     );
   }
 

@@ -126,7 +126,8 @@ $(ROBOTS_VENV)/.complete: pyproject.toml
 
 $(ENGINES_VENV)/.complete: pyproject.toml
 	test -x $(ENGINES_VENV)/bin/python || $(PYTHON) -m venv $(ENGINES_VENV)
-	$(ENGINES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,ray,s3]' \
+	$(ENGINES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(ENGINES_VENV)/bin/uv pip install --quiet --python $(ENGINES_VENV)/bin/python --editable '.[test,ray,s3]' \
 		'moto[server]>=5'
 	touch $@
 

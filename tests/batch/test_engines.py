@@ -6,10 +6,12 @@ Wants the extras [daft,ray,s3] and moto's server: `make test-engines`.
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,15 @@ from batch_runs import begin, rows_of
 from fatal import FatalSettings
 
 import handscope
+from handscope.apps.cli import main
 from handscope.batch.local import work_locally
 from handscope.batch.rows import KILLED, hand_type
 from handscope.batch.run import Watch
+from handscope.data.shard_places import find_shards
+from handscope.data.shards import ShardReader, ShardWriter
 from handscope.errors import HandscopeError
 from handscope.infer.pipeline import load
+from handscope.types import Sample
 
 daft = pytest.importorskip("daft", reason="the extra [daft]")
 from handscope.batch.daft_engine import hands_dtype, track_hands, work_with_daft  # noqa: E402
@@ -30,6 +36,7 @@ from handscope.batch.daft_engine import hands_dtype, track_hands, work_with_daft
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 PLACES = [Path(handscope.__file__).parents[1], *Path(__file__).parents[:2]]
 """What other processes find our modules in."""
+DAFT = ["--engine", "daft", "--processes", "1"]
 PEERS_HAND = {
     "handedness": daft.DataType.string(),
     "confidence": daft.DataType.float32(),
@@ -37,6 +44,20 @@ PEERS_HAND = {
     "kp3d": daft.DataType.list(daft.DataType.list(daft.DataType.float32())),
 }
 """daft-physical-ai 0.3.0's `hands.schema.HAND_DTYPE`."""
+
+
+def others():
+    """The environment of other processes."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PLACES))}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def found_by_workers():
+    """Daft starts its workers with the environment alone, and settings of these tests are of modules of theirs."""
+    environment = pytest.MonkeyPatch()
+    environment.setenv("PYTHONPATH", others()["PYTHONPATH"])
+    yield
+    environment.undo()
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +92,23 @@ def test_daft_that_is_told_to_stop_leaves_whole_parts_and_goes_on_later(whole, p
     assert again.tally.rows == run.tally.rows
     work_with_daft(again, again.works(), Watch(), workers=1)
     assert rows_of(again) == rows_of(whole)
+
+
+def test_ctrl_c_ends_the_command_with_its_exit_code_and_the_same_command_goes_on(whole, pictures, settings, tmp_path):
+    words = ["batch", str(pictures), "--out", str(tmp_path), "--weights", settings.weights, "--shard-rows", "8", *DAFT]
+    slow = "import handscope.apps.batch; from slow import SlowSettings; handscope.apps.batch.Settings = SlowSettings"
+    command = [sys.executable, "-c", f"{slow}; from handscope.apps.cli import main; raise SystemExit(main({words}))"]
+    started = subprocess.Popen(
+        command, env=others(), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("parts/*.parquet")) and time.monotonic() < until:
+        time.sleep(0.1)
+    os.killpg(started.pid, signal.SIGINT)
+    told, said = started.communicate(timeout=30)
+    assert started.returncode == 130 and "stopped; the same command goes on" in said and " of 30 rows" in told
+    assert main(words) == 1
+    assert rows_of(begin(tmp_path, pictures, settings)) == rows_of(whole)
 
 
 def test_networks_that_daft_cannot_open_are_one_sentence(pictures, settings, tmp_path):
@@ -115,7 +153,7 @@ def test_a_cluster_that_loses_a_machine_makes_the_same_rows(whole, pictures, set
     done = subprocess.run(
         [sys.executable, "ray_run.py", json.dumps(told)],
         cwd=Path(__file__).parent,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PLACES)), "RAY_TMPDIR": ray_folder},
+        env=others() | {"RAY_TMPDIR": ray_folder},
         capture_output=True,
         text=True,
         timeout=170,
@@ -138,8 +176,8 @@ def begin_again(out, pictures, settings):
     return run
 
 
-@pytest.fixture
-def s3(pictures, monkeypatch):
+@pytest.fixture(scope="module")
+def s3(pictures):
     """A bucket of moto's server at a port of this machine, with the pictures in it."""
     server = pytest.importorskip("moto.server", reason="moto[server]")
     pytest.importorskip("s3fs", reason="the extra [s3]")
@@ -148,18 +186,20 @@ def s3(pictures, monkeypatch):
     started = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     started.start()
     host, port = started.get_host_and_port()
+    environment = pytest.MonkeyPatch()
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "nobody",
         "AWS_SECRET_ACCESS_KEY": "nothing",
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
-        monkeypatch.setenv(name, value)
+        environment.setenv(name, value)
     system = fsspec.filesystem("s3", skip_instance_cache=True)
     system.mkdir("bucket")
     for path in pictures.rglob("*.*"):
         system.pipe_file(f"bucket/in/{path.relative_to(pictures)}", path.read_bytes())
     yield system
+    environment.undo()
     started.stop()
 
 
@@ -175,3 +215,21 @@ def test_from_s3_to_s3_the_rows_are_those_of_the_folder(whole, pictures, setting
     assert names == [row["uri"].removeprefix(f"{pictures}/") for row in rows_of(whole)]
     assert told(local) == told(whole)
     assert all(row["stamp"] for row in rows_of(local))
+
+
+def test_shards_of_training_are_read_from_s3_at_a_request_a_sample(s3, tmp_path, caplog):
+    samples = [
+        Sample(key=f"s{number}", source="test", image=np.full((48, 40, 3), 9 * number, np.uint8), hands=())
+        for number in range(5)
+    ]
+    with ShardWriter(tmp_path / "a.tar") as writer:
+        for sample in samples:
+            writer.write(sample)
+    s3.put_file(str(tmp_path / "a.tar"), "bucket/set/a.tar")
+    reader = ShardReader(find_shards("s3://bucket/set"))
+    assert reader.keys == [sample.key for sample in samples] and s3.exists("bucket/set/a.tar.index")
+    again = ShardReader(find_shards("s3://bucket/set"))
+    caplog.clear()
+    np.testing.assert_allclose(again[3].image, samples[3].image, atol=2)
+    assert [record.getMessage().count("GET /bucket/set/a.tar HTTP") for record in caplog.records] == [1]
+    assert "206" in caplog.records[0].getMessage()  # a part of it

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections import Counter
@@ -147,7 +148,16 @@ def main(arguments: Sequence[str]) -> int:
     elif code == TOO_MANY_FAILED:
         why = f"{status.failures} rows failed, more than --max-failed allows ({most})"
         print(f"handscope: {why}; mend it and go on with --retry-failed", file=sys.stderr)
+    if stopped and options.engine == "daft":
+        _leave(code)
     return code
+
+
+def _leave(code: int) -> None:
+    """End at once: Daft's threads, which hear Ctrl-C themselves, do not survive that Python ends in good order."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def manifest_of(store: Store, sources: Sequence[str], shard_rows: int | None, errors: Console) -> Manifest:

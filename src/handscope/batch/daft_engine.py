@@ -15,9 +15,11 @@ import json
 import os
 import pickle
 import queue
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from handscope.batch.addresses import MEMORY
@@ -33,14 +35,14 @@ from handscope.paths import reason
 
 WAVE = 1024
 """Shards of a query: what is lost with it is few, what waits for its last ones is little."""
+MOST_TOLD = 200
+"""Letters of what Daft says of a query that broke; the rest is in its log."""
 TRIES = 3
 """So many queries, one after the other, may break without having brought anything."""
 STOP_S = 10.0
-"""How long a query that is told to stop is waited for; on a cluster it goes on until this process ends."""
+"""How long a query that is told to stop is waited for; on a cluster what is in hand goes on until this process ends."""
 LOOKED_AT = 64
 """Pictures of a column that are handed over at once."""
-STOPPED = threading.Event()
-"""What workers in this process hear."""
 QUIET = {"DAFT_ANALYTICS_ENABLED": "0", "DAFT_PROGRESS_BAR": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 """Nothing leaves the machine, and one bar is enough."""
 
@@ -162,38 +164,33 @@ def _answers(
     """Shards' numbers with their rows and tallies, as they are done; ends early when it is told to stop. QueryError if
     the query breaks, HandscopeError if the settings do not work.
     """
-    on_gpu = settings.device != CPU.name and address is not None
-    daft.method.batch(_Maker.make, return_dtype=_made_dtype(daft), batch_size=1)
-    maker = daft.cls(
-        _Maker,
-        cpus=1,
-        gpus=1 if on_gpu else 0,
-        use_process=False,
-        max_concurrency=min(workers, len(works)),
-        name_override="handscope",
-    )
-    frame = daft.from_pydict({"shard": list(works), "work": [pickle.dumps(_asked(work)) for work in works.values()]})
-    if address is not None:
-        frame = frame.into_partitions(len(works))  # what a worker is given at a time
-    frame = frame.select(daft.col("shard"), maker(settings).make(daft.col("work")).alias("made"))
     told: queue.Queue[dict[str, Any] | BaseException | None] = queue.Queue()
-    STOPPED.clear()
+    with tempfile.TemporaryDirectory(prefix="handscope-", ignore_cleanup_errors=True) as folder:
+        stop = Path(folder) / "stop"
+        frame = _query(daft, settings, works, workers, address, stop)
 
-    def ask() -> None:
+        def ask() -> None:
+            try:
+                for row in frame.iter_rows(results_buffer_size=None):
+                    told.put(row)
+                told.put(None)
+            except BaseException as error:
+                told.put(error)
+
+        thread = threading.Thread(target=ask, daemon=True, name="handscope daft")
+        thread.start()
         try:
-            for row in frame.iter_rows(results_buffer_size=None):
-                told.put(row)
-            told.put(None)
-        except BaseException as error:
-            told.put(error)
-
-    thread = threading.Thread(target=ask, daemon=True, name="handscope daft")
-    thread.start()
-    while True:
-        if stopping():
-            STOPPED.set()
+            yield from _heard(told, stopping)
+        finally:  # no thread of Daft's may be at work when Python ends
+            stop.touch()
             thread.join(STOP_S)
-            return
+
+
+def _heard(
+    told: queue.Queue[dict[str, Any] | BaseException | None], stopping: Callable[[], bool]
+) -> Iterator[tuple[int, Sequence[bytes], dict[str, int]]]:
+    """The rows of a query as `_answers` tells them, up to None; ends early when it is told to stop."""
+    while not stopping():
         try:
             row = told.get(timeout=LOOK_S)
         except queue.Empty:
@@ -201,11 +198,32 @@ def _answers(
         if row is None:
             return
         if isinstance(row, BaseException):
-            raise QueryError(reason(row)) from row
-        answer = row["made"]
-        if answer["problem"]:
-            raise HandscopeError(answer["problem"])
-        yield row["shard"], answer["rows"], json.loads(answer["tally"])
+            raise QueryError(reason(row)[:MOST_TOLD]) from row
+        made = row["made"]
+        if made["problem"]:
+            raise HandscopeError(made["problem"])
+        yield row["shard"], made["rows"], json.loads(made["tally"])
+
+
+def _query(
+    daft: Any, settings: Settings, works: Mapping[int, Work], workers: int, address: str | None, stop: Path
+) -> Any:
+    """Daft's frame of the works' numbers and what is made of them, not yet asked for."""
+    on_gpu = settings.device != CPU.name and address is not None
+    daft.method.batch(_Maker.make, return_dtype=_made_dtype(daft), batch_size=1)
+    maker = daft.cls(
+        _Maker,
+        cpus=1,
+        gpus=1 if on_gpu else 0,
+        use_process=False,  # a worker has one of ours
+        max_concurrency=min(workers, len(works)),
+        name_override="handscope",
+    )
+    asked = [pickle.dumps(work._replace(kept=())) for work in works.values()]
+    frame = daft.from_pydict({"shard": list(works), "work": asked})
+    if address is not None:
+        frame = frame.into_partitions(len(works))  # what a worker is given at a time
+    return frame.select(daft.col("shard"), maker(settings, stop).make(daft.col("work")).alias("made"))
 
 
 def _made_dtype(daft: Any) -> Any:
@@ -214,30 +232,26 @@ def _made_dtype(daft: Any) -> Any:
     return daft.DataType.struct({"rows": daft.DataType.list(content), "tally": text, "problem": text})
 
 
-def _asked(work: Work) -> Work:
-    """What a worker needs of it."""
-    return work._replace(kept=())
-
-
 class _Maker:
     """What Daft has in each of its workers: a process of ours, from the first shard on."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, stop: Path) -> None:
+        self._settings, self._stop = settings, stop
         self._deputy: Deputy | None = None
 
     def make(self, works: Any) -> list[dict[str, Any]]:
-        """The rows of shards, their tally, or the problem with the settings."""
+        """The rows of shards, their tally, or the problem with the settings; nothing where the file `stop` is there."""
         return [self._made(pickle.loads(work)) for work in works.to_pylist()]
 
     def _made(self, work: Work) -> dict[str, Any]:
-        if STOPPED.is_set():
-            return {"rows": [], "tally": "{}", "problem": ""}
+        nothing = {"rows": [], "tally": "{}", "problem": ""}
+        if self._stop.exists():
+            return nothing
         try:
             self._deputy = self._deputy or Deputy(self._settings)
-            rows, tally = self._deputy.rows(work, STOPPED.is_set)
+            rows, tally = self._deputy.rows(work, self._stop.exists)
         except HandscopeError as error:
-            return {"rows": [], "tally": "{}", "problem": str(error)}
+            return nothing | {"problem": str(error)}
         return {"rows": rows, "tally": json.dumps(tally), "problem": ""}
 
     def __del__(self) -> None:

@@ -25,7 +25,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def settings(toy_weights):
-    return Settings(weights=str(toy_weights), patience=Patience(attempts=3, wait_s=0.001))
+    return Settings(weights=str(toy_weights), batch=8, patience=Patience(attempts=3, wait_s=0.001))
 
 
 @pytest.fixture

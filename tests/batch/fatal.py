@@ -36,4 +36,4 @@ class FatalSettings(Settings):
         return FatalAnnotator(self)
 
     def told(self):
-        return Settings(weights=self.weights).told()
+        return Settings(weights=self.weights, batch=self.batch).told()

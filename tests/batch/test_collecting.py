@@ -1,6 +1,7 @@
 """What is collected is what one picture after the other would have given."""
 
 import csv
+import dataclasses
 import json
 
 import pytest
@@ -17,16 +18,16 @@ KINDS = ("coco", "csv", "jsonl", "parquet")
 
 @pytest.fixture(scope="module")
 def run(pictures, settings, tmp_path_factory):
-    made = begin(tmp_path_factory.mktemp("run"), pictures, settings)
+    made = begin(tmp_path_factory.mktemp("run"), pictures, dataclasses.replace(settings, batch=None))
     work_through(made)
     return made
 
 
 @pytest.fixture(scope="module")
 def answers(run, settings):
-    """What the model itself says of each sound picture, of as many together: that moves the last decimal."""
+    """What the model itself says of each sound picture alone."""
     model = load(settings.weights, threads=1)
-    told = model.stream([row["uri"] for row in rows_of(run)], workers=0, batch=settings.window)
+    told = model.stream([row["uri"] for row in rows_of(run)], workers=0, batch=1)
     return {index: hands for index, hands in enumerate(told) if isinstance(hands, Hands)}
 
 

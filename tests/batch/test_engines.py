@@ -75,7 +75,7 @@ def test_the_rows_of_daft_are_those_of_one_process(whole, pictures, settings, tm
 
 
 def test_a_picture_that_kills_processes_costs_daft_one_row(whole, pictures, settings, tmp_path):
-    deadly = FatalSettings(weights=settings.weights, deadly=("p5.png",))
+    deadly = FatalSettings(weights=settings.weights, batch=8, deadly=("p5.png",))
     run = begin(tmp_path, pictures, deadly)
     work_with_daft(run, run.works(), Watch(), workers=2)
     assert run.is_complete and run.tally.failed[KILLED] == 1

@@ -34,7 +34,9 @@ def test_the_rows_of_two_processes_are_those_of_one(whole, pictures, settings, t
 
 def test_a_picture_that_kills_processes_costs_one_row(pictures, settings, tmp_path):
     (tmp_path / "my.txt").write_text("\n".join(str(pictures / f"p{number}.png") for number in (1, 2, 5)))
-    run = begin(tmp_path / "out", tmp_path / "my.txt", FatalSettings(weights=settings.weights, deadly=("p2.png",)))
+    run = begin(
+        tmp_path / "out", tmp_path / "my.txt", FatalSettings(weights=settings.weights, batch=8, deadly=("p2.png",))
+    )
     work_locally(run, run.works(), Watch(), processes=1)
     one, killed, two = rows_of(run)
     assert killed["error_kind"] == KILLED and not killed["hands"]
@@ -44,7 +46,7 @@ def test_a_picture_that_kills_processes_costs_one_row(pictures, settings, tmp_pa
 
 def test_a_process_that_dies_of_nothing_costs_no_row_and_changes_none(whole, pictures, settings, tmp_path):
     """Once over a window, and over another one twice, so that its pictures are read alone in between."""
-    once = FatalSettings(weights=settings.weights, once=("p3.png", "p10.png", "p11.png"), memory=str(tmp_path))
+    once = FatalSettings(weights=settings.weights, batch=8, once=("p3.png", "p10.png", "p11.png"), memory=str(tmp_path))
     run = begin(tmp_path / "out", pictures, once)
     work_locally(run, run.works(), Watch(), processes=1)
     assert rows_of(run) == rows_of(whole)

@@ -151,3 +151,23 @@ def test_no_pictures_at_all_leave_no_list(tmp_path):
     (tmp_path / "manifest.parquet").write_bytes(b"PAR1")
     with pytest.raises(HandscopeError, match="not a list"):
         Manifest(store)
+
+
+def test_a_store_that_fails_while_it_is_listed_is_one_sentence(memory, monkeypatch):
+    memory.pipe_file("/set/deep/a.png", png())
+
+    def broken(self, path, detail=True, **more):
+        raise RuntimeError("SlowDown\nplease")
+
+    monkeypatch.setattr(type(memory), "ls", broken)
+    with pytest.raises(HandscopeError, match=r"memory://set: cannot be listed \(SlowDown\)"):
+        items("memory://set")
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    def full(*given, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("handscope.batch.manifest._groups", full)
+    with pytest.raises(HandscopeError, match="No space left on device"):
+        freeze(open_store(str(tmp_path)), [Item(0, "/a.png")], ["x"])

@@ -31,9 +31,10 @@ from handscope.infer.streaming import Failure, Task, stream
 from handscope.infer.weights import digests
 from handscope.paths import as_path, read_bytes
 
-CPU_WINDOW = 4
-"""Items of a window on a CPU: of processes side by side four pictures of 320 px took 0.130 s of a core each, eight
-0.138 and one 0.140, and eight half as much memory again (780 MB, 500, 360)."""
+CPU_WINDOW = 1
+"""Items of a window on a CPU. Of processes side by side one picture of 320 px at a time took 0.122 to 0.125 s of a
+core, four together 0.124 each, and 670 MB instead of 450; and its numbers are those that it has alone.
+"""
 WINDOW_BYTES = 64 * 2**20
 """Of the files of a window; a larger file is a window of its own."""
 READERS = 8

@@ -46,7 +46,7 @@ def items_of(sources: Sequence[str], note: Note) -> Iterator[Item]:
     seen: set[int] | None = set() if len(sources) > 1 or any(_suffix(source) in LISTS for source in sources) else None
     index = 0
     for source in sources:
-        for item in _of_source(source, note):
+        for item in _in_words(source, _of_source(source, note)):
             if seen is not None:
                 digest = hashlib.blake2b(item.name.encode(), digest_size=8).digest()
                 key = int.from_bytes(digest, "big")
@@ -55,6 +55,18 @@ def items_of(sources: Sequence[str], note: Note) -> Iterator[Item]:
                 seen.add(key)
             yield item._replace(index=index)
             index += 1
+
+
+def _in_words(source: str, found: Iterator[Item]) -> Iterator[Item]:
+    """The items; what goes wrong with files and stores on the way is one sentence."""
+    try:
+        yield from found
+    except HandscopeError:
+        raise
+    except Exception as error:  # every store's package has errors of its own
+        if not is_remote(source) and not isinstance(error, OSError | ValueError):
+            raise
+        raise HandscopeError(f"{source}: cannot be listed ({reason(error)})") from error
 
 
 def _of_source(source: str, note: Note) -> Iterator[Item]:
@@ -174,10 +186,6 @@ def _of_address(address: str, note: Note) -> Iterator[Item]:
             entries = [{**system.info(place), "name": place}]
     except FileNotFoundError as error:
         raise HandscopeError(f"{address}: no such file or folder") from error
-    except HandscopeError:
-        raise
-    except Exception as error:
-        raise HandscopeError(f"{address}: cannot be listed ({reason(error)})") from error
     count = 0
     for about in entries:
         for item in _of_entry(system, scheme, about, note, named=len(entries) == 1):

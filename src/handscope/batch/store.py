@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, Protocol, runtime_checkable
 
 from handscope.batch.addresses import address_of, file_system, is_remote, local_path
@@ -56,8 +56,12 @@ def open_store(address: str, *, to_read: bool = False) -> Store:
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder for a file that is to be put into a store."""
-    with TemporaryDirectory(prefix="handscope-") as held:
-        yield Path(held)
+    try:
+        with TemporaryDirectory(prefix="handscope-") as held:
+            yield Path(held)
+    except OSError as error:
+        told = f"cannot write a file of this run there ({reason(error)}); TMPDIR names another folder"
+        raise HandscopeError(f"{gettempdir()}: {told}") from error
 
 
 class FolderStore:

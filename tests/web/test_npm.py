@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 
 WEB = Path(__file__).parents[2] / "web"
-UNREACHABLE = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|E40[13]|E5\d\d|ENOTCACHED")
+UNREACHABLE = re.compile(
+    r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED|E40[134]|E5\d\d"
+)
 """What npm says where its index cannot be reached."""
 INSTALL_S, TEST_S = 180, 400
+FEW_RETRIES = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000")
 
 
 @pytest.mark.slow
@@ -39,7 +42,7 @@ def _install(npm: str) -> None:
     if installed.is_file() and installed.read_bytes() == lock.read_bytes():
         return
     try:
-        run = _run([npm, "ci", "--no-audit", "--no-fund"], INSTALL_S, os.environ)
+        run = _run([npm, "ci", "--no-audit", "--no-fund", *FEW_RETRIES], INSTALL_S, os.environ)
     except subprocess.TimeoutExpired:
         pytest.skip("npm's index answers too slowly: the browser's side is not tested")
     if run.returncode != 0 and UNREACHABLE.search(run.stderr):

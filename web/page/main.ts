@@ -25,6 +25,9 @@ if (!meshView) {
   part("mesh-title", HTMLHeadingElement).textContent = "Mesh: this browser has no WebGL; the GLB can be kept.";
 }
 
+/** Frames whose lines are kept for a file: the last ones. */
+const MOST_LINES = 10_000;
+
 /** What is shown: a picture, the hands in it, the lines of a video's frames. */
 let shown: { picture: CanvasImageSource; hands: Hands; name: string } | undefined;
 let lines: string[] = [];
@@ -169,6 +172,7 @@ async function trackFrames(opened: Model, name: string, live: boolean, signal: A
     const hands = await tracker.track(await createImageBitmap(shot), time);
     if (signal.aborted) break;
     lines.push(await opened.line(hands, frames, time));
+    if (lines.length > MOST_LINES) lines.shift();
     frames++;
     const now = performance.now();
     const table = now - told > 500;
@@ -245,5 +249,5 @@ addEventListener("paste", (event) => {
 });
 
 if ("serviceWorker" in navigator) {
-  navigator.serviceWorker.register("service-worker.js", { type: "module" }).catch(() => undefined); // it works online
+  navigator.serviceWorker.register("service-worker.js").catch(() => undefined); // it works online
 }

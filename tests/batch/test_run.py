@@ -167,3 +167,18 @@ def test_of_two_runs_at_once_the_first_part_stays(pictures, settings, tmp_path):
     work_through(one, most=2)
     work_through(two)
     assert two.is_complete and two.tally.rows == 30 and len(two.store.names("parts")) == 4
+
+
+def test_a_file_of_the_same_size_that_was_changed_is_told_by_its_time(pictures):
+    import os
+
+    path = pictures / "p1.png"
+    about = path.stat()
+    item = Item(0, str(path), None, None, about.st_size, str(about.st_mtime_ns))
+    reader = Reader(DecodingLimits())
+    assert reader.read(item).content == (path.read_bytes(), str(path))
+    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns + 1_000_000))
+    try:
+        assert reader.read(item).content.kind == "changed"
+    finally:
+        os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))

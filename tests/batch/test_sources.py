@@ -171,3 +171,15 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("handscope.batch.manifest._groups", full)
     with pytest.raises(HandscopeError, match="No space left on device"):
         freeze(open_store(str(tmp_path)), [Item(0, "/a.png")], ["x"])
+
+
+def test_a_frame_further_back_is_decoded_from_the_key_frame_before_it(tmp_path, monkeypatch):
+    from handscope.batch.videos import _Film
+
+    write_video(tmp_path / "clip.mp4", toy_frames(30), gop=8)
+    found, reader = items(tmp_path), Reader(DecodingLimits())
+    reader.read(found[29])
+    steps, real = [], _Film._step
+    monkeypatch.setattr(_Film, "_step", lambda self: (steps.append(1), real(self))[1])
+    assert isinstance(reader.read(found[18]).content, Picture) and len(steps) <= 4
+    reader.close()

@@ -23,7 +23,7 @@ NODE = {"object_store_memory": 100 * 2**20, "num_cpus": 1}
 
 
 def main(told: dict) -> dict:
-    settings = SlowSettings(weights=told["weights"])
+    settings = SlowSettings(weights=told["weights"], batch=8)
     cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0, "include_dashboard": False})
     workers = [cluster.add_node(**NODE) for _ in range(2)]
     victim = workers[0].all_processes["raylet"][0].process.pid

@@ -20,4 +20,4 @@ class SlowSettings(Settings):
         return SlowAnnotator(self)
 
     def told(self):
-        return Settings(weights=self.weights).told()
+        return Settings(weights=self.weights, batch=self.batch).told()

@@ -34,10 +34,11 @@ import psutil
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from handscope.batch.rows import VARYING
+
 SCENES, SIDE = 1000, 320
 BROKEN_EVERY = 100
 HANDSCOPE = [sys.executable, "-m", "handscope.apps.cli"]
-VARYING = ("attempts", "seconds")
 AIM = 0.95
 """Of as many times the rows as there are cores: 1.9 of two."""
 

@@ -46,11 +46,12 @@ def main() -> None:
         network = HandNetwork(from_dict(kept.header["config"]).network, HandLayer(load_asset())).eval()
         network.load_state_dict(kept.groups["average"])
         rows = [measured(network, batch) for batch in track(list(batches(photos, network.config.crop)), path.name)]
-        for block, values in enumerate(np.concatenate(rows, 1), start=1):
+        answers = np.concatenate(rows, 1)
+        for block, values in enumerate(answers, start=1):
             half = 1.96 * values.std(0, ddof=1) / len(values) ** 0.5
             cells = [f"{mean:.3f} ± {width:.3f}" for mean, width in zip(values.mean(0), half, strict=True)]
             print(f"| {path.parent.name}/{path.stem} | {block} | {' | '.join(cells)} |")
-    print(f"{rows and sum(row.shape[1] for row in rows)} hands of {len(photos)} held-out photographs")
+    print(f"{answers.shape[1]} hands of {len(photos)} held-out photographs")
 
 
 def batches(photos: PhotoDataset, size: int) -> Iterator[Batch]:

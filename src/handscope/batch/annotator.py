@@ -136,11 +136,6 @@ class Annotator:
         self._pool = DecodingPool(1, settings.limits)
         self._threads = ThreadPoolExecutor(READERS, "handscope reading")
 
-    def annotate(self, items: Iterable[Item]) -> Iterator[Row]:
-        """A row for each item, in order."""
-        for rows in self.annotate_windows(windows(items, self._settings.window)):
-            yield from rows
-
     def annotate_windows(
         self, given: Iterable[Window], begin: Callable[[Window], None] | None = None
     ) -> Iterator[list[Row]]:

@@ -93,11 +93,7 @@ def _work_together(run: Run, works: Iterator[Work], watch: Watch, crew: Sequence
         heard = wait([worker.pipe for worker in busy], LOOK_S)
         for worker in busy:
             if worker.pipe in heard and (shard := worker.listen()) is not None:
-                _finish(run, shard)
-
-
-def _finish(run: Run, shard: _Shard) -> None:
-    finish_told(run, shard.work, shard.told, dict(shard.tally))
+                finish_told(run, shard.work, shard.told, dict(shard.tally))
 
 
 def finish_told(run: Run, work: Work, told: Sequence[bytes], tally: dict[str, int]) -> None:

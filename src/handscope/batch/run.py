@@ -31,11 +31,6 @@ class Work(NamedTuple):
     windows: tuple[Window, ...]
     kept: tuple[Row, ...] = ()
 
-    @property
-    def items(self) -> list[Item]:
-        """Of all windows."""
-        return [item for window in self.windows for item in window]
-
 
 @dataclass
 class Tally:

@@ -12,6 +12,7 @@
 # make sbom               what each install consists of, as CycloneDX JSON in dist/
 # make test-blender       what Blender's own Python module makes of our files, in .venv-blender (bpy, 1 GB)
 # make web                the page for browsers from web/, into the package (node 20)
+# make web-tools          node 20, npm and Chromium for the browser's tests, where they are missing (root, apt-get)
 # make web-package        the npm package, networks included, as web/handscope-VERSION.tgz
 # make docs               the documentation site in site/, offline
 
@@ -39,13 +40,13 @@ NOT_LIGHT = --ignore tests/infer/test_full_camera.py --ignore tests/geometry/tes
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 OURSELVES = --no-build-isolation --editable
 
-.PHONY: demo test check test-oldest test-robots test-engines resolve fuzz mutations lock sbom test-blender web web-package docs clean
+.PHONY: demo test check test-oldest test-robots test-engines resolve fuzz mutations lock sbom test-blender web web-tools web-package docs clean
 
 demo: $(VENV)/.light
 	$(VENV)/bin/handscope samples $(if $(IMAGE),"$(IMAGE)") --overlay --mask --glb --json --out "$(OUT)"
 
 test: check
-	$(TEST_VENV)/bin/python -m pytest -n $(JOBS)
+	$(TEST_VENV)/bin/python -m pytest -n $(JOBS) -rs
 
 check: $(TEST_VENV)/.complete
 	$(TEST_VENV)/bin/ruff check .
@@ -87,6 +88,9 @@ test-blender: $(TEST_VENV)/.complete $(BLENDER_VENV)/.complete
 
 web:
 	cd web && npm ci --no-audit --no-fund && npm run build
+
+web-tools:
+	scripts/web_tools.sh
 
 web-package: $(VENV)/.light
 	$(VENV)/bin/handscope web --static web/dist

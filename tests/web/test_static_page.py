@@ -51,7 +51,7 @@ def test_networks_are_the_sealed_ones_packed_to_25_mb_at_most(folder: Path) -> N
         assert (len(packed), hashlib.sha256(content).hexdigest()) == (entry["bytes"], entry["sha256"])
         if name in NAMES:
             assert entry["sha256"] == SEALS[name][0]
-    assert set(manifest["files"]) == {*NAMES, "hand", "runtime"}
+    assert set(manifest["files"]) == {*NAMES, "hand", "runtime", "runtime_webgpu"}
     assert manifest["files"]["hand"]["path"] == OPEN_HAND
     assert sum(manifest["files"][name]["bytes"] for name in NAMES) <= 25e6
 

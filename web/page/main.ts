@@ -1,5 +1,5 @@
 /** The page: pictures, videos and a webcam in; overlay, mesh, table and files out. */
-import { HandscopeError, load, type Hands, type Model } from "handscope";
+import { HandscopeError, load, type Hands, type Model, type WantedDevice } from "handscope";
 import { create, part } from "./elements";
 import { cameraProblem, openCamera, openVideo, shots } from "./frames";
 import { drawHands, type Layer } from "./overlay";
@@ -41,6 +41,7 @@ async function open(): Promise<Model> {
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
   try {
     const opened = await load({
+      device: wantedDevice(),
       onProgress: (done, total) => {
         progress.value = done / total;
         say(`Fetching its networks, once: ${megabytes(done)} of ${megabytes(total)} MB.`);
@@ -48,7 +49,7 @@ async function open(): Promise<Model> {
       },
     });
     progress.hidden = true;
-    part("version", HTMLSpanElement).textContent = `Handscope ${opened.version}.`;
+    tellDevice(opened);
     document.body.dataset["ready"] = "true";
     if (!shown) say("Ready: open a picture or a video, or start the webcam.");
     return opened;
@@ -60,6 +61,19 @@ async function open(): Promise<Model> {
   }
 }
 model.catch(() => undefined); // it was told
+
+/** As the page's address says (`?device=wasm`), or what suits the browser. */
+function wantedDevice(): WantedDevice {
+  const asked = new URL(location.href).searchParams.get("device");
+  return asked === "wasm" || asked === "webgpu" ? asked : "auto";
+}
+
+/** In the footer: which Handscope it is, where its networks run, and why if that is a surprise. */
+function tellDevice({ version, device, deviceNote }: Model): void {
+  const place = device === "webgpu" ? "WebGPU" : "WebAssembly";
+  const told = deviceNote ? ` ${sentence(deviceNote)}` : "";
+  part("version", HTMLSpanElement).textContent = `Handscope ${version} on ${place}.${told}`;
+}
 
 function say(text: string): void {
   status.textContent = text;
@@ -122,6 +136,7 @@ async function openFile(picked: File): Promise<void> {
     say(`Looking for hands in ${picked.name}.`);
     const hands = await opened.detect(picked, { name: picked.name });
     const bitmap = await createImageBitmap(picked, { colorSpaceConversion: "none" });
+    tellDevice(opened);
     if (own !== turn) return;
     show(bitmap, hands, picked.name, { anew: true, table: true });
     say(`${sentence(summary(hands))} ${(hands.took / 1000).toFixed(2)} s.`);
@@ -176,7 +191,10 @@ async function trackFrames(opened: Model, name: string, live: boolean, signal: A
     frames++;
     const now = performance.now();
     const table = now - told > 500;
-    if (table) told = now;
+    if (table) {
+      told = now;
+      tellDevice(opened);
+    }
     show(shot, hands, name, { anew: frames === 1, table });
     const rate = (frames * 1000) / (now - begun);
     if (table)

@@ -2,7 +2,7 @@
 const worker = self as unknown as ServiceWorkerGlobalScope;
 
 const KEPT = "handscope-page";
-/** All but the networks, which the library keeps by itself. */
+/** All but the networks and what runs them, which the library keeps by itself. */
 const PARTS = [
   "./",
   "page.css",
@@ -32,9 +32,10 @@ worker.addEventListener("activate", (event) => {
 });
 
 worker.addEventListener("fetch", (event) => {
-  const url = new URL(event.request.url);
-  const inScope = url.href.startsWith(worker.registration.scope);
-  const name = url.href.slice(worker.registration.scope.length).replace(/^$|^index\.html$/, "./");
+  const { origin, pathname } = new URL(event.request.url);
+  const url = origin + pathname;
+  const inScope = url.startsWith(worker.registration.scope);
+  const name = url.slice(worker.registration.scope.length).replace(/^$|^index\.html$/, "./");
   if (event.request.method === "GET" && inScope && PARTS.includes(name)) event.respondWith(newest(event.request, name));
 });
 

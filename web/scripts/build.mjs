@@ -13,7 +13,11 @@ import { gzipSync } from "node:zlib";
 const root = resolve(import.meta.dirname, "..");
 const out = resolve(process.argv[2] ?? join(root, "../src/handscope/apps/page"));
 const modules = join(root, "node_modules");
-const RUNTIME = "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm";
+/** ONNX Runtime's builds: plain, and of those with WebGPU the smallest, which needs JSPI (src/infer/runtime.ts). */
+const RUNTIMES = {
+  "runtime.wasm.gz": "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm",
+  "runtime-webgpu.wasm.gz": "onnxruntime-web/dist/ort-wasm-simd-threaded.jspi.wasm",
+};
 
 /** The library stays a file of its own, which other pages may import too. */
 const library = {
@@ -45,11 +49,13 @@ await build({
 for (const name of ["index.html", "page.css", "icon.svg", "manifest.webmanifest"]) {
   copyFileSync(join(root, "page", name), join(out, name));
 }
-writeFileSync(join(out, "runtime.wasm.gz"), gzipSync(readFileSync(join(modules, RUNTIME)), { level: 9 }));
+for (const [name, built] of Object.entries(RUNTIMES)) {
+  writeFileSync(join(out, name), gzipSync(readFileSync(join(modules, built)), { level: 9 }));
+}
 writeFileSync(join(out, "licences.txt"), licences());
 writeFileSync(join(out, "build.json"), `${JSON.stringify({ sources: sourcesHash() }, null, 1)}\n`);
 
-/** The licences of what is built in; ONNX Runtime's package has no file with its own. */
+/** The licences of what is built in; ONNX Runtime's, of all its builds, is in no file of its package. */
 function licences() {
   const told = { "onnxruntime-web": join(root, "scripts/onnxruntime.licence"), three: join(modules, "three/LICENSE") };
   return Object.entries(told)

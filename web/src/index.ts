@@ -10,9 +10,10 @@ import type { Matrix3 } from "./geometry/linear";
 import type { About } from "./formats/numbers";
 import type { DetectOptions } from "./infer/pipeline";
 import type { TrackingConfig } from "./infer/tracking";
+import type { Device, Running, WantedDevice } from "./infer/runtime";
 import type { OnProgress } from "./infer/weights";
 import { Hands, type Hand } from "./types";
-import type { Answer, Found, Pixels, Question } from "./worker";
+import type { Answer, Found, Loaded, Pixels, Question } from "./worker";
 
 export { HandscopeError } from "./errors";
 export type { Box, Matrix3, Point2, Point3 } from "./geometry/linear";
@@ -21,6 +22,7 @@ export type { About } from "./formats/numbers";
 export { FINGER_COLOURS, SIDE_COLOURS, coloursByFinger, jointColour } from "./formats/colours";
 export { labels } from "./formats/meshes";
 export type { DetectOptions } from "./infer/pipeline";
+export type { Device, WantedDevice } from "./infer/runtime";
 export type { TrackingConfig } from "./infer/tracking";
 export { BONES, FINGERS, JOINT_NAMES } from "./skeleton";
 export { Hand, Hands, type Handedness } from "./types";
@@ -33,6 +35,8 @@ export interface LoadOptions {
   base?: string | URL;
   /** Hands of a lower score are left out (0.6). */
   minScore?: number;
+  /** Where networks run; "auto", the default, is WebGPU where there is a graphics card for it, else WebAssembly. */
+  device?: WantedDevice;
   onProgress?: OnProgress;
 }
 
@@ -51,6 +55,10 @@ export class Model {
   private trackers = 0;
   /** Of the package that the networks are of. */
   version = "";
+  /** Where the networks run. */
+  device: Device = "wasm";
+  /** Why they do not run on WebGPU although it was asked for, or there; empty as a rule. */
+  deviceNote = "";
 
   constructor(private readonly worker: Worker) {
     worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => this.receive(data));
@@ -62,7 +70,7 @@ export class Model {
     const { name = null, ...rest } = options;
     const pixels = await pixelsOf(source);
     const found = await this.ask<Found>({ ask: "detect", pixels, options: rest }, transferable(pixels));
-    return handsOf(found, name);
+    return this.handsOf(found, name);
   }
 
   /** A follower of hands through the frames of one video or camera. */
@@ -86,6 +94,18 @@ export class Model {
   close(): void {
     this.worker.terminate();
     this.fail("the model was closed");
+  }
+
+  /** @internal */
+  handsOf({ hands, width, height, notes, took, running }: Found, name: string | null = null): Hands {
+    this.runsOn(running);
+    return Object.assign(Hands.of_picture(hands, width, height, name), { notes, took });
+  }
+
+  /** @internal */
+  runsOn({ device, note }: Running): void {
+    this.device = device;
+    this.deviceNote = note;
   }
 
   /** @internal */
@@ -129,9 +149,8 @@ export class VideoTracker {
     const pixels = await pixelsOf(source);
     const camera = K === undefined ? {} : { K };
     const { number: tracker, config } = this;
-    return handsOf(
-      await this.model.ask<Found>({ ask: "track", tracker, pixels, time, config, ...camera }, transferable(pixels)),
-    );
+    const question = { ask: "track", tracker, pixels, time, config, ...camera } as const;
+    return this.model.handsOf(await this.model.ask<Found>(question, transferable(pixels)));
   }
 
   async release(): Promise<void> {
@@ -146,17 +165,15 @@ export async function load(options: LoadOptions = {}): Promise<Model> {
   }
   const base = new URL(options.base ?? ".", import.meta.url);
   const model = new Model(new Worker(new URL("worker.js", base), { type: "module" }));
-  const { minScore, onProgress } = options;
-  model.version = await model.ask<string>(
-    { ask: "load", base: new URL("models/", base).href, minScore },
+  const { minScore, device, onProgress } = options;
+  const { version, running } = await model.ask<Loaded>(
+    { ask: "load", base: new URL("models/", base).href, minScore, device },
     [],
     onProgress,
   );
+  model.version = version;
+  model.runsOn(running);
   return model;
-}
-
-function handsOf({ hands, width, height, notes, took }: Found, name: string | null = null): Hands {
-  return Object.assign(Hands.of_picture(hands, width, height, name), { notes, took });
 }
 
 /** The px of a picture, upright, in the colours that its file has. */

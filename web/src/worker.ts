@@ -8,14 +8,15 @@ import { pictureOfRgba, type Picture } from "./geometry/pictures";
 import { openModels, type Models } from "./infer/models";
 import { findHands, type DetectOptions } from "./infer/pipeline";
 import { Tracker, type TrackingConfig } from "./infer/tracking";
-import { fetchFiles, fetchManifest } from "./infer/weights";
+import type { Running, WantedDevice } from "./infer/runtime";
+import { fetchManifest, Shelf } from "./infer/weights";
 import type { HandRecord } from "./types";
 
 export type Pixels = ImageBitmap | ImageData;
 
 /** What a page may ask; `id` comes back with the answer. */
 export type Question = { id: number } & (
-  | { ask: "load"; base: string; minScore: number | undefined }
+  | { ask: "load"; base: string; minScore: number | undefined; device: WantedDevice | undefined }
   | { ask: "detect"; pixels: Pixels; options: DetectOptions }
   | {
       ask: "track";
@@ -30,6 +31,12 @@ export type Question = { id: number } & (
   | { ask: "line"; hands: HandRecord[]; frame: number; time: number }
 );
 
+/** What was loaded: the package's version, and where its networks run. */
+export interface Loaded {
+  version: string;
+  running: Running;
+}
+
 /** Hands of a picture with its size, and what is odd about a frame's time. */
 export interface Found {
   hands: HandRecord[];
@@ -38,6 +45,7 @@ export interface Found {
   notes: string[];
   /** Milliseconds that it took. */
   took: number;
+  running: Running;
 }
 
 export type Answer =
@@ -58,11 +66,11 @@ async function answer(question: Question): Promise<unknown> {
     case "load": {
       const base = new URL(question.base);
       const manifest = await fetchManifest(base);
-      const files = await fetchFiles(base, manifest, (done, total) => {
+      const shelf = new Shelf(base, manifest, (done, total) => {
         postMessage({ id: question.id, progress: [done, total] } satisfies Answer);
       });
-      models = await openModels(manifest, files, question.minScore);
-      return manifest.version;
+      models = await openModels(manifest, shelf, question);
+      return { version: manifest.version, running: models.running } satisfies Loaded;
     }
     case "detect": {
       const picture = pictureOf(question.pixels);
@@ -95,7 +103,7 @@ function write(format: "json" | "csv" | "glb", hands: HandRecord[], about: About
 async function timed({ width, height }: Picture, find: () => Promise<HandRecord[]>): Promise<Found> {
   const begin = performance.now();
   const hands = await find();
-  return { hands, width, height, notes: [], took: performance.now() - begin };
+  return { hands, width, height, notes: [], took: performance.now() - begin, running: opened().running };
 }
 
 /** The px of a picture, transparent parts on white. */

@@ -29,6 +29,8 @@ export interface Site {
   folder: string;
   /** Bytes served so far. */
   served: () => number;
+  /** Paths asked for so far. */
+  asked: () => readonly string[];
   /** Whether it answers at all. */
   answers: (does: boolean) => void;
   close: () => void;
@@ -43,12 +45,16 @@ export async function openSite(): Promise<Site> {
   const run = spawnSync(PYTHON, ["-c", command, folder], { env: environment, encoding: "utf8" });
   if (run.status !== 0) throw new Error(`${PYTHON} could not write the page: ${run.stderr || String(run.error)}`);
   let [served, answering] = [0, true];
+  const asked: string[] = [];
+  // the page's own policy, which binds a worker only if it comes with the worker's file
+  const policy = /content="(default-src [^"]+)"/.exec(readFileSync(join(folder, "index.html"), "utf8"))![1]!;
   const server: Server = createServer((request, response) => {
     if (!answering) {
       request.destroy();
       return;
     }
     const path = normalize(decodeURIComponent(new URL(request.url!, "http://localhost").pathname));
+    asked.push(path);
     const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
     if (!file.startsWith(folder) || !existsSync(file)) {
       response.writeHead(404).end();
@@ -56,7 +62,9 @@ export async function openSite(): Promise<Site> {
     }
     const content = readFileSync(file);
     served += content.length;
-    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(content);
+    response.setHeader("content-type", TYPES[extname(file)] ?? "application/octet-stream");
+    if (extname(file) === ".js") response.setHeader("content-security-policy", policy);
+    response.end(content);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const close = (): void => {
@@ -66,18 +74,22 @@ export async function openSite(): Promise<Site> {
   };
   const { port } = server.address() as AddressInfo;
   const answers = (does: boolean): void => void (answering = does);
-  return { url: `http://127.0.0.1:${port}/`, folder, served: () => served, answers, close };
+  return { url: `http://127.0.0.1:${port}/`, folder, served: () => served, asked: () => asked, answers, close };
 }
 
 /** Chromium, with a webcam that shows a video's file if one is given. */
 export async function openBrowser(camera?: string): Promise<Browser> {
   const fake = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"];
-  const args = [
-    "--no-sandbox",
-    "--disable-gpu",
-    ...(camera ? [...fake, `--use-file-for-fake-video-capture=${camera}`] : []),
-  ];
-  return chromium.launch({ executablePath: CHROMIUM, args });
+  return launch(["--disable-gpu", ...(camera ? [...fake, `--use-file-for-fake-video-capture=${camera}`] : [])]);
+}
+
+/** Chromium with WebGPU on the processor, by SwiftShader. */
+export async function openBrowserWithGpu(): Promise<Browser> {
+  return launch(["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]);
+}
+
+async function launch(args: string[]): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", ...args] });
 }
 
 export interface Visit {

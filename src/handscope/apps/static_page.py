@@ -27,7 +27,8 @@ PARTS = (
     "licences.txt", "index.html",
 )  # fmt: skip
 """What the page consists of beside models and examples; who comes in between sees no page before it is whole."""
-RUNTIME = "runtime.wasm.gz"
+RUNTIMES = {"runtime": "runtime.wasm.gz", "runtime_webgpu": "runtime-webgpu.wasm.gz"}
+"""ONNX Runtime's builds by what the manifest calls them; the second one only where a browser has WebGPU."""
 EXAMPLES = Path(__file__).with_name("examples")
 EXAMPLE_NAMES = ("typing.jpg", "thinking.jpg", "writing.jpg")
 """Photographs to try (their credits are beside them)."""
@@ -36,8 +37,8 @@ CARD_KEYS = ("version", "threshold", "calibration", "crop")
 
 
 class Written(NamedTuple):
-    """What a page consists of: how many `files`, of how many `bytes` in all, and those that a visitor fetches before
-    the first answer as `networks` and as `page` (its runtime and examples included)."""
+    """What a page consists of: how many `files`, of how many `bytes` in all, and those that a visitor without WebGPU
+    fetches at first as `networks` and as `page` (its runtime and examples included)."""
 
     files: int
     bytes: int
@@ -68,8 +69,9 @@ def write_page(folder: Path, weights: str | Path | None = None) -> Written:
     with resources.as_file(resources.files("handscope.hand") / "data" / OPEN_HAND) as path:
         content = read_bytes(path, AssetError)
     add_model("hand", OPEN_HAND, content, content)
-    packed = read_bytes(PAGE / RUNTIME, AssetError)
-    add_model("runtime", RUNTIME, gzip.decompress(packed), packed)
+    for name, built in RUNTIMES.items():
+        packed = read_bytes(PAGE / built, AssetError)
+        add_model(name, built, gzip.decompress(packed), packed)
     manifest = {"version": handscope.__version__, "files": entries, "cards": cards}
     files["models/models.json"] = (json.dumps(manifest, indent=1) + "\n").encode()
     files |= {f"examples/{name}": read_bytes(EXAMPLES / name, AssetError) for name in (*EXAMPLE_NAMES, "CREDITS.md")}
@@ -80,4 +82,5 @@ def write_page(folder: Path, weights: str | Path | None = None) -> Written:
         write_file(folder / name, data)
     networks = sum(entries[name]["bytes"] for name in NAMES)
     total = sum(map(len, files.values()))
-    return Written(files=len(files), bytes=total, networks=networks, page=total - networks)
+    page = total - networks - entries["runtime_webgpu"]["bytes"]
+    return Written(files=len(files), bytes=total, networks=networks, page=page)

@@ -111,8 +111,8 @@ def write_static(options: argparse.Namespace) -> int:
     folder = as_path(options.static)
     written = write_page(folder, options.weights)
     print(
-        f"{folder}: {written.files} files, {written.bytes / 1e6:.1f} MB; a visitor's browser fetches them once, the "
-        f"networks are {written.networks / 1e6:.1f} MB of it"
+        f"{folder}: {written.files} files, {written.bytes / 1e6:.1f} MB; a visitor's browser fetches "
+        f"{(written.networks + written.page) / 1e6:.1f} MB of them once, {written.networks / 1e6:.1f} MB of it networks"
     )
     print(f"to look at it here: python3 -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(folder))}")
     return 0

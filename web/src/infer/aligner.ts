@@ -4,7 +4,7 @@
  */
 import { CropEstimate, pointsAt, throughNetwork, type View } from "./crop-estimates";
 import { nextCrop, resized } from "./crop-policy";
-import type { Network } from "./weights";
+import type { Network } from "./runtime";
 
 /** What is turned or sized this much otherwise than the crop was (degrees, log of the extent) gets a second pass. */
 const FAR_TURN_DEG = 40;

@@ -6,7 +6,7 @@ import type { Crop } from "../geometry/crops";
 import type { Point2 } from "../geometry/linear";
 import type { Border, Picture } from "../geometry/pictures";
 import { MIDDLE_MCP, WRIST } from "../skeleton";
-import type { Network, Outputs } from "./weights";
+import type { Network, Outputs } from "./runtime";
 
 /** Crops that go through a network at once. */
 export const BATCH = 8;

@@ -6,7 +6,7 @@ import { FILL } from "../geometry/crops";
 import type { Box, Point2 } from "../geometry/linear";
 import { shrunk, toPicture, worthwhile } from "../geometry/looks";
 import type { Picture } from "../geometry/pictures";
-import type { Network, Outputs } from "./weights";
+import type { Network, Outputs } from "./runtime";
 
 /** Longer sides of the picture, px, at which the network sees it. */
 export const SIZES = [192, 384] as const;

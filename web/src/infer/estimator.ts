@@ -5,7 +5,7 @@ import type { Plane } from "../geometry/pictures";
 import { pointAt } from "../hand/model";
 import { CropEstimate, pointsAt, throughNetwork, type View } from "./crop-estimates";
 import type { PosedHand } from "./full-camera";
-import type { Network, Outputs } from "./weights";
+import type { Network, Outputs } from "./runtime";
 
 /** What the network says of one crop beside joints and side. */
 export interface Reading {

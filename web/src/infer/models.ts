@@ -6,13 +6,16 @@ import type { View } from "./crop-estimates";
 import { Detector } from "./detector";
 import { Estimator } from "./estimator";
 import { Presence } from "./presence";
-import { NAMES, openNetwork, useRuntime, type Manifest, type Network, type NetworkName } from "./weights";
+import { Network, Runtime, type Running, type WantedDevice } from "./runtime";
+import type { Manifest, NetworkName, Shelf } from "./weights";
 
 /** Hands of a lower score are left out. */
 export const MIN_SCORE = 0.6;
 
 export class Models {
   constructor(
+    /** Where the networks run. */
+    readonly running: Running,
     readonly estimator: Estimator,
     readonly aligner: Aligner,
     readonly detector: Detector,
@@ -31,22 +34,23 @@ export class Models {
   }
 }
 
-/** The networks opened from the files of a manifest. */
+/** The hand model and networks of a manifest, on the wanted device. */
 export async function openModels(
   manifest: Manifest,
-  files: Record<keyof Manifest["files"], Uint8Array>,
-  minScore = MIN_SCORE,
+  shelf: Shelf,
+  { minScore = MIN_SCORE, device }: { minScore?: number | undefined; device?: WantedDevice | undefined },
 ): Promise<Models> {
-  useRuntime(files.runtime);
-  const opened = {} as Record<NetworkName, Network>;
-  for (const name of NAMES) opened[name] = await openNetwork(files[name], manifest.cards[name]);
-  const threshold = opened.detector.card.threshold ?? 0.3;
+  const runtime = await Runtime.open(shelf, device);
+  const network = (name: NetworkName): Network => new Network(runtime, name, manifest.cards[name]);
+  const threshold = manifest.cards.detector.threshold ?? 0.3;
+  const { hand } = await shelf.read(["hand"]);
   return new Models(
-    new Estimator(opened.estimator),
-    new Aligner(opened.aligner),
-    new Detector(opened.detector, Math.min(threshold, minScore)),
-    new Presence(opened.presence),
-    new Assembler(await loadAsset(files.hand), opened.estimator.card),
+    runtime.running,
+    new Estimator(network("estimator")),
+    new Aligner(network("aligner")),
+    new Detector(network("detector"), Math.min(threshold, minScore)),
+    new Presence(network("presence")),
+    new Assembler(await loadAsset(hand), manifest.cards.estimator),
     minScore,
   );
 }

@@ -1,7 +1,7 @@
 /** Whether a hand is there at all; mirrors `handscope.infer.presence`. */
 import { Crop, cropAround, FILL } from "../geometry/crops";
 import { throughNetwork, type View } from "./crop-estimates";
-import type { Network } from "./weights";
+import type { Network } from "./runtime";
 
 /** Larger sides of the joints' upright box that MediaPipe's crop covers. */
 const HANDS = 2.0;

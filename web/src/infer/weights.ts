@@ -1,10 +1,9 @@
 /**
- * The shipped networks: fetched, held against their SHA-256, opened by ONNX Runtime; mirrors `handscope.infer.weights`.
+ * The shipped networks: fetched and held against their SHA-256; mirrors `handscope.infer.weights`.
  *
  * A folder of models holds `models.json`, which `handscope web --static` writes: of every file its name, size and
  * SHA-256 (of what it holds unpacked), and what is read of the networks' cards.
  */
-import * as ort from "onnxruntime-web/wasm";
 import { HandscopeError } from "../errors";
 import { unpacked } from "../hand/npz";
 
@@ -26,74 +25,46 @@ export interface FileEntry {
   sha256: string;
 }
 
+/** Of networks, hand model, and ONNX Runtime's builds for WebAssembly and for WebGPU. */
+export type FileName = NetworkName | "hand" | "runtime" | "runtime_webgpu";
+export type Files = Record<FileName, Uint8Array>;
+
 export interface Manifest {
   version: string;
-  files: Record<NetworkName | "hand" | "runtime", FileEntry>;
+  files: Record<FileName, FileEntry>;
   cards: Record<NetworkName, Card>;
 }
 
 /** Told while files come: how many bytes of how many are there. */
 export type OnProgress = (done: number, total: number) => void;
 
-export type Outputs = Record<string, Float32Array>;
-
-/** An ONNX Runtime session with the card of its file. */
-export class Network {
-  constructor(
-    private readonly session: ort.InferenceSession,
-    readonly card: Card,
-  ) {}
-
-  /** Side in px of the square pictures that the network takes. */
-  get inputSize(): number {
-    const told = this.session.inputMetadata[0];
-    const side = told?.isTensor ? told.shape[1] : undefined;
-    if (typeof side !== "number") throw new HandscopeError("the network does not say how large its pictures are");
-    return side;
-  }
-
-  /** Every output by its name, for `count` pictures of RGB one after the other. */
-  async run(pictures: Uint8Array, count: number, height: number, width: number): Promise<Outputs> {
-    const tensor = new ort.Tensor("uint8", pictures, [count, height, width, 3]);
-    const found = await this.session.run({ [this.session.inputNames[0]!]: tensor });
-    return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, value.data as Float32Array]));
-  }
-}
-
-/** Prepare ONNX Runtime: one thread, its code from `wasm`, nothing fetched. */
-export function useRuntime(wasm: Uint8Array): void {
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.proxy = false;
-  ort.env.wasm.wasmBinary = wasm.slice().buffer;
-  ort.env.logLevel = "error";
-}
-
-/** Open a network's file. */
-export async function openNetwork(file: Uint8Array, card: Card): Promise<Network> {
-  const session = await ort.InferenceSession.create(file, { executionProviders: ["wasm"], logSeverityLevel: 3 });
-  return new Network(session, card);
-}
-
 /** Where a browser keeps the files between visits; undefined where it keeps none. */
 const KEPT = "handscope-models";
 
-/** The files of a manifest, unpacked and checked; each is fetched once and kept until another one takes its place. */
-export async function fetchFiles(
-  base: URL,
-  manifest: Manifest,
-  onProgress: OnProgress = () => undefined,
-): Promise<Record<keyof Manifest["files"], Uint8Array>> {
-  const entries = Object.entries(manifest.files) as [keyof Manifest["files"], FileEntry][];
-  const total = entries.reduce((sum, [, entry]) => sum + entry.bytes, 0);
-  let done = 0;
-  const read = entries.map(async ([name, entry]) => {
+/** The files of a manifest: each is fetched once and kept until another one takes its place. */
+export class Shelf {
+  private done = 0;
+  private total = 0;
+
+  constructor(
+    private readonly base: URL,
+    private readonly manifest: Manifest,
+    private readonly onProgress: OnProgress = () => undefined,
+  ) {}
+
+  /** Those that are named, unpacked and checked. */
+  async read(names: readonly FileName[]): Promise<Files> {
+    const entries = names.map((name) => [name, this.manifest.files[name]] as const);
+    this.total += entries.reduce((sum, [, entry]) => sum + entry.bytes, 0);
     const tell = (bytes: number): void => {
-      done += bytes;
-      onProgress(Math.min(done, total), total);
+      this.done += bytes;
+      this.onProgress(Math.min(this.done, this.total), this.total);
     };
-    return [name, await fetchKept(new URL(entry.path, base), entry, tell)] as const;
-  });
-  return Object.fromEntries(await Promise.all(read)) as Record<keyof Manifest["files"], Uint8Array>;
+    const read = entries.map(async ([name, entry]) => {
+      return [name, await fetchKept(new URL(entry.path, this.base), entry, tell)] as const;
+    });
+    return Object.fromEntries(await Promise.all(read)) as Files;
+  }
 }
 
 /** A file, from where the browser keeps it or from the host. */

@@ -108,6 +108,7 @@ export async function visit(
   options: Parameters<Browser["newContext"]>[0] = {},
 ): Promise<Visit> {
   const context = await browser.newContext({ acceptDownloads: true, ...options });
+  context.setDefaultTimeout(120_000); // a busy machine is slow, not broken
   const page = await context.newPage();
   const elsewhere: string[] = [];
   const complaints: string[] = [];

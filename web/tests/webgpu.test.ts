@@ -40,6 +40,14 @@ describe.skipIf(!hasChromium)("WebGPU", () => {
     return page.evaluateHandle(async ({ library, device }) => library.load({ device }), { library, device });
   }
 
+  /** Paths of what the browser keeps for visits without a connection. */
+  async function kept(): Promise<string[]> {
+    return page.evaluate(async () => {
+      const requests = await (await caches.open("handscope-models")).keys();
+      return requests.map(({ url }) => new URL(url).pathname);
+    });
+  }
+
   async function look(model: JSHandle<Model>): Promise<Answer> {
     const data = readFileSync(PICTURE).toString("base64");
     return page.evaluate(
@@ -74,6 +82,7 @@ describe.skipIf(!hasChromium)("WebGPU", () => {
       const found = await look(model);
       expect([found.device, found.note]).toEqual(["webgpu", ""]);
       expect(site.asked()).toContain(SECOND_BUILD);
+      expect(await kept()).toContain(SECOND_BUILD);
       const off = apart(found.hands, plain.hands)!;
       expect(off.worstPx).toBeLessThan(0.5);
       expect(off.worstMm).toBeLessThan(0.5);

@@ -55,12 +55,16 @@ export async function openVideo(video: HTMLVideoElement, file: File): Promise<()
 
 /** The newest frame whenever one is asked for, until the video ends or `signal` says so. */
 export async function* shots(video: HTMLVideoElement, live: boolean, signal: AbortSignal): AsyncGenerator<Shot> {
+  let coming = newFrame(video, signal);
   while (!signal.aborted) {
-    const time = await newFrame(video, signal);
+    const time = await coming;
     if (time === undefined) return;
     const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
     canvas.getContext("2d")!.drawImage(video, 0, 0);
+    // a camera's next frame comes while this one is read; a file's is taken as it is shown, so that its time is right
+    if (live) coming = newFrame(video, signal);
     yield { canvas, time: live ? performance.now() / 1000 : time };
+    if (!live) coming = newFrame(video, signal);
   }
 }
 

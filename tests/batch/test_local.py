@@ -9,6 +9,7 @@ import psutil
 import pytest
 from batch_runs import begin, rows_of
 from fatal import FatalSettings
+from slow import WatchedSettings
 
 from handscope.batch.local import cores, work_locally
 from handscope.batch.rows import KILLED
@@ -30,6 +31,21 @@ def test_the_rows_of_two_processes_are_those_of_one(whole, pictures, settings, t
     assert rows_of(run) == rows_of(whole) and run.is_complete
     assert sum(counts["rows"] for counts in told) == 30 and run.summary() == whole.summary()
     assert not [one for one in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(one.cmdline())]
+
+
+def test_a_process_with_no_shard_left_takes_half_of_what_another_has_not_begun(whole, pictures, settings, tmp_path):
+    """One shard, windows of a picture: three processes read it, each of them more than a window, none twice."""
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    watched = WatchedSettings(weights=settings.weights, batch=1, memory=str(seen))
+    run = begin(tmp_path / "out", pictures, watched, rows=30)
+    told = []
+    work_locally(run, run.works(), Watch(on_rows=told.append), processes=3)
+    assert run.is_complete and sum(counts["rows"] for counts in told) == 30
+    assert [row["index"] for row in rows_of(run)] == list(range(30))
+    assert [row["status"] for row in rows_of(run)] == [row["status"] for row in rows_of(whole)]
+    by_process = [len(path.read_text().splitlines()) for path in seen.iterdir()]
+    assert len(by_process) == 3 and min(by_process) > 1 and sum(by_process) <= 30 + 5
 
 
 def test_a_picture_that_kills_processes_costs_one_row(pictures, settings, tmp_path):

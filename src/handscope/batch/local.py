@@ -2,7 +2,8 @@
 
 A process gets the windows of a shard and sends their rows back as they are done, so that one that dies costs the window
 that it had in hand, and nothing if it does not die of it again. A picture that ended two processes all alone is a row
-that says so. This process writes the parts. Processes are spawned, and end when this one does, however it ends.
+that says so. A process for which no shard is left takes half of the windows that another one has not begun, so that all
+end together. This process writes the parts. Processes are spawned, and end when this one does, however it ends.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import multiprocessing
 import os
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 
@@ -51,7 +52,8 @@ def work_locally(run: Run, works: Iterator[Work], watch: Watch, *, processes: in
     crew: list[_Worker] = []
     with _one_thread_each():
         try:
-            crew += [_Worker(run.settings) for _ in range(min(processes, run.manifest.shards))]
+            windows = -(-run.manifest.count // run.settings.window)
+            crew += [_Worker(run.settings) for _ in range(min(processes, windows))]
             _work_together(run, works, watch, crew)
         finally:
             for worker in crew:
@@ -85,15 +87,19 @@ def _work_here(run: Run, works: Iterator[Work], watch: Watch) -> None:
 def _work_together(run: Run, works: Iterator[Work], watch: Watch, crew: Sequence[_Worker]) -> None:
     while not watch.stopping():
         for worker in crew:
-            if worker.shard is None and (work := next(works, None)) is not None:
+            if not worker.is_busy and (work := next(works, None)) is not None:
                 worker.give(_Shard(work, watch))
-        busy = [worker for worker in crew if worker.shard is not None]
+        busy = [worker for worker in crew if worker.is_busy]
         if not busy:
             return
+        for worker in crew:
+            if not worker.is_busy:
+                max(busy, key=lambda one: one.untouched).share_with(worker)
+        busy = [worker for worker in crew if worker.is_busy]
         heard = wait([worker.pipe for worker in busy], LOOK_S)
         for worker in busy:
             if worker.pipe in heard and (shard := worker.listen()) is not None:
-                finish_told(run, shard.work, shard.told, dict(shard.tally))
+                finish_told(run, shard.work, shard.told, shard.tally)
 
 
 def finish_told(run: Run, work: Work, told: Sequence[bytes], tally: dict[str, int]) -> None:
@@ -124,7 +130,7 @@ class Deputy:
             self._worker.give(shard)
             while not stopping():
                 if wait([self._worker.pipe], LOOK_S) and self._worker.listen() is not None:
-                    return shard.told, dict(shard.tally)
+                    return shard.told, shard.tally
         self.end()
         return [], {}
 
@@ -148,19 +154,61 @@ class _Trial:
 
 
 class _Shard:
-    """A work in hand: the windows that wait, the first of which is being read, and what is told so far.
+    """A work in hand, in spans, each of which is a process's."""
+
+    def __init__(self, work: Work, watch: Watch) -> None:
+        self.work = work
+        self.spans = [_Span(work.windows, watch)]
+
+    @property
+    def is_told(self) -> bool:
+        """Whether all rows are there."""
+        return not any(span.windows() for span in self.spans)
+
+    @property
+    def told(self) -> list[bytes]:
+        """What is told so far, in order."""
+        return [content for span in self.spans for content in span.told]
+
+    @property
+    def tally(self) -> dict[str, int]:
+        """Of what is told so far."""
+        tally = Counter({"rows": 0, "hands": 0})
+        for span in self.spans:
+            tally.update(span.tally)
+        return dict(tally)
+
+    def split(self, span: _Span) -> _Span:
+        """The windows that this span gives away, as a span of their own."""
+        given = span.split()
+        self.spans.insert(self.spans.index(span) + 1, given)
+        return given
+
+
+class _Span:
+    """Windows that wait, the first of which is being read, and what is told of those before.
 
     A window of which `DEATHS` processes died is read a picture at a time. If a picture is fatal alone, these are the
     rows; if none is, the window is read as a whole once more, for the sake of the numbers that it has in other runs.
     """
 
-    def __init__(self, work: Work, watch: Watch) -> None:
-        self.work, self._watch = work, watch
+    def __init__(self, windows: Iterable[Window], watch: Watch) -> None:
+        self._watch = watch
         self.told: list[bytes] = []
-        self.tally: Counter[str] = Counter({"rows": 0, "hands": 0})
-        self._waiting = deque(work.windows)
+        self.tally: Counter[str] = Counter()
+        self._waiting = deque(windows)
         self._deaths = 0
         self._trial: _Trial | None = None
+
+    @property
+    def untouched(self) -> int:
+        """How many windows no process has seen, as one looks a window ahead."""
+        return 0 if self._trial is not None else max(len(self._waiting) - 2, 0)
+
+    def split(self) -> _Span:
+        """The later half of the windows that are untouched, which are this span's no more."""
+        given = [self._waiting.pop() for _ in range(-(-self.untouched // 2))]
+        return _Span(reversed(given), self._watch)
 
     def windows(self) -> tuple[Window, ...]:
         """Those to read next; none if all is told."""
@@ -207,40 +255,60 @@ class _Shard:
 
 
 class _Worker:
-    """A process, its pipe, and the shard that it has in hand."""
+    """A process, its pipe, and what it has in hand: a span of a shard."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._failures = settings, 0
-        self.shard: _Shard | None = None
+        self._hand: tuple[_Shard, _Span] | None = None
         self._start()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has something in hand."""
+        return self._hand is not None
+
+    @property
+    def untouched(self) -> int:
+        """How many windows it could give away."""
+        return 0 if self._hand is None else self._hand[1].untouched
+
     def give(self, shard: _Shard) -> None:
-        """Hand it a shard."""
-        self.shard = shard
-        self._send()
+        """Hand it a shard, of which nothing is begun."""
+        self._take_up(shard, shard.spans[0])
+
+    def share_with(self, other: _Worker) -> None:
+        """Give half of what is untouched to a process that has nothing in hand; nothing if there is none."""
+        if self._hand is None or not self.untouched:
+            return
+        shard, span = self._hand
+        other._take_up(shard, shard.split(span))
+        with suppress(OSError):  # it is dead: that is heard when we listen
+            self.pipe.send(("until", self._heard + len(span.windows())))
 
     def listen(self) -> _Shard | None:
-        """Take what it has to say, now that it does; the shard, if it is done."""
-        assert self.shard is not None
+        """Take what it has to say, now that it does; the shard, if all of it is told."""
+        assert self._hand is not None
+        shard, span = self._hand
         try:
             kind, told = self.pipe.recv()
         except (EOFError, OSError):
-            self._bury()
+            self._bury(span)
         else:
             if kind == "refused":
                 raise HandscopeError(told)
             if kind == "ready":
                 self._is_ready, self._failures = True, 0
+            if kind == "rows":
+                self._heard += 1
+                if span.windows():  # else it was on its way before it heard what it has given away
+                    span.take(told)
+            if kind != "done":
                 return None
-            self.shard.take(told)
-            self._given -= 1
-        if self._given:
+        if span.windows():
+            self._send(span)
             return None
-        if self.shard.windows():
-            self._send()
-            return None
-        done, self.shard = self.shard, None
-        return done
+        self._hand = None
+        return shard if shard.is_told else None
 
     def end(self) -> None:
         """End it, whatever it is at."""
@@ -254,27 +322,28 @@ class _Worker:
         self._process = context.Process(target=serve, args=(theirs, self._settings), daemon=True)
         self._process.start()
         theirs.close()
-        self._is_ready, self._given = False, 0
+        self._is_ready, self._heard = False, 0
 
-    def _send(self) -> None:
-        assert self.shard is not None
-        windows = self.shard.windows()
-        self._given = len(windows)
+    def _take_up(self, shard: _Shard, span: _Span) -> None:
+        self._hand = shard, span
+        self._send(span)
+
+    def _send(self, span: _Span) -> None:
+        self._heard = 0
         with suppress(OSError):  # it is dead: that is heard when we listen
-            self.pipe.send(windows)
+            self.pipe.send(("windows", span.windows()))
 
-    def _bury(self) -> None:
-        """Another process takes its place, and what is left of its shard."""
-        assert self.shard is not None
+    def _bury(self, span: _Span) -> None:
+        """Another process takes its place."""
         self._process.join()
         code = self._process.exitcode
         self.pipe.close()
-        if self._is_ready:
-            self.shard.died(code)
-        else:
+        if not self._is_ready:
             self._failures += 1
             if self._failures >= STARTS:
                 raise HandscopeError(f"the processes of this run do not start (exit code {code})")
+        elif span.windows():
+            span.died(code)
         self._start()
 
 
@@ -291,8 +360,22 @@ def serve(pipe: Connection, settings: Settings) -> None:
         with annotator:
             pipe.send(("ready", None))
             while True:
-                for rows in annotator.annotate_windows(pipe.recv()):
-                    pipe.send(("rows", _told(rows)))
+                kind, told = pipe.recv()
+                if kind == "windows":
+                    for rows in annotator.annotate_windows(_until(pipe, told)):
+                        pipe.send(("rows", _told(rows)))
+                    pipe.send(("done", None))
+
+
+def _until(pipe: Connection, windows: Sequence[Window]) -> Iterator[Window]:
+    """The windows, up to those that are heard to be another process's by now."""
+    last = len(windows)
+    for number, window in enumerate(windows):
+        while pipe.poll():
+            _, last = pipe.recv()
+        if number >= last:
+            return
+        yield window
 
 
 def _told(rows: Sequence[Row]) -> _Told:

@@ -9,7 +9,9 @@ darker and brighter, with noise), so that no two files are alike; every hundredt
 - memory: what the command and its processes hold together (PSS), at most, in the first and in the last tenth of a run.
 - kills: `kill -9` of all its processes at random moments, --kills times, each followed by the same command. After each,
   no part is half or gone; in the end its rows are those of a run that nobody killed, once each, but for attempts and
-  seconds.
+  seconds. With `--engine daft` it is Daft's that are killed, held against a whole run of the local engine.
+
+`--toys` runs with the tests' stand-in networks, a fifth of the work.
 
 Prints a table each; exits with 1 if an aim is missed.
 """
@@ -38,6 +40,7 @@ from handscope.batch.rows import VARYING
 
 SCENES, SIDE = 1000, 320
 BROKEN_EVERY = 100
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 HANDSCOPE = [sys.executable, "-m", "handscope.apps.cli"]
 AIM = 0.95
 """Of as many times the rows as there are cores: 1.9 of two."""
@@ -82,6 +85,13 @@ def varied(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.u
     return (moved * rng.uniform(0.75, 1.2) + noise).clip(0, 255).astype(np.uint8)
 
 
+def toys(folder: Path) -> Path:
+    """The folder of the tests' stand-in networks."""
+    from toy_networks import save_networks
+
+    return save_networks(folder / "toys")
+
+
 def listed(folder: Path, place: Path, take: int | None) -> Path:
     """What is given as source: the folder, or a list of the first so many."""
     if take is None:
@@ -114,23 +124,30 @@ def end(process: subprocess.Popen[str]) -> None:
 def cores(folder: Path, source: Path, options: argparse.Namespace) -> bool:
     """Whether all cores are worth nearly as many times one."""
     cpus = sorted(os.sched_getaffinity(0))
-    print("| cores | rows | seconds | rows a second |\n|---:|---:|---:|---:|", flush=True)
+    print("| cores | rows | seconds | rows a second | of a core a row |\n|---:|---:|---:|---:|---:|", flush=True)
     rates = []
     for some in (cpus[:1], cpus):
         out = fresh(folder / f"cores-{len(some)}")
         began = time.perf_counter()
-        end(start(source, out, cpus=set(some)))
+        end(start(source, out, *options.words, cpus=set(some)))
         seconds = time.perf_counter() - began
         rows = json.loads((out / "summary.json").read_text())["rows"]
         rates.append(rows / seconds)
-        print(f"| {len(some)} | {rows} | {seconds:.1f} | {rates[-1]:.2f} |", flush=True)
+        each = sum(row_seconds(out)) / rows
+        print(f"| {len(some)} | {rows} | {seconds:.1f} | {rates[-1]:.2f} | {1000 * each:.1f} ms |", flush=True)
     print(f"{rates[1] / rates[0]:.2f} times one core's with {len(cpus)}", flush=True)
     return rates[1] / rates[0] >= AIM * len(cpus)
 
 
+def row_seconds(out: Path) -> Iterator[float]:
+    """What each row took by its process's clock: more on two cores than on one is what they take from each other."""
+    for path in out.glob("parts/*.parquet"):
+        yield from pyarrow.parquet.read_table(path, columns=["seconds"]).column("seconds").to_pylist()
+
+
 def memory(folder: Path, source: Path, options: argparse.Namespace) -> bool:
     """Whether the last tenth of a run takes as much as the first."""
-    process = start(source, fresh(folder / "memory"))
+    process = start(source, fresh(folder / "memory"), *options.words)
     samples: list[tuple[float, float]] = []
     began = time.perf_counter()
     while process.poll() is None:
@@ -162,7 +179,8 @@ def held(pid: int) -> float:
 
 def kills(folder: Path, source: Path, options: argparse.Namespace) -> bool:
     """Whether rows are the same, once each, however often a run was killed."""
-    words = ("--shard-rows", str(options.shard_rows))
+    words = ("--shard-rows", str(options.shard_rows), *options.words)
+    engine = ("--engine", options.engine)
     whole, out, wrong = fresh(folder / "whole"), fresh(folder / "killed"), []
     began = time.perf_counter()
     end(start(source, whole, *words))
@@ -170,7 +188,7 @@ def kills(folder: Path, source: Path, options: argparse.Namespace) -> bool:
     seen: set[str] = set()
     began = time.perf_counter()
     while done < options.kills:
-        process = start(source, out, *words)
+        process = start(source, out, *words, *engine)
         try:
             process.communicate(timeout=rng.uniform(0, 2.5 * seconds / options.kills))
         except subprocess.TimeoutExpired:
@@ -184,7 +202,7 @@ def kills(folder: Path, source: Path, options: argparse.Namespace) -> bool:
         else:  # it came to its end: another one
             wrong += [] if same(whole, out) else ["the rows of a run that ended between are others"]
             out, seen = fresh(folder / "killed"), set()
-    end(start(source, out, *words))
+    end(start(source, out, *words, *engine))
     wrong += [] if same(whole, out) else ["the rows are others"]
     left = [path.name for path in out.rglob(".*.part")]
     wrong += [f"left over: {', '.join(left)}"] if left else []
@@ -238,10 +256,13 @@ def main() -> int:
     out.add_argument("--take", type=int, metavar="N")
     out.add_argument("--kills", type=int, default=20)
     out.add_argument("--shard-rows", type=int, default=64, help="of the runs that are killed")
+    out.add_argument("--engine", default="local", help="of the runs that are killed (default: local)")
+    out.add_argument("--toys", action="store_true", help="with the tests' stand-in networks")
     out.add_argument("--seed", type=int, default=0)
     options = out.parse_args()
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    options.words = ("--weights", str(toys(folder))) if options.toys else ()
     source = listed(folder, pictures(folder, options.count), options.take)
     wanted = options.measures or [*MEASURES]
     met = [MEASURES[name](folder, source, options) for name in wanted if name != "pictures"]

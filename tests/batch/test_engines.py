@@ -4,6 +4,7 @@ Wants the extras [daft,ray,s3] and moto's server: `make test-engines`.
 """
 
 import dataclasses
+import io
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,7 @@ from handscope.batch.annotator import Settings
 from handscope.batch.local import work_locally
 from handscope.batch.rows import KILLED, hand_type
 from handscope.batch.run import Watch
+from handscope.batch.sources import items_of
 from handscope.data.shard_places import find_shards
 from handscope.data.shards import ShardReader, ShardWriter
 from handscope.errors import HandscopeError
@@ -102,7 +106,7 @@ def test_ctrl_c_ends_the_command_with_its_exit_code_and_the_same_command_goes_on
     started = subprocess.Popen(
         command, env=others(), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + 60
+    until = time.monotonic() + 150
     while not list(tmp_path.glob("parts/*.parquet")) and time.monotonic() < until:
         time.sleep(0.1)
     os.killpg(started.pid, signal.SIGINT)
@@ -155,7 +159,7 @@ def test_a_cluster_that_loses_a_machine_makes_the_same_rows(whole, pictures, set
     told = {"weights": settings.weights, "pictures": str(pictures), "out": str(tmp_path / "out")}
     ray_folder = tempfile.mkdtemp(prefix="hs")  # names of sockets must be short
     said = tmp_path / "said"
-    with said.open("w") as file:  # a pipe would be held open by whatever a killed machine leaves behind
+    with said.open("w") as file:
         subprocess.run(
             [sys.executable, "ray_run.py", json.dumps(told)],
             cwd=Path(__file__).parent,
@@ -222,6 +226,43 @@ def test_from_s3_to_s3_the_rows_are_those_of_the_folder(whole, pictures, setting
     assert names == [row["uri"].removeprefix(f"{pictures}/") for row in rows_of(whole)]
     assert told(local) == told(whole)
     assert all(row["stamp"] for row in rows_of(local))
+
+
+class Pages(SimpleHTTPRequestHandler):
+    """Files of a folder, and pages that list what lies in it and ways out of it."""
+
+    def list_directory(self, path):
+        names = [f"{one.name}/" if one.is_dir() else one.name for one in sorted(Path(path).iterdir())]
+        links = "".join(f'<a href="{name}">{name}</a>' for name in ("/", "../", "/in-other/p1.png", *names))
+        content = f"<html>{links}</html>".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        return io.BytesIO(content)
+
+    def log_message(self, *told):
+        """Nothing."""
+
+
+def test_from_the_pages_of_a_web_server_the_rows_are_those_of_the_folder(whole, pictures, settings, tmp_path):
+    pytest.importorskip("aiohttp", reason="the extra [http]")
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "in").symlink_to(pictures)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=str(tmp_path / "web")))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    try:
+        run = begin(tmp_path / "out", f"{address}/in", settings)
+        work_locally(run, run.works(), Watch(), processes=0)
+        names = [row["uri"].removeprefix(f"{address}/in/") for row in rows_of(run)]
+        assert names == [row["uri"].removeprefix(f"{pictures}/") for row in rows_of(whole)]
+        assert [row["hands"] for row in rows_of(run)] == [row["hands"] for row in rows_of(whole)]
+        (item,) = items_of([f"{address}/in/p1.png"], print)
+        assert item.size == (pictures / "p1.png").stat().st_size and item.stamp
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_shards_of_training_are_read_from_s3_at_a_request_a_sample(s3, tmp_path, caplog):

@@ -70,3 +70,8 @@ def test_a_store_whose_package_is_missing_says_which_extra_has_it(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(HandscopeError, match=r"gs:// needs gcsfs.*\[gs\]"):
         open_store("gs://bucket/x")
+
+
+def test_a_web_server_is_no_place_for_results():
+    with pytest.raises(HandscopeError, match=r"http://here/out: a web server takes no results"):
+        open_store("http://here/out")

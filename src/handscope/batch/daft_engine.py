@@ -37,6 +37,10 @@ WAVE = 1024
 """Shards of a query: what is lost with it is few, what waits for its last ones is little."""
 MOST_TOLD = 200
 """Letters of what Daft says of a query that broke; the rest is in its log."""
+FOR_GOOD = {"max_restarts": 0, "max_task_retries": 0}
+"""A worker that is lost with its machine stays lost. Daft would have Ray start it again elsewhere, where the CPU that
+it wants is another worker's until the query ends; and would give it work before it is there: a query without end.
+"""
 TRIES = 3
 """So many queries, one after the other, may break without having brought anything."""
 STOP_S = 10.0
@@ -218,6 +222,7 @@ def _query(
         use_process=False,  # a worker has one of ours
         max_concurrency=min(workers, len(works)),
         name_override="handscope",
+        ray_options=None if address is None else FOR_GOOD,
     )
     asked = [pickle.dumps(work._replace(kept=())) for work in works.values()]
     frame = daft.from_pydict({"shard": list(works), "work": asked})

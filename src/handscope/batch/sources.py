@@ -27,7 +27,10 @@ TABLES = frozenset((".parquet", ".pq"))
 ADDRESS_COLUMNS = ("url", "uri", "path", "file", "address")
 CONTENT_COLUMNS = ("bytes", "image_bytes", "image")
 """What columns of tables are called; an `image` may be a struct with `bytes`, as Hugging Face has it."""
-STAMPS = ("ETag", "etag", "generation", "md5Hash", "LastModified", "last_modified", "mtime", "updated", "created")
+STAMPS = (
+    "ETag", "etag", "generation", "md5Hash", "LastModified", "Last-Modified", "last_modified", "mtime", "updated",
+    "created",
+)  # fmt: skip
 """Where stores say that a file is another one now; the first that a store tells."""
 PATTERN = frozenset("*?[")
 
@@ -183,7 +186,8 @@ def _of_address(address: str, note: Note) -> Iterator[Item]:
             if not entries:
                 raise HandscopeError(f"{address}: no file has such a name")
         else:
-            entries = [{**system.info(place), "name": place}]
+            about = {**system.info(place), "name": place}
+            entries = [about | {"type": "directory"} if _is_page(about) else about]
     except FileNotFoundError as error:
         raise HandscopeError(f"{address}: no such file or folder") from error
     count = 0
@@ -193,6 +197,11 @@ def _of_address(address: str, note: Note) -> Iterator[Item]:
             yield item
     if not count:
         raise HandscopeError(f"{address}: no pictures there nor below, and no videos")
+
+
+def _is_page(about: dict[str, Any]) -> bool:
+    """Whether a web server answers with a page, which lists a folder."""
+    return str(about.get("mimetype", "")).startswith("text/html")
 
 
 def _of_entry(system: Any, scheme: str, about: dict[str, Any], note: Note, *, named: bool) -> Iterator[Item]:
@@ -213,12 +222,18 @@ def _of_entry(system: Any, scheme: str, about: dict[str, Any], note: Note, *, na
 
 
 def _of_prefix(system: Any, scheme: str, place: str, note: Note) -> Iterator[Item]:
-    """The pictures and videos below a place of a store, as their names tell."""
-    listed = [one for one in system.ls(place, detail=True) if one["name"].rstrip("/") != place.rstrip("/")]
+    """The pictures and videos below a place of a store, as their names tell; what a page links to elsewhere is not."""
+    listed = [one for one in system.ls(place, detail=True) if _is_below(one["name"], place)]
     listed.sort(key=lambda one: (one["type"] == "directory", natural_key(Path(one["name"].rstrip("/")))))
     for about in listed:
         if not PurePosixPath(about["name"]).name.startswith("."):
             yield from _of_entry(system, scheme, about, note, named=False)
+
+
+def _is_below(name: str, place: str) -> bool:
+    """Whether a name is in a place, and not the place itself nor on a way out of it."""
+    folder = f"{place.rstrip('/')}/"
+    return name.startswith(folder) and name.strip("/") != folder.strip("/") and "/../" not in f"{name}/"
 
 
 def _of_list(address: str, lines: Sequence[str], note: Note) -> Iterator[Item]:

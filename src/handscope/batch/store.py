@@ -49,7 +49,11 @@ class Store(Protocol):
 
 
 def open_store(address: str, *, to_read: bool = False) -> Store:
-    """The store at a path or an address; a folder is made if need be, but not `to_read`."""
+    """The store at a path or an address; a folder is made if need be, but not `to_read`. HandscopeError for a web
+    server, which takes no files.
+    """
+    if not to_read and address.lower().startswith(("http://", "https://")):
+        raise HandscopeError(f"{address}: a web server takes no results; give a folder, or s3://, gs:// or az://")
     return RemoteStore(address) if is_remote(address) else FolderStore(local_path(address), to_read=to_read)
 
 

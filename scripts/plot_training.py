@@ -1,11 +1,14 @@
-"""Curves of training runs for docs/training-log.md.
+"""Curves of training runs for docs/training-log.md and docs/reproduction.md.
 
-python scripts/plot_training.py runs/small runs/detector --out docs/images
+python scripts/plot_training.py runs/small runs/detector --out docs/images [--table docs/curves]
+
+`--table` writes what validation said, step by step, as CSV beside.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from pathlib import Path
 
@@ -15,6 +18,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 PANELS = {
+    "paper": {
+        "loss": ["loss"],
+        "heat-maps (an empty map: 50)": ["heatmap"],
+        "2D pose, of heat-maps and mesh": ["validation/joints_2d", "validation/joints_2d_mesh"],
+        "masks, of decoder and mesh": ["validation/mask", "validation/mask_mesh"],
+        "3D pose and mesh": ["validation/joints_3d", "validation/mesh"],
+    },
     "small": {
         "loss": ["loss"],
         "last block's terms": ["coordinates", "joints_2d", "bones", "mask", "right"],
@@ -69,14 +79,30 @@ def plot(folder: Path, out: Path) -> Path:
     return path
 
 
+def write_table(folder: Path, out: Path) -> Path:
+    """What validation said, a row a step."""
+    rows = [row for row in read(folder) if any(name.startswith("validation/") for name in row)]
+    names = [name for name in rows[0] if name.startswith("validation/")]
+    path = out / f"{folder.name}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["step", *(name.removeprefix("validation/") for name in names)])
+        writer.writerows([row["step"], *(row.get(name, "") for name in names)] for row in rows)
+    return path
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument("--table", type=Path, metavar="DIR")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     for run in args.runs:
         print(plot(run, args.out))
+        if args.table is not None:
+            args.table.mkdir(parents=True, exist_ok=True)
+            print(write_table(run, args.table))
 
 
 if __name__ == "__main__":

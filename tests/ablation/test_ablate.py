@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,12 +14,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
-from handscope.ablation.study import jobs_of, read_study, scores_name
+from handscope.ablation import report
+from handscope.ablation.runner import work
+from handscope.ablation.study import Cell, jobs_of, read_study, scores_name
 from handscope.apps import ablate
 from handscope.errors import HandscopeError
 from handscope.train import checkpoint
+from handscope.train.recipe import merged
 
+RECIPES = Path(__file__).parents[2] / "recipes" / "ablations"
 RECIPE = {
     "kind": "estimator",
     "network": {
@@ -127,3 +133,44 @@ def test_a_run_that_fails_is_named_and_the_others_are_done(whole):
     assert not (runs / bad.name / checkpoint.NAME).exists()
     assert ablate.main([str(other), "--out", str(runs), "--report-only"]) == 0
     assert "2 of 3 runs are done" in (runs / "failing" / "report.md").read_text()
+
+
+def test_the_papers_own_sets_are_trained_and_scored_on(sets, tmp_path):
+    """The shipped study at its scale `sets`, a tiny network and every set's fixture: a table and curves of each."""
+    study = read_study(RECIPES / "table2.yaml", "sets")
+    places = {str(root.get("name")): root for root in study.evaluate.values()}
+    assert set(places) == {"freihand", "hiu", "rhd", "stb", "dexter_object", "cmu"}
+    there = {name: here(places[name], sets) for name in places}
+    recipe = merged(
+        RECIPE, {"sources": [here(source, sets) for source in study.recipe["sources"]], "loop": {"steps": 2}}
+    )
+    small = dataclasses.replace(
+        study,
+        recipe=recipe,
+        cells={"1 stack": Cell(recipe={"network": {"stacks": 1}})},
+        seeds=[0],
+        hands=3,
+        claims=[],
+        evaluate={name: there[options["name"]] for name, options in study.evaluate.items()},
+    )
+    jobs = jobs_of(small)
+    work(small, jobs, tmp_path, side_by_side=1, device="cpu", console=Console(quiet=True))
+    text = report.write(small, jobs, tmp_path, tmp_path / "said").read_text()
+    content = json.loads((tmp_path / "said" / "table.json").read_text())["tables"]
+    assert set(content) == set(study.evaluate) and all("1 stack" in rows for rows in content.values())
+    assert {"joints_2d", "joints_2d_mesh", "joints_3d"} <= set(content["freihand"]["1 stack"])
+    assert {"joints_2d", "mask", "mask_mesh"} <= set(content["hiu"]["1 stack"])
+    assert all((tmp_path / "said" / name).exists() for name in ("curves.png", "curves-hiu.png", "curves-stb.png"))
+    assert "## freihand (primary)" in text and "curves-rhd.png" in text
+
+
+def here(source: dict, sets: dict) -> dict:
+    """A data set's options with its fixture's place, and what the fixture lacks of the set."""
+    lacks = {
+        "freihand": {"variant": "gs"},
+        "hiu": {"split": "all"},
+        "dexter_object": {"partial": "yes"},
+        "stb": {"partial": "yes"},
+    }
+    name = source["name"]
+    return source | {"path": str(sets[name][0]), "options": source.get("options", {}) | lacks.get(name, {})}

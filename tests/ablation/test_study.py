@@ -20,7 +20,7 @@ STEPS = {"figure10": (1875, 938)}
 
 
 @pytest.mark.parametrize("name", RUNS)
-@pytest.mark.parametrize("scale", [None, "full"])
+@pytest.mark.parametrize("scale", [None, "full", "sets"])
 def test_the_shipped_studies_can_be_run(name, scale):
     study = read_study(STUDIES / f"{name}.yaml", scale)
     jobs = jobs_of(study)

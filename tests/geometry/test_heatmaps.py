@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from handscope.geometry.heatmaps import (
@@ -11,6 +12,7 @@ from handscope.geometry.heatmaps import (
     soft_argmax,
 )
 from handscope.skeleton import BONES
+from handscope.tasks.heatmap import READ
 
 DOUBLE = torch.float64
 
@@ -43,8 +45,26 @@ def test_equation_1_has_the_right_gradient():
     assert torch.autograd.gradcheck(soft_argmax, maps)
 
 
-def test_an_empty_map_has_finite_coordinates():
-    assert torch.isfinite(mean_coordinates(torch.zeros(1, 21, 8, 8))).all()
+@pytest.mark.parametrize("name", READ)
+def test_an_empty_map_gives_the_centre(name):
+    torch.testing.assert_close(READ[name](torch.zeros(1, 21, 8, 8)), torch.full((1, 21, 2), 3.5))
+
+
+def test_a_far_ground_pulls_eq_1_as_printed_and_neither_of_the_other_read_outs():
+    """A joint at the left of a map that is nowhere quite zero: the paper's argmax and the mean above half the peak find
+    it, the mean of all pixels is near the middle.
+    """
+    places = torch.tensor([[[8.0, 20.0]]], dtype=DOUBLE)
+    maps = gaussian_maps(places, 64, 2.0) + 0.02
+    for name in ("argmax", "half-peak"):
+        torch.testing.assert_close(READ[name](maps), places, atol=0.05, rtol=0)
+    assert READ["mean"](maps)[0, 0, 0] > 20
+
+
+def test_the_mean_above_half_the_peak_has_a_gradient_and_argmax_none():
+    maps = gaussian_maps(torch.tensor([[[8.2, 20.0]]], dtype=DOUBLE), 32, 2.0).requires_grad_()
+    READ["half-peak"](maps).sum().backward()
+    assert maps.grad is not None and maps.grad.abs().sum() > 0 and not READ["argmax"](maps).requires_grad
 
 
 def hand(seed: int = 0):

@@ -6,6 +6,7 @@ import torch
 from handscope.hand.assets import load_asset
 from handscope.hand.layer import HandLayer
 from handscope.nn.attention import Concatenation, TaskAttention
+from handscope.nn.blocks import Residual
 from handscope.nn.network import HandNetwork, NetworkConfig
 from toy_configs import TINY
 
@@ -160,3 +161,22 @@ def test_the_paper_form_reads_rectified_maps(hand):
     maps = torch.full((1, 21, 32, 32), -5.0)
     maps[:, :, 10, 20] = 2.0
     torch.testing.assert_close(network.read(maps), torch.tensor([41.0 - 0.5 + 0.0, 21.0 - 0.5]).expand(1, 21, 2))
+
+
+def test_a_small_start_tells_nearly_nothing_and_adds_nothing(hand):
+    """Whatever goes in, residual blocks give their shortcuts, and maps are as good as empty; both learn on."""
+    config = dataclasses.replace(TINY, stacks=3, backbone="pyramid", small_start=True)
+    network = HandNetwork(config, hand).train()
+    crops = torch.randint(0, 256, (2, config.crop, config.crop, 3), dtype=torch.uint8)
+    for block in network(crops).blocks:
+        assert all(maps.abs().max() < 0.1 for maps in block.maps.values())
+    added = [module.body(torch.rand(2, module.body[0][0].in_channels, 8, 8)) for module in network.modules()
+             if isinstance(module, Residual)]  # fmt: skip
+    assert added and all(not values.any() for values in added)
+    usual = HandNetwork(dataclasses.replace(config, small_start=False), hand).train()
+    sizes = {}
+    for name, one in (("small", network), ("usual", usual)):
+        sum(maps.square().sum() for block in one(crops).blocks for maps in block.maps.values()).backward()
+        grads = [p.grad.norm() for key, p in one.named_parameters() if p.grad is not None and "blocks" in key]
+        sizes[name] = torch.stack(grads).norm()
+    assert 0 < sizes["small"] < 0.1 * sizes["usual"]

@@ -68,6 +68,18 @@ def test_variants_of_the_paper_differ_in_what_they_say_alone():
     assert four == one
 
 
+OURS = ("coordinates", "joints_3d", "theta", "orientation", "beta", "focal", "right")
+
+
+@pytest.mark.parametrize("stacks", [1, 2, 4])
+def test_the_papers_recipes_teach_the_papers_terms_alone_on_every_block(stacks):
+    run = recipe(f"paper-{stacks}-stack")
+    assert all(run.objective.weight(name) == 0 for name in OURS) and not run.network.heads
+    papers = ("heatmap", "pof", "mask", "bones", "joints_2d", "silhouette", "consistency_joints", "consistency_mask")
+    assert all(run.objective.weight(name) > 0 for name in papers)
+    assert run.objective.earlier_blocks == 1
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

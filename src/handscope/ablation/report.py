@@ -134,7 +134,8 @@ def write(study: Study, jobs: Sequence[Job], out: Path, folder: Path) -> Path:
         "claims": [_as_dict(answer) for answer in answers],
     }
     write_file(folder / "table.json", json.dumps(content, indent=1) + "\n")
-    draw_curves(sets[study.primary], folder / "curves.png")
+    for source in order:
+        draw_curves(sets[source], folder / curves_name(study, source))
     if study.series:
         draw_series(study, sets[study.primary], folder / "series.png")
     text = _as_markdown(study, jobs, out, tables, answers)
@@ -231,10 +232,17 @@ def _as_markdown(
                 f"{limits} | {printed} | {verdict} |"
             )
         lines += ["", "In brackets what a secondary set says: the primary one decides.", ""]
-    lines += ["![PCK curves](curves.png)", ""]
+    for source in tables:
+        if any(tables[source].values()):
+            lines += [f"![PCK curves, {source}]({curves_name(study, source)})", ""]
     if study.series:
         lines += ["![By the share of labels](series.png)", ""]
     return "\n".join(lines)
+
+
+def curves_name(study: Study, source: str) -> str:
+    """The file of a set's curves."""
+    return "curves.png" if source == study.primary else f"curves-{source}.png"
 
 
 def _told(cell: Mapping[str, Any]) -> str:

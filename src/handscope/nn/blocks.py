@@ -41,6 +41,13 @@ class Residual(nn.Module):
         same = stride == 1 and inputs == outputs
         self.shortcut = nn.Identity() if same else conv_bn(inputs, outputs, 1, stride, relu=False)
 
+    @property
+    def last_norm(self) -> nn.BatchNorm2d:
+        """What scales all that the block adds."""
+        last = self.body[-1]
+        assert isinstance(last, nn.Sequential) and isinstance(last[1], nn.BatchNorm2d)
+        return last[1]
+
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
         """x plus what the block adds to it."""
         return F.relu(self.shortcut(x) + self.body(x))

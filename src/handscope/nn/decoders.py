@@ -22,6 +22,13 @@ class Decoder(nn.Module):
         shuffle = nn.PixelShuffle(upsample) if upsample > 1 else nn.Identity()
         self.head = nn.Sequential(nn.Conv2d(channels, outputs * upsample**2, 1), shuffle)
 
+    @property
+    def last(self) -> nn.Conv2d:
+        """The convolution that gives the maps."""
+        last = self.head[0]
+        assert isinstance(last, nn.Conv2d)
+        return last
+
     def forward(self, shared: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b o u v"], Float[Tensor, "b c h w"]]:
         """The task's maps and the task's features."""
         features = self.body(shared)

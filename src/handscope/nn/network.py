@@ -17,7 +17,7 @@ from handscope.geometry.heatmaps import map_to_crop
 from handscope.hand.layer import HandLayer
 from handscope.nn.attention import AGGREGATES, Aggregate
 from handscope.nn.backbones import BACKBONES, AuxiliaryOutput, BackboneName, network_input
-from handscope.nn.blocks import conv_bn, in_float32
+from handscope.nn.blocks import Residual, conv_bn, in_float32
 from handscope.nn.decoders import Decoder
 from handscope.nn.encoder import Encoded, Encoder, PretrainedEncoder, PyramidConfig
 from handscope.nn.heads import RegressorHeads
@@ -26,6 +26,8 @@ from handscope.tasks.table import HEADS, MAPS
 from handscope.types import AuxiliaryPrediction, BlockPrediction, MeshPrediction, Prediction, Reach
 
 BONES = 20
+SMALL = 1e-3
+"""Standard deviation of the maps' last weights where maps begin near zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,8 @@ class NetworkConfig:
     too, of whose channels the last number alone counts. `coordinates` is how joints are read from heat-maps
     (`tasks.heatmap.READ`); `aggregate` the TAM, the concatenation of Table 5, or one of two controls (`attention`).
     `tasks` are the decoders (`tasks.table.MAPS`), `mesh` says whether there is a hand model, `heads` names the heads
-    that are ours (`tasks.table.HEADS`; the paper has none).
+    that are ours (`tasks.table.HEADS`; the paper has none). With `small_start` every residual block begins as its
+    shortcut (its last batch norm at zero) and the decoders' maps near zero: four deep stacks need it.
     """
 
     crop: int = 128
@@ -58,6 +61,7 @@ class NetworkConfig:
     regressor: tuple[int, ...] = (64, 128, 192)
     regressor_hidden: int = 256
     heads: tuple[str, ...] = ("right",)
+    small_start: bool = False
 
     def __post_init__(self) -> None:
         if self.stacks < 1:
@@ -128,6 +132,18 @@ class HandNetwork(nn.Module):
             heads=config.heads,
             mesh=config.mesh,
         )
+        if config.small_start:
+            self._start_small()
+
+    @torch.no_grad()
+    def _start_small(self) -> None:
+        """See `NetworkConfig.small_start`."""
+        for module in self.modules():
+            if isinstance(module, Residual):
+                module.last_norm.weight.zero_()
+            elif isinstance(module, Decoder):
+                module.last.weight.normal_(std=SMALL)
+                module.last.bias.zero_()  # type: ignore[union-attr]
 
     @property
     def first_encoder(self) -> Encoder | PretrainedEncoder:

@@ -4,9 +4,10 @@ import { Runtime, type WantedDevice } from "../src/infer/runtime";
 import type { Files, Shelf } from "../src/infer/weights";
 
 /** ONNX Runtime's builds: each says on which device a session ran, and the one for WebGPU may fail. */
-const broken = vi.hoisted(() => ({ opening: "", running: "", values: 1 }));
+const broken = vi.hoisted(() => ({ opening: "", running: "", values: 1, never: false }));
 function build(device: string): object {
   const run = async (): Promise<unknown> => {
+    if (device === "webgpu" && broken.never) await new Promise(() => undefined);
     if (device === "webgpu" && broken.running) throw new Error(broken.running);
     return { where: { data: Float32Array.of(device === "webgpu" ? broken.values : -1) } };
   };
@@ -43,7 +44,8 @@ const answer = async (runtime: Runtime): Promise<number> => {
 
 afterEach(() => {
   vi.unstubAllGlobals();
-  Object.assign(broken, { opening: "", running: "", values: 1 });
+  vi.useRealTimers();
+  Object.assign(broken, { opening: "", running: "", values: 1, never: false });
 });
 
 beforeEach(() => {
@@ -90,6 +92,16 @@ test.each([
   const note = `WebGPU failed (${said}): the networks run on WebAssembly`;
   expect([runtime.running, builds]).toEqual([{ device: "wasm", note }, [WEBGPU, WASM]]);
   expect(await answer(runtime)).toBe(-1);
+});
+
+test("a card that never gets ready is not waited for", async () => {
+  vi.useFakeTimers();
+  broken.never = true;
+  const opening = open(CARD, "auto");
+  await vi.advanceTimersByTimeAsync(60_000);
+  const { runtime, builds } = await opening;
+  const note = "WebGPU failed (it was not ready in 60 s): the networks run on WebAssembly";
+  expect([runtime.running, builds]).toEqual([{ device: "wasm", note }, [WEBGPU, WASM]]);
 });
 
 test("what fails later goes on with WebAssembly", async () => {

@@ -4,7 +4,7 @@
  */
 import type { InferenceSession } from "onnxruntime-web/wasm";
 import { HandscopeError } from "../errors";
-import { NAMES, type Card, type NetworkName, type Shelf } from "./weights";
+import { NAMES, type Card, type Files, type NetworkName, type Shelf } from "./weights";
 
 export type Device = "wasm" | "webgpu";
 
@@ -29,6 +29,8 @@ interface Opened {
 
 /** Side in px of the picture by which a network is tried that takes any. */
 const TRIAL_PX = 64;
+/** A graphics card that takes longer to be ready is not waited for, unless WebGPU was asked for. */
+const PATIENCE_S = 60;
 
 /** The networks, opened on a device. */
 export class Runtime {
@@ -44,13 +46,14 @@ export class Runtime {
     let note = wanted === "webgpu" ? reason : "";
     if (wanted !== "wasm" && !reason) {
       try {
-        const opened = await openAll(shelf, "webgpu");
+        const files = await shelf.read([...NAMES, BUILDS.webgpu]);
+        const opened = await patient(openAll(files, "webgpu"), wanted === "auto" ? PATIENCE_S : Infinity);
         return new Runtime(shelf, opened, { device: "webgpu", note });
       } catch (problem) {
         note = failed(problem);
       }
     }
-    return new Runtime(shelf, await openAll(shelf, "wasm"), { device: "wasm", note });
+    return new Runtime(shelf, await openOnWasm(shelf), { device: "wasm", note });
   }
 
   /** Side in px of the square pictures that a network takes. */
@@ -66,7 +69,7 @@ export class Runtime {
       return await runOnce(this.opened, name, levels, shape);
     } catch (problem) {
       if (this.running.device === "wasm") throw problem;
-      this.opened = await openAll(this.shelf, "wasm");
+      this.opened = await openOnWasm(this.shelf);
       Object.assign(this.running, { device: "wasm", note: failed(problem) } satisfies Running);
       return runOnce(this.opened, name, levels, shape);
     }
@@ -103,19 +106,31 @@ async function whyNoWebGpu(software: boolean): Promise<string> {
   return "this browser finds no graphics card for WebGPU: the networks run on WebAssembly";
 }
 
+async function openOnWasm(shelf: Shelf): Promise<Opened> {
+  return openAll(await shelf.read([...NAMES, BUILDS.wasm]), "wasm");
+}
+
+/** What comes of `promise`, or an error after so many seconds. */
+async function patient<Result>(promise: Promise<Result>, seconds: number): Promise<Result> {
+  if (seconds === Infinity) return promise;
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it was not ready in ${seconds} s`)), seconds * 1000);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
 function failed(problem: unknown): string {
   const said = problem instanceof Error ? problem.message : String(problem);
   return `WebGPU failed (${said.split("\n")[0]!.slice(0, 200)}): the networks run on WebAssembly`;
 }
 
 /** The networks on one device; on WebGPU each is tried once, which also prepares its programs. */
-async function openAll(shelf: Shelf, device: Device): Promise<Opened> {
-  const build = BUILDS[device];
-  const files = await shelf.read([...NAMES, build]);
+async function openAll(files: Files, device: Device): Promise<Opened> {
   const ort = device === "webgpu" ? await import("onnxruntime-web/jspi") : await import("onnxruntime-web/wasm");
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.proxy = false;
-  ort.env.wasm.wasmBinary = files[build].slice().buffer;
+  ort.env.wasm.wasmBinary = files[BUILDS[device]].slice().buffer;
   ort.env.logLevel = "error";
   const sessions = {} as Opened["sessions"];
   for (const name of NAMES) {

@@ -27,7 +27,7 @@ from handscope.data.people import PeopleDataset
 from handscope.files import write_file
 from handscope.geometry.boxes import box_area, box_iou, shared_area, tight_box
 from handscope.geometry.crops import FILL, upright_frame
-from handscope.infer.crop_policy import detected_crop
+from handscope.infer.crop_policy import detected_crop, next_crop
 from handscope.infer.models import Models, open_models
 from handscope.types import Handedness, Sample, SampleSource
 
@@ -83,7 +83,8 @@ def proposed(image: NDArray[np.uint8], models: Models) -> list[tuple[Boxes, Plac
         return []
     views = [(image, detected_crop(detection, models.estimator.size)) for detection in detections]
     assert models.aligner is not None
-    estimates = models.estimator.estimate(models.aligner.align(views, models.estimator.size))
+    glances = models.aligner.align(views, models.estimator.size)
+    estimates = models.estimator(image, [next_crop(glance, models.estimator.size) for glance in glances])
     found = []
     for estimate in estimates:
         centre, extent, up = upright_frame(estimate.joints_2d)

@@ -103,6 +103,13 @@ class _Graph:
         two = self.op("Mul", self.op("Sub", gy, ry), self.op("Sub", bx, rx))
         return self.op("Sigmoid", self.op("Mul", self.op("Sub", two, one), self.constant(np.float32(0.02))))
 
+    def presence(self, crop: str) -> None:
+        """The output of that name (n,): whatever is not black is a hand."""
+        levels = self.op("Cast", crop, to=TensorProto.FLOAT)
+        brightest = self.op("ReduceMax", levels, self.constant(np.array([1, 2, 3])), keepdims=0)
+        scaled = self.op("Mul", brightest, self.constant(np.float32(0.1)))
+        self.op("Min", scaled, self.constant(np.float32(1.0)), out="presence")
+
     def raised(self, value: str) -> str:
         """`value` with a new second axis of length 1."""
         return self.op("Unsqueeze", value, self.constant(np.array([1])))
@@ -137,6 +144,7 @@ def save_estimator(path: Path) -> None:
     centres, _ = g.centroids("crop")
     joints = g.op("MatMul", g.constant(joint_weights()), centres, out="joints")
     g.op("Identity", g.rightness(centres), out="right")
+    g.presence("crop")
 
     up = g.op("Sub", g.point(centres, 0, 1), g.point(centres, 1, 1))
     upright = g.op("Sigmoid", g.op("Mul", up, g.constant(np.float32(0.1))))
@@ -163,7 +171,7 @@ def save_estimator(path: Path) -> None:
     g.repeated(np.zeros(10), count, "beta")
     g.repeated(FOCAL, count, "f")
     shapes = {"joints": [21, 2], "joint_scores": [21], "mask": [64, 64], "right": [], "theta": [15, 3]}
-    shapes |= {"beta": [10], "R": [3, 3], "T": [3], "f": [], "joints_3d": [21, 3]}
+    shapes |= {"presence": [], "beta": [10], "R": [3, 3], "T": [3], "f": [], "joints_3d": [21, 3]}
     g.save(path, "crop", CROP, shapes | {"vertices": [len(template), 3]})
 
 
@@ -173,7 +181,8 @@ def save_aligner(path: Path) -> None:
     centres, _ = g.centroids("crop")
     g.op("MatMul", g.constant(joint_weights()), centres, out="joints")
     g.op("Identity", g.rightness(centres), out="right")
-    g.save(path, "crop", SMALL_CROP, {"joints": [21, 2], "right": []})
+    g.presence("crop")
+    g.save(path, "crop", SMALL_CROP, {"joints": [21, 2], "right": [], "presence": []})
 
 
 def save_detector(path: Path) -> None:
@@ -216,10 +225,7 @@ def save_detector(path: Path) -> None:
 def save_presence(path: Path) -> None:
     """A stand-in judge to whom whatever is not black is a hand, and its card."""
     g = _Graph()
-    levels = g.op("Cast", "crop", to=TensorProto.FLOAT)
-    brightest = g.op("ReduceMax", levels, g.constant(np.array([1, 2, 3])), keepdims=0)
-    scaled = g.op("Mul", brightest, g.constant(np.float32(0.1)))
-    g.op("Min", scaled, g.constant(np.float32(1.0)), out="presence")
+    g.presence("crop")
     g.save(path, "crop", SMALL_CROP, {"presence": []})
 
 

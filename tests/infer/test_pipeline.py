@@ -12,6 +12,7 @@ from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer import detection
 from handscope.infer.aligner import Aligner
+from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.assembly import BOX_MARGIN, blended, box_of, without_specks
 from handscope.infer.crop_policy import Tolerance, other_side
 from handscope.infer.detector import Detection, merged
@@ -104,7 +105,8 @@ def test_sure_joints_are_the_heat_maps_and_unsure_ones_the_meshs(model):
 def test_a_hand_that_the_aligner_loses_is_seen_where_the_detector_saw_it(model):
     points = blobs((210, 150), 90, 0.3, "right")
     empty = crop_around(np.array([40.0, 260.0]), 60.0, np.array([0.0, -1.0]), size=128)
-    astray = stand_in(Aligner, align=lambda views, size: [(image, empty) for image, _ in views])
+    lost = CropEstimate(crop=empty, joints=empty.apply(toy_joints(*blobs((40, 260), 30, 0.0, "right"))), right=0.9)
+    astray = stand_in(Aligner, align=lambda views, size: [lost for _ in views])
     models = dataclasses.replace(model.models, aligner=astray)
     ((candidate,),) = detection.search(models, [paint(400, 300, [points])])
     np.testing.assert_allclose(candidate.first.joints_2d, toy_joints(*points), atol=2.0)

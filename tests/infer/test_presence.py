@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handscope.geometry.crops import upright_crop
+from handscope.infer import detection
 from handscope.infer.detection import SURE_WITHOUT
 from handscope.infer.devices import CPU
 from handscope.infer.duplicates import drop_repeated
@@ -24,48 +25,90 @@ def model(toy_weights):
     return load(toy_weights, threads=1)
 
 
-class Judge(Presence):
-    """Says the same of every crop, and keeps how many it was asked of, time by time."""
+class Saying(Network):
+    """A network to which the presence of everything is `says` (None: it does not say); `shown` counts its crops."""
 
-    says = 1.0
+    says: float | None = 1.0
+    shown = 0
 
-    def __call__(self, views):
-        self.network.card["asked"].append(len(views))
-        return np.full(len(views), self.says)
+    def run(self, batch):
+        type(self).shown += len(batch)
+        told = {name: value for name, value in super().run(batch).items() if name != "presence"}
+        return told if self.says is None else told | {"presence": np.full(len(batch), self.says, np.float32)}
 
 
-def judged(model: Pipeline, presence: float, min_score: float = 0.6) -> tuple[Pipeline, list[int]]:
-    """The same models with a judge that always says `presence`, and what it was asked."""
-    network = replace(model.models.presence.network, card={"asked": []})
-    judge = type("Fixed", (Judge,), {"says": presence})(network)
-    return Pipeline(replace(model.models, presence=judge, min_score=min_score)), network.card["asked"]
+def saying(part, presence: float | None):
+    """The aligner, estimator or judge with such a network, and its class."""
+    kind = type("Fixed", (Saying,), {"says": presence, "shown": 0})
+    own = part.network
+    return replace(part, network=kind(own.path, own.session, own.card, own.sha256, own.device)), kind
+
+
+def judged(model: Pipeline, presence: float, min_score: float = 0.6) -> Pipeline:
+    """The same models with a judge to whom the presence of everything is that."""
+    return Pipeline(replace(model.models, presence=saying(model.models.presence, presence)[0], min_score=min_score))
 
 
 def test_the_score_is_the_geometric_mean_with_presence_and_not_much_less_than_without(model):
-    scores = {p: judged(model, p, min_score=0.1)[0](PICTURE)[0].score for p in (0.0, 0.01, 0.9, 1.0)}
+    scores = {p: judged(model, p, min_score=0.1)(PICTURE)[0].score for p in (0.0, 0.01, 0.9, 1.0)}
     alone = scores[1.0] ** 2
     assert scores[0.9] == pytest.approx(np.sqrt(0.9 * alone))
     assert scores[0.0] == scores[0.01] == pytest.approx(SURE_WITHOUT * alone)
 
 
 def test_where_nothing_is_present_nothing_is_told_but_what_is_sure(model):
-    alone = judged(model, 1.0)[0](PICTURE)[0].score ** 2
-    assert judged(model, 0.0, min_score=SURE_WITHOUT * alone + 0.01)[0](PICTURE) == []
-    assert len(judged(model, 0.0, min_score=SURE_WITHOUT * alone - 0.01)[0](PICTURE)) == 1
+    alone = judged(model, 1.0)(PICTURE)[0].score ** 2
+    assert judged(model, 0.0, min_score=SURE_WITHOUT * alone + 0.01)(PICTURE) == []
+    assert len(judged(model, 0.0, min_score=SURE_WITHOUT * alone - 0.01)(PICTURE)) == 1
 
 
 def test_a_box_of_the_user_needs_no_judge(model):
     joints = model(PICTURE)[0].joints_2d
-    strict, asked = judged(model, 0.0)
-    (hand,) = strict(PICTURE, boxes=[*joints.min(0), *joints.max(0)])
-    assert hand.handedness == "left" and sum(asked) == 0
+    judge, kind = saying(model.models.presence, 0.0)
+    (hand,) = Pipeline(replace(model.models, presence=judge))(PICTURE, boxes=[*joints.min(0), *joints.max(0)])
+    assert hand.handedness == "left" and kind.shown == 0
 
 
-def test_a_settled_hand_is_judged_once(model):
-    """Its two proposals are judged; then the crop is the one its own joints ask for."""
-    kind, asked = judged(model, 1.0)
-    kind(PICTURE)
-    assert asked[0] >= 1 and sum(asked[1:]) == 0
+def test_a_hand_is_judged_once_and_what_can_be_none_is_not(model):
+    for min_score, asked in ((0.6, 1), (0.99, 0)):
+        judge, kind = saying(model.models.presence, 1.0)
+        Pipeline(replace(model.models, presence=judge, min_score=min_score))(PICTURE)
+        assert kind.shown == asked
+
+
+@pytest.mark.parametrize(("glance", "hands"), [(0.02, 0), (0.04, 1), (None, 1)])
+def test_what_the_aligner_takes_for_no_hand_the_estimator_does_not_see(model, glance, hands):
+    assert 0.02 < detection.HOPELESS < 0.04
+    aligner, _ = saying(model.models.aligner, glance)
+    estimator, kind = saying(model.models.estimator, 1.0)
+    assert len(Pipeline(replace(model.models, aligner=aligner, estimator=estimator))(PICTURE)) == hands
+    assert (kind.shown > 0) == (hands > 0)
+
+
+def test_what_the_estimator_takes_for_no_hand_is_not_refined(model):
+    estimator, _ = saying(model.models.estimator, 0.0)
+    least = model(PICTURE)[0].score
+    candidates = lambda min_score: detection.search(  # noqa: E731
+        replace(model.models, estimator=estimator, min_score=min_score), [PICTURE]
+    )
+    sure = SURE_WITHOUT * least**2
+    assert len(candidates(sure / detection.FIRST_SCORE - 0.01)[0]) == 1
+    assert candidates(min(sure / detection.FIRST_SCORE + 0.01, 1.0)) == [[]] or sure / detection.FIRST_SCORE > 1
+
+
+def test_of_networks_without_a_head_of_presence_the_judge_says_it(model):
+    """Those of 0.7 and before, and recipes without the head; with neither everything is there."""
+    estimator, _ = saying(model.models.estimator, None)
+    estimates = estimator(PICTURE, [upright_crop(model(PICTURE)[0].joints_2d, size=128, mirrored=True)])
+    judge, _ = saying(model.models.presence, 0.25)
+    for presence, told in ((judge, [0.25]), (None, [1.0])):
+        models = replace(model.models, estimator=estimator, presence=presence)
+        assert models.present([PICTURE], estimates) == models.judged([PICTURE], estimates) == told
+    own, _ = saying(model.models.estimator, 0.75)
+    estimates = own(PICTURE, [upright_crop(model(PICTURE)[0].joints_2d, size=128, mirrored=True)])
+    models = replace(model.models, estimator=own, presence=judge)
+    assert models.present([PICTURE], estimates) == [0.75] and models.judged([PICTURE], estimates) == [0.25]
+    assert replace(models, presence=None).judged([PICTURE], estimates) == [0.75]
 
 
 def test_a_hand_within_a_hand_is_dropped_and_one_beside_stays():

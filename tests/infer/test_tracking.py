@@ -44,13 +44,13 @@ class Stage:
         self.doubt = lambda: 0.0  # log odds added to what a pass says of the side
         self.aligner = None
         self.min_score = 0.4
-        self.present = 1.0
+        self.presence = 1.0
         self.ghosts = False  # whether what the estimator reads is no hand after all
         self.estimator = _Callable(self.see, size=128)
         self.assembler = _Callable(self.assemble, asset=load_asset(), told=lambda hand: hand)
 
-    def presences(self, images, crops):
-        return np.full(len(crops), 0.1 if self.ghosts else self.present)
+    def present(self, images, found):
+        return [0.1 if self.ghosts else self.presence] * len(found)
 
     def detector(self, image):
         self.searches += 1
@@ -278,12 +278,12 @@ def test_what_is_hardly_a_hand_is_not_told_and_begins_no_track(stage):
 
 def test_a_track_is_told_by_its_score_over_time(stage):
     """A doubtful hand that becomes a sure one is told a little later, and keeps being told through a worse frame."""
-    stage.hands, stage.present = [(joints_at(300, 240), True)], 0.3
+    stage.hands, stage.presence = [(joints_at(300, 240), True)], 0.3
     stage.min_score = 0.9
     tracker = tracker_of(stage, min_presence=0.2)
     told = []
     for frame in range(30):
-        stage.present = 0.3 if frame < 10 or frame == 25 else 1.0
+        stage.presence = 0.3 if frame < 10 or frame == 25 else 1.0
         told.append(len(tracker(IMAGE, frame / 30)))
     assert told[:10] == [0] * 10 and told[13:] == [1] * 17
 
@@ -292,7 +292,7 @@ def test_the_score_over_time_is_the_mean_that_forgets(stage):
     stage.hands = [(joints_at(300, 240), True)]
     tracker = tracker_of(stage, search_every_s=9)
     (first,) = tracker(IMAGE, 0.0)
-    stage.present = 0.6
+    stage.presence = 0.6
     (second,) = tracker(IMAGE, 0.1)
     now = SURE_WITHOUT * (0.9 * 0.8) ** 0.5
     assert second.score == pytest.approx(first.score + SCORE_SHARE * (now - first.score))

@@ -99,7 +99,7 @@ test("from an estimate to a hand of the picture", async () => {
   const K = defaultIntrinsics(640, 480);
   for (const { crop, full, settled, hand } of hands) {
     const { vertices, joints } = poseHand(model, given.beta, given.theta, given.R, given.T);
-    const estimate = new Estimate(new Crop(crop.matrix, crop.size), given.joints, given.right, {
+    const estimate = new Estimate(new Crop(crop.matrix, crop.size), given.joints, given.right, 1, {
       jointScores: given.joint_scores,
       boneDepths: given.bone_depths,
       mask: { data: Float32Array.from(bits(given.mask, 56 * 56)), width: 56, height: 56 },

@@ -39,23 +39,30 @@ class Aligner:
         for part in batches(shown, self.network.device.crops):
             out = self.network.run(extract_crops(part))
             found += [
-                CropEstimate(crop=crop, joints=joints.astype(np.float64), right=float(right))
-                for (_, crop), joints, right in zip(part, out["joints"], out["right"], strict=True)
+                CropEstimate(
+                    crop=crop,
+                    joints=out["joints"][i].astype(np.float64),
+                    right=float(out["right"][i]),
+                    presence=float(out["presence"][i]) if "presence" in out else None,
+                )
+                for i, (_, crop) in enumerate(part)
             ]
         return found
 
-    def align(self, views: Sequence[View], size: int) -> list[View]:
-        """The upright crops, `size` px, that these crops' joints ask for, mirrored so that they show right hands."""
+    def align(self, views: Sequence[View], size: int) -> list[CropEstimate]:
+        """One estimate for each crop, from a second pass where the first saw the hand turned or sized otherwise: the
+        `next_crop` of each, `size` px, shows a right hand upright.
+        """
         return self.follow(views, self.estimate(views), size)
 
-    def follow(self, views: Sequence[View], estimates: Sequence[CropEstimate], size: int) -> list[View]:
+    def follow(self, views: Sequence[View], estimates: Sequence[CropEstimate], size: int) -> list[CropEstimate]:
         """`align` after the first pass over each of `views`."""
         found = list(estimates)
         far = [i for i, estimate in enumerate(found) if _is_far(estimate)]
         again = self.estimate([(views[i][0], next_crop(found[i], size)) for i in far])
         for i, estimate in zip(far, again, strict=True):
             found[i] = estimate
-        return [(image, next_crop(estimate, size)) for (image, _), estimate in zip(views, found, strict=True)]
+        return found
 
 
 def _is_far(estimate: CropEstimate) -> bool:

@@ -19,11 +19,14 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CropEstimate:
-    """`joints` (21, 2) crop px and the probability `right` that the crop, as shown, holds a right hand."""
+    """`joints` (21, 2) crop px, the probability `right` that the crop, as shown, holds a right hand, and `presence` that
+    it holds one at all (None from networks without that head).
+    """
 
     crop: Crop
     joints: NDArray[np.floating]
     right: float
+    presence: float | None = None
 
     @property
     def joints_2d(self) -> NDArray[np.float64]:

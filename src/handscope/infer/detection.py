@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from handscope.geometry.boxes import box_iou, tight_box
 from handscope.infer.crop_estimates import CropEstimate, View
-from handscope.infer.crop_policy import asked, crops_of_box, detected_crop
+from handscope.infer.crop_policy import crops_of_box, detected_crop, next_crop
 from handscope.infer.detector import Detection
 from handscope.infer.duplicates import distinct
 from handscope.infer.estimator import Estimate
@@ -20,10 +20,11 @@ Image = NDArray[np.uint8]
 SURE_WITHOUT = 0.9
 """Share of the score without presence that a hand has at least. On photographs of people it costs no precision, of
 hands that MediaPipe's network hardly knows (rendered ones, stretched pictures) it keeps the surest."""
-FIRST_SCORE = 0.45
-"""Share of the least score that a first estimate needs to be refined: with two thirds, at a least score of 0.61,
-one hand more of 155 on people/dev was lost."""
+FIRST_SCORE = 0.6
+"""Share of the least score that a first estimate needs to be refined."""
 
+HOPELESS = 0.03
+"""Presence, by the aligner, of what nobody looks at more closely."""
 ASTRAY_IOU = 0.3
 """Joints whose box overlaps less with the detection's are looked for again in the detector's own crop: found at a
 precision of 95 % were then 65.1 % instead of 62.8 of the hands of held-out photographs."""
@@ -67,11 +68,16 @@ def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
     """
     found = [(i, d) for i, detections in enumerate(models.detector.search(images)) for d in detections]
     detections = [d for _, d in found]
-    rough = [(images[i], detected_crop(d, models.estimator.size)) for i, d in found]
+    size = models.estimator.size
+    rough = [(images[i], detected_crop(d, size)) for i, d in found]
     if models.aligner is None:
         looked = _look(models, detections, rough)
     else:
-        looked = _look(models, detections, models.aligner.align(rough, models.estimator.size))
+        aligned = models.aligner.align(rough, size)
+        hopeful = [k for k, e in enumerate(aligned) if e.presence is None or e.presence >= HOPELESS]
+        found, detections, rough, aligned = ([part[k] for k in hopeful] for part in (found, detections, rough, aligned))
+        views = [(image, next_crop(estimate, size)) for (image, _), estimate in zip(rough, aligned, strict=True)]
+        looked = _look(models, detections, views)
         astray = [k for k, candidate in enumerate(looked) if is_astray(candidate.first, detections[k])]
         again = _look(models, [detections[k] for k in astray], [rough[k] for k in astray])
         for k, candidate in zip(astray, again, strict=True):
@@ -86,10 +92,10 @@ def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
 def _look(models: Models, detections: Sequence[Detection], views: Sequence[View]) -> list[Candidate]:
     """What is seen of each of `detections` in its view."""
     firsts = models.estimator.estimate(views)
-    seen = models.presences([image for image, _ in views], [asked(first) for first in firsts])
+    present = models.present([image for image, _ in views], firsts)
     return [
         Candidate(first=first, detected=detection.score, presence=presence)
-        for detection, first, presence in zip(detections, firsts, seen.tolist(), strict=True)
+        for detection, first, presence in zip(detections, firsts, present, strict=True)
     ]
 
 
@@ -114,8 +120,8 @@ def from_boxes(models: Models, image: Image, boxes: NDArray[np.floating]) -> lis
         crops = crops_of_box(box, models.estimator.size)
         if models.aligner is not None:
             best = max(models.aligner(image, crops), key=lambda estimate: estimate.fitness)
-            views = models.aligner.follow([(image, best.crop)], [best], models.estimator.size)
-            crops = [crop for _, crop in views]
+            (best,) = models.aligner.follow([(image, best.crop)], [best], models.estimator.size)
+            crops = [next_crop(best, models.estimator.size)]
         first = max(models.estimator(image, crops), key=lambda estimate: estimate.plausibility)
         found.append(Candidate(first=first, detected=None))
     return found

@@ -88,6 +88,7 @@ def _estimate(crop: Crop, out: dict[str, NDArray[np.floating]]) -> Estimate:
         joint_visibility=out.get("joint_visibility"),
         mask=out["mask"],
         right=float(out["right"]),
+        presence=float(out["presence"]) if "presence" in out else None,
         theta=out["theta"],
         beta=out["beta"],
         hand=PosedHand(**{name: out[name] for name in ("R", "T", "joints_3d", "vertices")}),

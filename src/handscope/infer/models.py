@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.errors import HandscopeError, shown
-from handscope.geometry.crops import Crop
 from handscope.hand.assets import HandAsset, load_asset
 from handscope.hand.conventions import check_convention
 from handscope.infer.aligner import Aligner
 from handscope.infer.assembly import Assembler
 from handscope.infer.calibration import Calibration
+from handscope.infer.crop_estimates import CropEstimate
+from handscope.infer.crop_policy import asked
 from handscope.infer.detector import Detector, card_threshold, sizes_for
 from handscope.infer.devices import Device, device_of
 from handscope.infer.estimator import Estimator
@@ -70,11 +71,20 @@ class Models:
         told = mixture(self.networks)
         return () if told is None else (told,)
 
-    def presences(self, images: Sequence[NDArray[np.uint8]], crops: Sequence[Crop]) -> NDArray[np.float64]:
-        """Probabilities (n,) that upright crops, each of its own picture, show hands; 1 without a presence network."""
+    def judged(self, images: Sequence[NDArray[np.uint8]], found: Sequence[CropEstimate]) -> list[float]:
+        """Probabilities that estimates, each of its own picture, are of hands, by the judge, who looks at the crops that
+        their joints ask for; without a judge by the networks that made them, 1 if they do not say.
+        """
         if self.presence is None:
-            return np.ones(len(crops))
-        return self.presence(list(zip(images, crops, strict=True)))
+            return [1.0 if estimate.presence is None else estimate.presence for estimate in found]
+        return self.presence([(image, asked(e)) for image, e in zip(images, found, strict=True)]).tolist()
+
+    def present(self, images: Sequence[NDArray[np.uint8]], found: Sequence[CropEstimate]) -> list[float]:
+        """The same by the networks that made the estimates; of those without a head of presence by the judge."""
+        told = [estimate.presence for estimate in found]
+        unknown = [k for k, presence in enumerate(told) if presence is None]
+        asked_for = iter(self.judged([images[k] for k in unknown], [found[k] for k in unknown]))
+        return [next(asked_for) if presence is None else presence for presence in told]
 
 
 MOST_THREADS, MOST_TILES = 1024, 64

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 from handscope.errors import HandscopeError
 from handscope.infer import detection
 from handscope.infer.cameras import CameraLike, one_camera_each
-from handscope.infer.crop_policy import asked
 from handscope.infer.duplicates import drop_repeated
 from handscope.infer.estimator import Estimate
 from handscope.infer.images import Source
@@ -172,15 +171,17 @@ def read(models: Models, inputs: Sequence[PictureInput]) -> list[list[tuple[Esti
         if given.boxes is not None and given.is_large_enough:
             candidates[i] = detection.from_boxes(models, given.image, given.boxes)
     flat = [(i, candidate) for i, of_picture in enumerate(candidates) for candidate in of_picture]
-    refined = refine(models.estimator, [inputs[i].image for i, _ in flat], [candidate.first for _, candidate in flat])
-    seen = [candidate.presence for _, candidate in flat]
-    changed = [k for k, (_, candidate) in enumerate(flat) if refined[k] is not candidate.first]
-    again = models.presences([inputs[flat[k][0]].image for k in changed], [asked(refined[k]) for k in changed])
-    for k, presence in zip(changed, again.tolist(), strict=True):
-        seen[k] = presence
+    pictures = [inputs[i].image for i, _ in flat]
+    refined = refine(models.estimator, pictures, [candidate.first for _, candidate in flat])
+    scores = [candidate.score(estimate, 1.0) for (_, candidate), estimate in zip(flat, refined, strict=True)]
+    doubted = [
+        k for k, (_, c) in enumerate(flat) if c.detected is not None and scores[k] >= models.min_score
+    ]
+    judged = models.judged([pictures[k] for k in doubted], [refined[k] for k in doubted])
+    for k, presence in zip(doubted, judged, strict=True):
+        scores[k] = flat[k][1].score(refined[k], presence)
     answers: list[list[tuple[Estimate, float]]] = [[] for _ in inputs]
-    for (i, candidate), estimate, presence in zip(flat, refined, seen, strict=True):
-        score = candidate.score(estimate, presence)
+    for (i, candidate), estimate, score in zip(flat, refined, scores, strict=True):
         if candidate.detected is None or score >= models.min_score:
             answers[i].append((estimate, score))
     return answers

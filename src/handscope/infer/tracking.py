@@ -23,7 +23,7 @@ from handscope.geometry.crops import Crop, crop_around, upright_frame
 from handscope.infer.cameras import CameraLike
 from handscope.infer.clock import Clock, OnStepBack
 from handscope.infer.crop_estimates import CropEstimate
-from handscope.infer.crop_policy import asked, bounded, detected_crop, on_grid
+from handscope.infer.crop_policy import bounded, detected_crop, on_grid
 from handscope.infer.detection import is_astray, joint_score
 from handscope.infer.detector import Detection
 from handscope.infer.duplicates import drop_repeated, same_hand
@@ -258,11 +258,11 @@ class Tracker:
             for d, t in places
         ]
         firsts: list[CropEstimate] = [*(self.models.aligner or self.models.estimator)(image, rough)]
-        presences = self.models.presences([image] * len(firsts), [asked(first) for first in firsts])
+        presences = self.models.present([image] * len(firsts), firsts)
         if self.models.aligner is not None:
             astray = [k for k, (d, _) in enumerate(places) if is_astray(firsts[k], d)]
             again = self.models.estimator(image, [rough[k] for k in astray])
-            seen = self.models.presences([image] * len(again), [asked(estimate) for estimate in again])
+            seen = self.models.present([image] * len(again), again)
             for k, estimate, presence in zip(astray, again, seen, strict=True):
                 if presence > presences[k]:
                     firsts[k], presences[k] = estimate, presence
@@ -312,9 +312,9 @@ class Tracker:
             if estimate.confidence >= self.config.min_confidence
             and shared_area(box, [0, 0, width, height]) >= LEAST_INSIDE * max(float(box_area(box)), 1.0)
         ]
-        presences = self.models.presences([image] * len(good), [asked(estimates[i]) for i in good])
+        presences = self.models.present([image] * len(good), [estimates[i] for i in good])
         seen: list[Seen | None] = [None] * len(estimates)
-        for i, presence in zip(good, presences.tolist(), strict=True):
+        for i, presence in zip(good, presences, strict=True):
             if presence >= self.config.min_presence:
                 seen[i] = Seen(estimates[i], presence)
         return seen

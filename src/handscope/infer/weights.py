@@ -28,12 +28,12 @@ THREADS = 1
 longer still beside other work (docs/faq.md)."""
 SEALS = {
     "estimator": (
-        "01ff063bb4a131f00a05fc0f7376b89bdbbb5f17a43eb67731a7ead945c83570",
-        "12cdc28c51e912147771a05cfea8528e7976e73a460c519abda0590680528433",
+        "50230c7c3d8c187e027053983ead37ba4673555c0169c75c85d76b69cff3678a",
+        "12c0bb9c1949fccd37aab274dae281e23cfb8f03bbfaacae061122c05bb7b3fc",
     ),
     "aligner": (
-        "7a6d612ca4fda763eb0e7a3b2b7f50d2d993e0dc7385ef0ff6d8e7d675065cbc",
-        "2a1f4a987634210df48ab7c359ea2e31fbc995caffe6c3192b1ed716b884f9dc",
+        "658c7b3e977ea5d92b12556b2d369f71c358b940a7f3f4a8b0a52e72e3f89a3c",
+        "69b543158cbdc6c3fffcd20ff6a68cd134d7ad51aa4cd007a281341ce95b61c4",
     ),
     "detector": (
         "f1f74d4093e5f4bbf60386bb45aa08c53f97f8d7b94725a8a584e7f4fdbddbe6",

@@ -21,24 +21,28 @@ export class Aligner {
       this.network,
       rough,
       "reflect",
-      ({ crop }, out, i) => new CropEstimate(crop, pointsAt(out["joints"]!, i, 21), out["right"]![i]!),
+      ({ crop }, out, i) =>
+        new CropEstimate(crop, pointsAt(out["joints"]!, i, 21), out["right"]![i]!, out["presence"]?.[i]),
     );
   }
 
-  /** The upright crops, `size` px, that these crops' joints ask for, mirrored so that they show right hands. */
-  async align(views: readonly View[], size: number): Promise<View[]> {
+  /**
+   * One estimate for each crop, from a second pass where the first saw the hand turned or sized otherwise: the
+   * `nextCrop` of each, `size` px, shows a right hand upright.
+   */
+  async align(views: readonly View[], size: number): Promise<CropEstimate[]> {
     return this.follow(views, await this.estimate(views), size);
   }
 
   /** `align` after the first pass over each of `views`. */
-  async follow(views: readonly View[], estimates: readonly CropEstimate[], size: number): Promise<View[]> {
+  async follow(views: readonly View[], estimates: readonly CropEstimate[], size: number): Promise<CropEstimate[]> {
     const found = [...estimates];
     const far = found.flatMap((estimate, i) => (isFar(estimate) ? [i] : []));
     const again = await this.estimate(
       far.map((i) => ({ picture: views[i]!.picture, crop: nextCrop(found[i]!, size) })),
     );
     far.forEach((i, k) => (found[i] = again[k]!));
-    return views.map(({ picture }, i) => ({ picture, crop: nextCrop(found[i]!, size) }));
+    return found;
   }
 }
 

@@ -17,7 +17,10 @@ export interface View {
   crop: Crop;
 }
 
-/** `joints` (21) in crop px and the probability `right` that the crop, as shown, holds a right hand. */
+/**
+ * `joints` (21) in crop px, the probability `right` that the crop, as shown, holds a right hand, and `presence` that it
+ * holds one at all.
+ */
 export class CropEstimate {
   readonly joints2d: Point2[];
 
@@ -25,6 +28,7 @@ export class CropEstimate {
     readonly crop: Crop,
     readonly joints: Point2[],
     readonly right: number,
+    readonly presence = 1,
   ) {
     this.joints2d = crop.invert(joints);
   }

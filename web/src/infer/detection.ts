@@ -3,7 +3,7 @@ import { boxIou, tightBox } from "../geometry/boxes";
 import type { Box } from "../geometry/linear";
 import type { Picture } from "../geometry/pictures";
 import { best, type CropEstimate, type View } from "./crop-estimates";
-import { asked, cropsOfBox, detectedCrop } from "./crop-policy";
+import { cropsOfBox, detectedCrop, nextCrop } from "./crop-policy";
 import type { Detection } from "./detector";
 import { distinct } from "./duplicates";
 import type { Estimate } from "./estimator";
@@ -12,7 +12,9 @@ import type { Models } from "./models";
 /** Share of the score without presence that a hand has at least. */
 const SURE_WITHOUT = 0.9;
 /** Share of the least score that a first estimate needs to be refined. */
-const FIRST_SCORE = 0.45;
+const FIRST_SCORE = 0.6;
+/** Presence, by the aligner, of what nobody looks at more closely. */
+const HOPELESS = 0.03;
 /** Joints whose box overlaps less with the detection's are looked for again in the detector's own crop. */
 const ASTRAY_IOU = 0.3;
 
@@ -21,11 +23,10 @@ export class Candidate {
   constructor(
     readonly first: Estimate,
     readonly detected?: number,
-    readonly presence = 1,
   ) {}
 
   get firstScore(): number {
-    return this.score(this.first, this.presence);
+    return this.score(this.first, this.first.presence);
   }
 
   /** The score of the hand that this candidate turns out to be. */
@@ -42,10 +43,18 @@ export function jointScore(detected: number, estimate: Estimate, presence: numbe
 
 /** The candidates in `picture` that the detector sees, best first. */
 export async function search(models: Models, picture: Picture): Promise<Candidate[]> {
-  const detections = await models.detector.search(picture);
+  const proposed = await models.detector.search(picture);
   const size = models.estimator.size;
-  const rough = detections.map((detection) => ({ picture, crop: detectedCrop(detection, size) }));
-  const looked = await look(models, detections, await models.aligner.align(rough, size));
+  const viewOf = (detection: Detection): View => ({ picture, crop: detectedCrop(detection, size) });
+  const glances = await models.aligner.align(proposed.map(viewOf), size);
+  const hopeful = glances.flatMap(({ presence }, k) => (presence >= HOPELESS ? [k] : []));
+  const detections = hopeful.map((k) => proposed[k]!);
+  const rough = detections.map(viewOf);
+  const looked = await look(
+    models,
+    detections,
+    hopeful.map((k) => ({ picture, crop: nextCrop(glances[k]!, size) })),
+  );
   const astray = looked.flatMap((candidate, k) => (isAstray(candidate.first, detections[k]!) ? [k] : []));
   const again = await look(
     models,
@@ -63,8 +72,7 @@ export async function search(models: Models, picture: Picture): Promise<Candidat
 /** What is seen of each of `detections` in its view. */
 async function look(models: Models, detections: readonly Detection[], views: readonly View[]): Promise<Candidate[]> {
   const firsts = await models.estimator.estimate(views);
-  const seen = await models.presences(firsts.map((first, k) => ({ picture: views[k]!.picture, crop: asked(first) })));
-  return firsts.map((first, k) => new Candidate(first, detections[k]!.score, seen[k]!));
+  return firsts.map((first, k) => new Candidate(first, detections[k]!.score));
 }
 
 /** Whether the joints lie elsewhere than the detection's box: the aligner did not know what it saw. */
@@ -79,8 +87,10 @@ export async function fromBoxes(models: Models, picture: Picture, boxes: readonl
     const crops = cropsOfBox(box, models.estimator.size);
     const rough = await models.aligner.estimate(crops.map((crop) => ({ picture, crop })));
     const fittest = best(rough, (estimate) => estimate.fitness);
-    const views = await models.aligner.follow([{ picture, crop: fittest.crop }], [fittest], models.estimator.size);
-    found.push(new Candidate(best(await models.estimator.estimate(views), (estimate) => estimate.plausibility)));
+    const size = models.estimator.size;
+    const [glance] = await models.aligner.follow([{ picture, crop: fittest.crop }], [fittest], size);
+    const [first] = await models.estimator.estimate([{ picture, crop: nextCrop(glance!, size) }]);
+    found.push(new Candidate(first!));
   }
   return found;
 }

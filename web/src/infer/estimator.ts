@@ -25,9 +25,10 @@ export class Estimate extends CropEstimate {
     crop: Crop,
     joints: Point2[],
     right: number,
+    presence: number,
     readonly reading: Reading,
   ) {
-    super(crop, joints, right);
+    super(crop, joints, right, presence);
   }
 
   /** Mean joint score, in [0, 1]. */
@@ -53,7 +54,7 @@ export class Estimate extends CropEstimate {
 
   /** The same estimate with another probability of a right hand. */
   withRight(right: number): Estimate {
-    return new Estimate(this.crop, this.joints, right, this.reading);
+    return new Estimate(this.crop, this.joints, right, this.presence, this.reading);
   }
 }
 
@@ -79,7 +80,8 @@ export function readEstimate(crop: Crop, out: Outputs, index: number): Estimate 
   const cells = out["mask"]!.length / out["right"]!.length;
   const vertices = out["vertices"]!.length / out["right"]!.length;
   const side = Math.sqrt(cells);
-  return new Estimate(crop, pointsAt(out["joints"]!, index, 21), out["right"]![index]!, {
+  const presence = out["presence"]?.[index] ?? 1;
+  return new Estimate(crop, pointsAt(out["joints"]!, index, 21), out["right"]![index]!, presence, {
     jointScores: [...part("joint_scores", 21)],
     boneDepths: [...part("bone_depths", 20)],
     mask: { data: part("mask", cells), width: side, height: side },

@@ -2,7 +2,9 @@
 import { loadAsset, type HandAsset } from "../hand/assets";
 import { Aligner } from "./aligner";
 import { Assembler } from "./assembly";
-import type { View } from "./crop-estimates";
+import type { Picture } from "../geometry/pictures";
+import type { CropEstimate } from "./crop-estimates";
+import { asked } from "./crop-policy";
 import { Detector } from "./detector";
 import { Estimator } from "./estimator";
 import { Presence } from "./presence";
@@ -28,9 +30,9 @@ export class Models {
     return this.assembler.asset;
   }
 
-  /** Probabilities that upright crops, each of its own picture, show hands. */
-  async presences(views: readonly View[]): Promise<number[]> {
-    return this.presence.judge(views);
+  /** Probabilities that estimates of `picture` are of hands, by the judge. */
+  async judged(picture: Picture, found: readonly CropEstimate[]): Promise<number[]> {
+    return this.presence.judge(found.map((estimate) => ({ picture, crop: asked(estimate) })));
   }
 }
 

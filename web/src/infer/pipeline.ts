@@ -4,7 +4,6 @@ import { intrinsicsOf } from "../geometry/camera";
 import type { Box, Matrix3 } from "../geometry/linear";
 import type { Picture } from "../geometry/pictures";
 import type { HandRecord } from "../types";
-import { asked } from "./crop-policy";
 import { fromBoxes, search } from "./detection";
 import { dropRepeated } from "./duplicates";
 import type { Models } from "./models";
@@ -29,12 +28,17 @@ export async function findHands(models: Models, picture: Picture, options: Detec
   const candidates = boxes ? await fromBoxes(models, picture, boxes) : await search(models, picture);
   const firsts = candidates.map((candidate) => candidate.first);
   const refined = await refine(models.estimator, picture, firsts);
-  const seen = candidates.map((candidate) => candidate.presence);
-  const changed = refined.flatMap((estimate, k) => (estimate === firsts[k] ? [] : [k]));
-  const again = await models.presences(changed.map((k) => ({ picture, crop: asked(refined[k]!) })));
-  changed.forEach((k, i) => (seen[k] = again[i]!));
+  const scores = candidates.map((candidate, k) => candidate.score(refined[k]!, 1));
+  const doubted = candidates.flatMap(({ detected }, k) =>
+    detected !== undefined && scores[k]! >= models.minScore ? [k] : [],
+  );
+  const judged = await models.judged(
+    picture,
+    doubted.map((k) => refined[k]!),
+  );
+  doubted.forEach((k, i) => (scores[k] = candidates[k]!.score(refined[k]!, judged[i]!)));
   const hands = candidates.flatMap((candidate, k) => {
-    const score = candidate.score(refined[k]!, seen[k]!);
+    const score = scores[k]!;
     const told = candidate.detected === undefined || score >= models.minScore;
     return told ? [models.assembler.assemble(refined[k]!, score, K, width, height)] : [];
   });

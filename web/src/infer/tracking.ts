@@ -6,8 +6,8 @@ import type { Matrix3, Point2 } from "../geometry/linear";
 import type { Picture } from "../geometry/pictures";
 import type { HandRecord } from "../types";
 import { Clock } from "./clock";
-import type { CropEstimate } from "./crop-estimates";
-import { asked, bounded, detectedCrop, onGrid } from "./crop-policy";
+import { best, type CropEstimate } from "./crop-estimates";
+import { bounded, detectedCrop, onGrid } from "./crop-policy";
 import { isAstray, jointScore } from "./detection";
 import type { Detection } from "./detector";
 import { dropRepeated, meanDistance, middleOf, sameHand } from "./duplicates";
@@ -78,12 +78,6 @@ export class Side {
     if (this.heard === 0 || against > this.config.turnover) this.right = this.evidence >= 0;
     this.heard++;
   }
-}
-
-/** A hand in a frame: what the network says of it, and the probability that it is there. */
-interface Seen {
-  estimate: Estimate;
-  presence: number;
 }
 
 /** One hand over time: its last estimate, the velocity of the joints' middle in px/s, scores over time. */
@@ -169,13 +163,13 @@ export class Tracker {
   }
 
   /** Passes over where the tracks should be; hands found, by track number. */
-  private async followTracks(picture: Picture, time: number): Promise<Map<number, Seen>> {
+  private async followTracks(picture: Picture, time: number): Promise<Map<number, Estimate>> {
     const plans = this.tracks.map((track) => ({ track, joints: jointsAt(track, time) }));
     const crops = plans.map(({ track, joints }) => this.crops(track.side, uprightFrame(joints), track.estimate.crop));
     const passes = await this.estimate(picture, crops);
     const judged = plans.map(({ track }, i) => judge(track.side, passes[i]!));
-    const present = await this.present(picture, judged);
-    const found = new Map<number, Seen>();
+    const present = this.present(picture, judged);
+    const found = new Map<number, Estimate>();
     plans.forEach(({ track }, i) => {
       const seen = present[i];
       if (seen) found.set(track.number, seen);
@@ -190,7 +184,7 @@ export class Tracker {
   }
 
   /** Runs the detector: finds lost tracks again and begins new ones; hands found, by track number. */
-  private async search(picture: Picture, time: number, lost: readonly Track[]): Promise<Map<number, Seen>> {
+  private async search(picture: Picture, time: number, lost: readonly Track[]): Promise<Map<number, Estimate>> {
     this.searched = time;
     const detections = await this.models.detector.search(picture);
     const owners = assign(detections, this.tracks, time);
@@ -200,15 +194,15 @@ export class Tracker {
       if (track) track.detected += 0.5 * (detection.score - track.detected);
       if (!track || lost.includes(track)) places.push({ detection, track });
     });
-    const found = new Map<number, Seen>();
+    const found = new Map<number, Estimate>();
     for (const { detection, track, first } of await this.promising(picture, places)) {
       if (!track && this.tracks.length >= this.config.mostHands) continue;
       const side = track?.side ?? new Side(this.config);
       const crops = this.crops(side, uprightFrame(first.joints2d), first.crop);
       const [passes] = await this.estimate(picture, [crops]);
-      const [seen] = await this.present(picture, [judge(side, passes!)]);
-      if (!seen || this.isKnown(seen.estimate, found, time, track)) continue;
-      const score = jointScore(detection.score, seen.estimate, seen.presence);
+      const [seen] = this.present(picture, [judge(side, passes!)]);
+      if (!seen || this.isKnown(seen, found, time, track)) continue;
+      const score = jointScore(detection.score, seen, seen.presence);
       if (score < BEGIN * this.models.minScore) continue;
       if (track) this.update(track, seen, time, false);
       found.set(track ? track.number : this.begin(side, detection, score, seen, time).number, seen);
@@ -225,22 +219,16 @@ export class Tracker {
       const mirrored = track?.side.heard ? !track.side.right : undefined;
       return { picture, crop: detectedCrop(detection, estimator.size, mirrored) };
     });
-    const judged = (estimates: readonly CropEstimate[]): Promise<number[]> =>
-      this.models.presences(estimates.map((estimate) => ({ picture, crop: asked(estimate) })));
     const firsts: CropEstimate[] = await aligner.estimate(rough);
-    const presences = await judged(firsts);
     const astray = places.flatMap(({ detection }, k) => (isAstray(firsts[k]!, detection) ? [k] : []));
     const again = await estimator.estimate(astray.map((k) => rough[k]!));
-    const seen = await judged(again);
-    astray.forEach((k, i) => {
-      if (seen[i]! > presences[k]!) [firsts[k], presences[k]] = [again[i]!, seen[i]!];
-    });
+    astray.forEach((k, i) => (firsts[k] = best([firsts[k]!, again[i]!], (estimate) => estimate.presence)));
     return places
       .map((place, k) => ({ ...place, first: firsts[k]! }))
-      .filter((_, k) => presences[k]! >= FIRST_PRESENCE * this.config.minPresence);
+      .filter(({ first }) => first.presence >= FIRST_PRESENCE * this.config.minPresence);
   }
 
-  private begin(side: Side, detection: Detection, score: number, seen: Seen, time: number): Track {
+  private begin(side: Side, detection: Detection, score: number, seen: Estimate, time: number): Track {
     const smoother = this.config.smoothing ? new HandSmoother(this.models.asset) : undefined;
     const track: Track = {
       number: this.numbers++,
@@ -248,7 +236,7 @@ export class Tracker {
       smoother,
       detected: detection.score,
       score,
-      estimate: seen.estimate,
+      estimate: seen,
       seen: time,
       velocity: [0, 0],
     };
@@ -257,18 +245,18 @@ export class Tracker {
   }
 
   /** The track has been seen; unless `moved`, where it was before says nothing of its velocity. */
-  private update(track: Track, seen: Seen, time: number, moved: boolean): void {
+  private update(track: Track, seen: Estimate, time: number, moved: boolean): void {
     const seconds = time - track.seen;
     if (moved && seconds > 0) {
-      const now = middleOf(seen.estimate.joints2d);
+      const now = middleOf(seen.joints2d);
       const before = middleOf(track.estimate.joints2d);
       track.velocity = track.velocity.map((part, i) => {
         return part + this.config.velocityShare * ((now[i]! - before[i]!) / seconds - part);
       }) as Point2;
     } else if (seconds > 0) track.velocity = [0, 0];
-    track.estimate = seen.estimate;
+    track.estimate = seen;
     track.seen = time;
-    track.score += SCORE_SHARE * (jointScore(track.detected, seen.estimate, seen.presence) - track.score);
+    track.score += SCORE_SHARE * (jointScore(track.detected, seen, seen.presence) - track.score);
   }
 
   /** The upright crop of the side, not much larger or smaller than the last; both sides while unsure. */
@@ -288,24 +276,18 @@ export class Tracker {
   }
 
   /** Which of the estimates are hands, enough of whose joints' box is inside the picture. */
-  private async present(picture: Picture, estimates: readonly Estimate[]): Promise<(Seen | undefined)[]> {
+  private present(picture: Picture, estimates: readonly Estimate[]): (Estimate | undefined)[] {
     const { width, height } = picture;
-    const good = estimates.flatMap((estimate, i) => {
+    return estimates.map((estimate) => {
       const box = tightBox(estimate.joints2d);
       const inside = sharedArea(box, [0, 0, width, height]) >= LEAST_INSIDE * Math.max(boxArea(box), 1);
-      return estimate.confidence >= this.config.minConfidence && inside ? [i] : [];
+      const sure = estimate.confidence >= this.config.minConfidence && estimate.presence >= this.config.minPresence;
+      return sure && inside ? estimate : undefined;
     });
-    const presences = await this.models.presences(good.map((i) => ({ picture, crop: asked(estimates[i]!) })));
-    const seen: (Seen | undefined)[] = estimates.map(() => undefined);
-    good.forEach((i, k) => {
-      const presence = presences[k]!;
-      if (presence >= this.config.minPresence) seen[i] = { estimate: estimates[i]!, presence };
-    });
-    return seen;
   }
 
   /** Whether another track that is seen in this frame is this very hand. */
-  private isKnown(estimate: Estimate, found: Map<number, Seen>, time: number, own: Track | undefined): boolean {
+  private isKnown(estimate: Estimate, found: Map<number, Estimate>, time: number, own: Track | undefined): boolean {
     return this.tracks.some(
       (track) =>
         track !== own &&
@@ -356,9 +338,9 @@ export function blocks(picture: Picture, count = 12): number[] {
 }
 
 /** Of tracks that found the same hand, all but the one that expected it nearest to there. */
-function duplicates(found: Map<number, Seen>, expected: Map<number, Point2[]>): number[] {
+function duplicates(found: Map<number, Estimate>, expected: Map<number, Point2[]>): number[] {
   const numbers = [...found.keys()];
-  const joints = numbers.map((number) => found.get(number)!.estimate.joints2d);
+  const joints = numbers.map((number) => found.get(number)!.joints2d);
   const strayed = numbers.map((number, i) => meanDistance(joints[i]!, expected.get(number)!));
   const kept = bestOfEach(
     strayed.map((distance) => -distance),

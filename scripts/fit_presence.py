@@ -160,7 +160,9 @@ def _looked(
     first = _look(networks["estimator"], upright, told["estimator"], sample, hands, ignored)
     _look(networks["estimator"], _next(sample, first, size), told["estimator"], sample, hands, ignored)
     return {
-        name: Looks(*map(np.concatenate, zip(*looks, strict=True))) for name, looks in told.items() if any(map(len, looks))
+        name: Looks(*map(np.concatenate, zip(*looks, strict=True)))
+        for name, looks in told.items()
+        if any(map(len, looks))
     }
 
 
@@ -182,7 +184,8 @@ def _look(
     features, estimates = network(views)
     boxes = [tight_box(estimate.joints_2d).astype(np.float64) for estimate in estimates]
     shows = np.array([box_iou(box, hands).max(initial=0) >= SAME_IOU for box in boxes])
-    known = np.array([shown or (sample.complete and is_empty(box, hands, ignored)) for shown, box in zip(shows, boxes)])
+    apart = np.array([sample.complete and is_empty(box, hands, ignored) for box in boxes])
+    known = shows | apart
     told.append(Looks(features[known], shows[known], np.zeros(int(known.sum()), np.int64)))
     return estimates
 
@@ -202,9 +205,7 @@ def _beside(hands: NDArray[np.float64], size: int, rng: np.random.Generator) -> 
 
 def _anywhere(sample: Sample, size: int, rng: np.random.Generator) -> list[Crop]:
     places = [frame(place) for _, place in anywhere(sample.image, rng)]
-    return [
-        on_grid(crop_around(f.centre, f.extent, f.up, size=size, mirrored=f.handedness == "left")) for f in places
-    ]
+    return [on_grid(crop_around(f.centre, f.extent, f.up, size=size, mirrored=f.handedness == "left")) for f in places]
 
 
 def fitted(looks: Looks) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -218,9 +219,7 @@ def fitted(looks: Looks) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return weight.astype(np.float32), (model.intercept_ - weight @ mean).astype(np.float32)
 
 
-def graft(
-    name: str, weight: NDArray[np.float32], bias: NDArray[np.float32], learnt: dict[str, Any], out: Path
-) -> Path:
+def graft(name: str, weight: NDArray[np.float32], bias: NDArray[np.float32], learnt: dict[str, Any], out: Path) -> Path:
     """The shipped network with the layer and its probability as the output `presence` (n,); `learnt` goes into the
     card.
     """

@@ -12,8 +12,8 @@ from handscope.geometry.camera import default_intrinsics
 from handscope.geometry.crops import crop_around, upright_crop
 from handscope.infer import detection
 from handscope.infer.aligner import Aligner
-from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.assembly import BOX_MARGIN, blended, box_of, without_specks
+from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.crop_policy import Tolerance, other_side
 from handscope.infer.detector import Detection, merged
 from handscope.infer.duplicates import distinct, drop_repeated

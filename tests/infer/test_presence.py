@@ -10,6 +10,7 @@ from handscope.infer import detection
 from handscope.infer.detection import SURE_WITHOUT
 from handscope.infer.devices import CPU
 from handscope.infer.duplicates import drop_repeated
+from handscope.infer.effort import FULL
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.presence import Presence, asked_crop
 from handscope.infer.weights import Network
@@ -78,7 +79,7 @@ def test_a_hand_is_judged_once_and_what_can_be_none_is_not(model):
 
 @pytest.mark.parametrize(("glance", "hands"), [(0.02, 0), (0.04, 1), (None, 1)])
 def test_what_the_aligner_takes_for_no_hand_the_estimator_does_not_see(model, glance, hands):
-    assert 0.02 < detection.HOPELESS < 0.04
+    assert 0.02 < FULL.hopeless < 0.04
     aligner, _ = saying(model.models.aligner, glance)
     estimator, kind = saying(model.models.estimator, 1.0)
     assert len(Pipeline(replace(model.models, aligner=aligner, estimator=estimator))(PICTURE)) == hands
@@ -92,8 +93,8 @@ def test_what_the_estimator_takes_for_no_hand_is_not_refined(model):
         replace(model.models, estimator=estimator, min_score=min_score), [PICTURE]
     )
     sure = SURE_WITHOUT * least**2
-    assert len(candidates(sure / detection.FIRST_SCORE - 0.01)[0]) == 1
-    assert candidates(min(sure / detection.FIRST_SCORE + 0.01, 1.0)) == [[]] or sure / detection.FIRST_SCORE > 1
+    assert len(candidates(sure / FULL.first_score - 0.01)[0]) == 1
+    assert candidates(min(sure / FULL.first_score + 0.01, 1.0)) == [[]] or sure / FULL.first_score > 1
 
 
 def test_of_networks_without_a_head_of_presence_the_judge_says_it(model):

@@ -198,6 +198,7 @@ def model_of(options: argparse.Namespace) -> Pipeline:
         tiles=options.tiles,
         joint_convention=options.joint_convention,
         device=options.compute,
+        effort=options.effort,
     )
 
 

@@ -110,6 +110,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         focal=options.focal,
         mesh=options.mesh,
         device=options.compute,
+        effort=options.effort,
         threads=options.threads or 1,
         limits=default_limits(),
     )

@@ -200,7 +200,7 @@ def folders_of(names: Sequence[Path]) -> list[Path]:
 
 def settings_of(options: argparse.Namespace, model: Pipeline) -> dict[str, Any]:
     """What results depend on, beside the video."""
-    chosen = ("no_smoothing", "K", "distortion", "focal", "joint_convention", "min_score", "tiles")
+    chosen = ("no_smoothing", "K", "distortion", "focal", "joint_convention", "min_score", "tiles", "effort")
     told = {name: getattr(options, name) for name in chosen}
     told |= {"hand_model": None if options.hand_model is None else Path(options.hand_model).name}
     told |= {"formats": [name for name, row in FORMATS.items() if row.of_videos and getattr(options, name, False)]}

@@ -55,6 +55,7 @@ def add_looking(group: argparse._ArgumentGroup, *, device_is_taken: bool = False
     )
     add("--min-score", type=share, metavar="P", help="least score of a hand, 0 to 1 (default: 0.6)")
     add("--tiles", type=positive(int), default=1, metavar="N", help="also search at N times the size (small hands)")
+    add("--effort", choices=("full", "quick"), default="full", help="quick: fewer looks, for millions of pictures")
     add("--threads", type=positive(int), metavar="N", help="CPU threads of a network (default: 1)")
     add_compute(group, device_is_taken=device_is_taken)
 

@@ -60,6 +60,7 @@ class Settings:
     mesh: bool = False
     batch: int | None = None
     device: str = "cpu"
+    effort: str = "full"
     limits: DecodingLimits = field(default_factory=DecodingLimits)
     threads: int = 1
     patience: Patience = field(default_factory=Patience)
@@ -106,6 +107,7 @@ class Settings:
             tiles=self.tiles,
             joint_convention=self.joint_convention,
             device=self.device,
+            effort=self.effort,
         )
 
 

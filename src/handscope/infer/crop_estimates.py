@@ -19,8 +19,8 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CropEstimate:
-    """`joints` (21, 2) crop px, the probability `right` that the crop, as shown, holds a right hand, and `presence` that
-    it holds one at all (None from networks without that head).
+    """`joints` (21, 2) crop px, the probability `right` that the crop, as shown, holds a right hand, and `presence`,
+    that it holds one at all (None from networks without that head).
     """
 
     crop: Crop

@@ -20,11 +20,6 @@ Image = NDArray[np.uint8]
 SURE_WITHOUT = 0.9
 """Share of the score without presence that a hand has at least. On photographs of people it costs no precision, of
 hands that MediaPipe's network hardly knows (rendered ones, stretched pictures) it keeps the surest."""
-FIRST_SCORE = 0.6
-"""Share of the least score that a first estimate needs to be refined."""
-
-HOPELESS = 0.03
-"""Presence, by the aligner, of what nobody looks at more closely."""
 ASTRAY_IOU = 0.3
 """Joints whose box overlaps less with the detection's are looked for again in the detector's own crop: found at a
 precision of 95 % were then 65.1 % instead of 62.8 of the hands of held-out photographs."""
@@ -63,8 +58,7 @@ def joint_score(detected: float, estimate: Estimate, presence: float) -> float:
 def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
     """The candidates in each of `images`, RGB uint8 (H, W, 3), that the detector sees, best first.
 
-    What the first pass takes for no hand (a score under `FIRST_SCORE` of the least one), or for one found already, is
-    left out.
+    What the first pass takes for no hand (`Effort.first_score`), or for one found already, is left out.
     """
     found = [(i, d) for i, detections in enumerate(models.detector.search(images)) for d in detections]
     detections = [d for _, d in found]
@@ -74,17 +68,19 @@ def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
         looked = _look(models, detections, rough)
     else:
         aligned = models.aligner.align(rough, size)
-        hopeful = [k for k, e in enumerate(aligned) if e.presence is None or e.presence >= HOPELESS]
-        found, detections, rough, aligned = ([part[k] for k in hopeful] for part in (found, detections, rough, aligned))
-        views = [(image, next_crop(estimate, size)) for (image, _), estimate in zip(rough, aligned, strict=True)]
+        least = models.effort.hopeless
+        hopeful = [k for k, e in enumerate(aligned) if e.presence is None or e.presence >= least]
+        views = [(rough[k][0], next_crop(aligned[k], size)) for k in hopeful]
+        found, rough = [found[k] for k in hopeful], [rough[k] for k in hopeful]
+        detections = [detection for _, detection in found]
         looked = _look(models, detections, views)
-        astray = [k for k, candidate in enumerate(looked) if is_astray(candidate.first, detections[k])]
+        astray = [k for k, c in enumerate(looked) if models.effort.look_again and is_astray(c.first, detections[k])]
         again = _look(models, [detections[k] for k in astray], [rough[k] for k in astray])
         for k, candidate in zip(astray, again, strict=True):
             looked[k] = max(looked[k], candidate, key=lambda c: c.first_score)
     candidates: list[list[Candidate]] = [[] for _ in images]
     for (i, _), candidate in zip(found, looked, strict=True):
-        if candidate.first_score >= FIRST_SCORE * models.min_score:
+        if candidate.first_score >= models.effort.first_score * models.min_score:
             candidates[i].append(candidate)
     return [_distinct(of_picture) for of_picture in candidates]
 

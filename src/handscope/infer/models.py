@@ -20,6 +20,7 @@ from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.crop_policy import asked
 from handscope.infer.detector import Detector, card_threshold, sizes_for
 from handscope.infer.devices import Device, device_of
+from handscope.infer.effort import FULL, Effort, effort_of
 from handscope.infer.estimator import Estimator
 from handscope.infer.presence import Presence
 from handscope.infer.weights import Card, Network, mixture, open_network
@@ -34,7 +35,7 @@ MIN_SCORE = 0.6
 class Models:
     """What proposes hands (`detector`), makes their crops upright (`aligner`, if there is one), reads them
     (`estimator`), judges whether they are there at all (`presence`, if there is one) and tells them in a picture's
-    terms (`assembler`); hands of a score under `min_score` are left out.
+    terms (`assembler`); hands of a score under `min_score` are left out. `effort` says how much is done for one.
     """
 
     estimator: Estimator
@@ -43,6 +44,7 @@ class Models:
     aligner: Aligner | None = None
     presence: Presence | None = None
     min_score: float = MIN_SCORE
+    effort: Effort = FULL
 
     @property
     def networks(self) -> dict[str, Network]:
@@ -72,8 +74,8 @@ class Models:
         return () if told is None else (told,)
 
     def judged(self, images: Sequence[NDArray[np.uint8]], found: Sequence[CropEstimate]) -> list[float]:
-        """Probabilities that estimates, each of its own picture, are of hands, by the judge, who looks at the crops that
-        their joints ask for; without a judge by the networks that made them, 1 if they do not say.
+        """Probabilities that estimates, each of its own picture, are of hands, by the judge, who looks at the crops
+        that their joints ask for; without a judge by the networks that made them, 1 if they do not say.
         """
         if self.presence is None:
             return [1.0 if estimate.presence is None else estimate.presence for estimate in found]
@@ -100,23 +102,29 @@ def open_models(
     tiles: int = 1,
     joint_convention: str | None = None,
     device: str = "cpu",
+    effort: str = "full",
 ) -> Models:
     """The networks, checked and opened; the arguments are those of `handscope.load`."""
     _check_number("threads", 1 if threads is None else threads, int, 1, MOST_THREADS)
     _check_number("tiles", tiles, int, 1, MOST_TILES)
     _check_number("min_score", MIN_SCORE if min_score is None else min_score, float, 0, 1)
     convention = None if joint_convention is None else check_convention(joint_convention)
-    where = device_of(device)
+    where, much = device_of(device), effort_of(effort)
     estimator = Estimator(open_network("estimator", weights, threads, where))
     detector = open_network("detector", weights, threads, where)
     least = MIN_SCORE if min_score is None else min_score
     return Models(
         estimator=estimator,
-        detector=Detector(detector, threshold=min(card_threshold(detector), least), sizes=sizes_for(tiles)),
+        detector=Detector(
+            detector,
+            threshold=min(card_threshold(detector), least),
+            sizes=much.sizes if tiles == 1 else sizes_for(tiles),
+        ),
         assembler=_assembler(estimator, load_asset(hand_model), convention),
         aligner=Aligner(open_network("aligner", weights, threads, where)),
-        presence=Presence(open_network("presence", weights, threads, where)),
+        presence=Presence(open_network("presence", weights, threads, where)) if much.judge else None,
         min_score=least,
+        effort=much,
     )
 
 

@@ -172,11 +172,9 @@ def read(models: Models, inputs: Sequence[PictureInput]) -> list[list[tuple[Esti
             candidates[i] = detection.from_boxes(models, given.image, given.boxes)
     flat = [(i, candidate) for i, of_picture in enumerate(candidates) for candidate in of_picture]
     pictures = [inputs[i].image for i, _ in flat]
-    refined = refine(models.estimator, pictures, [candidate.first for _, candidate in flat])
+    refined = refine(models.estimator, pictures, [candidate.first for _, candidate in flat], models.effort)
     scores = [candidate.score(estimate, 1.0) for (_, candidate), estimate in zip(flat, refined, strict=True)]
-    doubted = [
-        k for k, (_, c) in enumerate(flat) if c.detected is not None and scores[k] >= models.min_score
-    ]
+    doubted = [k for k, (_, c) in enumerate(flat) if c.detected is not None and scores[k] >= models.min_score]
     judged = models.judged([pictures[k] for k in doubted], [refined[k] for k in doubted])
     for k, presence in zip(doubted, judged, strict=True):
         scores[k] = flat[k][1].score(refined[k], presence)
@@ -196,6 +194,7 @@ def load(
     tiles: int = 1,
     joint_convention: str | None = None,
     device: str = "cpu",
+    effort: str = "full",
 ) -> Pipeline:
     """The networks, checked and opened, ready to be called with pictures.
 
@@ -205,9 +204,10 @@ def load(
     `min_score` is the least score of a hand (by default `models.MIN_SCORE`); `tiles` above 1 searches large pictures
     for small hands too (slower). `joint_convention` is whose joints hands have: "anatomical" by default (with a MANO
     file MANO's), or a data set's or other tool's (docs/joints.md). `device` is where the networks run: "cpu", "cuda",
-    "coreml", "directml" or "migraphx", as far as the installed ONNX Runtime has them (docs/devices.md).
-    Raises AssetError for files that are missing or not what their cards say, HandscopeError for a convention or a
-    device that there is not.
+    "coreml", "directml" or "migraphx", as far as the installed ONNX Runtime has them (docs/devices.md). `effort` is
+    "full", or "quick" for millions of pictures: fewer looks, fewer hands found (docs/batch.md).
+    Raises AssetError for files that are missing or not what their cards say, HandscopeError for a convention, a device
+    or an effort that there is not.
     """
     return Pipeline(
         open_models(
@@ -218,5 +218,6 @@ def load(
             tiles=tiles,
             joint_convention=joint_convention,
             device=device,
+            effort=effort,
         )
     )

@@ -45,8 +45,10 @@ class Residual(nn.Module):
     def last_norm(self) -> nn.BatchNorm2d:
         """What scales all that the block adds."""
         last = self.body[-1]
-        assert isinstance(last, nn.Sequential) and isinstance(last[1], nn.BatchNorm2d)
-        return last[1]
+        assert isinstance(last, nn.Sequential)
+        norm = last[1]
+        assert isinstance(norm, nn.BatchNorm2d)
+        return norm
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
         """x plus what the block adds to it."""

@@ -1,0 +1,37 @@
+"""How much is done to find and read a hand: all that helps, or what millions of pictures can afford."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handscope.errors import HandscopeError, shown
+from handscope.infer.detector import SIZES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """`sizes` px at which the detector sees a picture; `hopeless`, the presence by the aligner under which nobody looks
+    closer; `first_score`, the share of the least score that a first estimate needs to be refined; `passes` over a hand
+    at most. `look_again`: where the aligner may not have known what it saw, in the detector's own crop; `doubt`: try
+    the other side and a wider crop where an estimate is not sure; `judge`: ask the presence network of what is left.
+    """
+
+    sizes: tuple[int, ...]
+    hopeless: float
+    first_score: float
+    passes: int
+    look_again: bool
+    doubt: bool
+    judge: bool
+
+
+FULL = Effort(sizes=SIZES, hopeless=0.03, first_score=0.6, passes=4, look_again=True, doubt=True, judge=True)
+QUICK = Effort(sizes=SIZES[:1], hopeless=0.1, first_score=0.7, passes=2, look_again=False, doubt=False, judge=False)
+EFFORTS = {"full": FULL, "quick": QUICK}
+
+
+def effort_of(name: str) -> Effort:
+    """That of the name; HandscopeError if there is none."""
+    if name not in EFFORTS:
+        raise HandscopeError(f"effort must be one of {', '.join(EFFORTS)}, got {shown(name)}")
+    return EFFORTS[name]

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
 from handscope.data.transforms import CropConfig
+from handscope.evaluation import columns
 from handscope.evaluation.columns import AT_3D, COLUMNS, CropSet
 from handscope.geometry.camera_torch import project_centred
 from handscope.hand.assets import load_asset
@@ -92,3 +94,23 @@ def test_curves_have_the_values_as_their_areas(crops, layer):
         assert set(block.values) == set(COLUMNS)
         assert block.curves["joints_3d"] @ AT_3D.weights == pytest.approx(block.values["joints_3d"].mean(), abs=1e-9)
         assert block.curves["mask"].mean() == pytest.approx(block.values["mask"].mean(), abs=0.02)
+
+
+def test_answers_of_a_graphics_card_are_scored_beside_the_labels(crops, layer, monkeypatch):
+    """Torch's fake tensors stand for a CUDA device that is not there."""
+    shapes = {"theta": (15, 3, 3), "beta": (10,), "R": (3, 3), "T": (3,), "focal": (), "vertices": (7, 3),
+              "joints_3d": (21, 3), "joints_2d": (21, 2)}  # fmt: skip
+    seen: set[str] = set()
+
+    def spy(block, batch, hand):
+        tensors = [block.mask, block.heads["right"], *vars(block.mesh).values(), hand.template, batch.mask]
+        seen.update(value.device.type for value in tensors)
+        return {name: np.zeros((len(batch.image), 1)) for name in COLUMNS}
+
+    with FakeTensorMode():
+        far = {name: torch.zeros(2, *shape, device="cuda") for name, shape in shapes.items()}
+        mask, right = torch.zeros(2, 8, 8, device="cuda"), torch.zeros(2, 1, device="cuda")
+    block = BlockPrediction(mask=mask, heads={"right": right}, mesh=MeshPrediction(**far))
+    monkeypatch.setattr(columns, "_errors", spy)
+    crops.score(lambda _: Prediction(blocks=(block,)), layer)
+    assert seen == {"cpu"}

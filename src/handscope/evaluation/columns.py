@@ -8,8 +8,11 @@ docs/reproduction.md tells why these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,16 +109,35 @@ class CropSet:
             yield collate(self.examples[i : i + self.batch])
 
     def score(self, answer: Callable[[Batch], Prediction], hand: HandLayer | None) -> list[BlockScore]:
-        """Every block of what `answer` says; `hand` is the model whose labels these are (none, no mesh is scored)."""
+        """Every block of what `answer` says, wherever it says it; `hand` is the model whose labels these are (none, no
+        mesh is scored).
+        """
         parts: list[list[dict[str, Floats]]] = []
+        hand = None if hand is None else copy.deepcopy(hand).cpu()
         for batch in self.batches():
             with torch.no_grad():
-                said = answer(batch)
+                said = on_cpu(answer(batch))
                 parts.append([_errors(block, batch, hand) for block in said.blocks])
         return [
             _scored({name: np.concatenate([part[k][name] for part in parts]) for name in COLUMNS})
             for k in range(len(parts[0]))
         ]
+
+
+def on_cpu(said: Prediction) -> Prediction:
+    """The same beside the labels, which are read from disk."""
+    return Prediction(blocks=tuple(_moved(block) for block in said.blocks))
+
+
+def _moved(said: Any) -> Any:
+    if isinstance(said, Tensor):
+        return said.cpu()
+    if isinstance(said, Mapping):
+        return {name: _moved(value) for name, value in said.items()}
+    if isinstance(said, BlockPrediction | MeshPrediction):
+        given = {field.name: _moved(getattr(said, field.name)) for field in dataclasses.fields(said)}
+        return dataclasses.replace(said, **given)
+    return said
 
 
 def _scored(errors: dict[str, Floats]) -> BlockScore:

@@ -10,7 +10,8 @@ hand's have an IoU of 0.4, none where it lies apart from all (the rules of mine_
 
 Each layer is a logistic regression on standardised features, every picture of the same weight. Written are the two
 networks with `presence` as one more output, all others being what they were to the last bit, with their cards; and
-features and labels (features.npz), for who wants to try another judge.
+features and labels (features.npz), for who wants to try another judge. They ship once they lie in
+src/handscope/infer/weights and `python scripts/seal_weights.py` has run.
 """
 
 from __future__ import annotations

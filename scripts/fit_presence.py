@@ -20,6 +20,7 @@ import argparse
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 import onnxruntime
-from mine_candidates import SAME_IOU, anywhere, is_empty
+from mine_candidates import SAME_IOU, anywhere, is_empty, labelled_boxes
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from rich.progress import track
@@ -62,6 +63,8 @@ INPUTS = {
     "aligner": ("network.glance.right.weight",),
 }
 """Layers whose inputs, side by side, are the features (the order is that of `nn.heads` and `nn.aligner`)."""
+GRAFTED = {"present_features", "present_logit", "present_probability", "presence"}
+"""Tensors of the layer's nodes in the graph."""
 
 
 class Looks(NamedTuple):
@@ -83,7 +86,9 @@ def main() -> None:
     models = open_models(min_score=LEAST_SCORE)
     views = {name: _Features(name) for name in INPUTS}
     told: dict[str, list[Looks]] = {name: [] for name in INPUTS}
-    for number, sample in enumerate(_samples(options.data, options.scenes, options.count)):
+    pictures: Counter[str] = Counter()
+    for number, (kind, sample) in enumerate(_samples(options.data, options.scenes, options.count)):
+        pictures[kind] += 1
         for name, looks in _looked(sample, models, views, np.random.default_rng([SEED, number])).items():
             told[name].append(looks._replace(picture=np.full(len(looks.hand), number)))
     kept = {name: Looks(*map(np.concatenate, zip(*looks, strict=True))) for name, looks in told.items()}
@@ -94,22 +99,21 @@ def main() -> None:
             "method": "logistic regression on features that stayed as they were, scripts/fit_presence.py",
             "looks": len(looks.hand),
             "at hands": round(float(looks.hand.mean()), 3),
-            "photographs of people": len(PeopleDataset(options.data)),
-            "photographs of single hands": len(range(0, len(PhotoDataset(options.data)), EVERY_PHOTO)),
-            "rendered scenes": options.scenes,
+            **pictures,
         }
         print(graft(name, weight, bias, learnt, options.out), learnt)
 
 
-def _samples(data: Path, scenes: int, count: int | None) -> Iterator[Sample]:
+def _samples(data: Path, scenes: int, count: int | None) -> Iterator[tuple[str, Sample]]:
+    """What the card calls a picture's kind, and the picture."""
     people, photos = PeopleDataset(data), PhotoDataset(data)
     config = SynthConfig(scenes=True, scene_size=320)
     for i in track(range(len(people))[:count], "people"):
-        yield people[i]
+        yield "photographs of people", people[i]
     for i in track(range(0, len(photos), EVERY_PHOTO)[:count], "photos"):
-        yield photos[i]
+        yield "photographs of single hands", photos[i]
     for i in track(range(scenes), "scenes"):
-        yield render_sample(config, SEED, i)
+        yield "rendered scenes", render_sample(config, SEED, i)
 
 
 class _Features:
@@ -128,11 +132,12 @@ class _Features:
     def __call__(self, views: Sequence[View]) -> tuple[NDArray[np.float32], list[CropEstimate]]:
         """Features (n, f) of crops, and what is seen in them."""
         found, estimates = [], []
-        for image, crop in views:
-            shown = extract_crops([(image, resized(crop, self.size))])
+        for image, rough in views:
+            crop = resized(rough, self.size)
+            shown = extract_crops([(image, crop)])
             joints, right, *features = self.session.run(["joints", "right", *self.names], {"crop": shown})
             found.append(np.concatenate(features, 1))
-            estimates.append(CropEstimate(crop=resized(crop, self.size), joints=joints[0], right=float(right[0])))
+            estimates.append(CropEstimate(crop=crop, joints=joints[0], right=float(right[0])))
         return np.concatenate(found), estimates
 
 
@@ -146,9 +151,7 @@ def _looked(
     sample: Sample, models: Models, networks: dict[str, _Features], rng: np.random.Generator
 ) -> dict[str, Looks]:
     """What both networks see of the places of one picture that are known to be a hand or none."""
-    seen = [tight_box(hand.joints_2d) if hand.box is None else hand.box for hand in sample.hands]
-    hands = np.array(seen, np.float64).reshape(-1, 4)
-    ignored = np.zeros((0, 4)) if sample.ignored is None else np.asarray(sample.ignored, np.float64)
+    hands, ignored = labelled_boxes(sample)
     size = models.estimator.size
     rough = [(sample.image, detected_crop(d, size)) for d in models.detector(sample.image)]
     if sample.complete:
@@ -228,7 +231,7 @@ def graft(name: str, weight: NDArray[np.float32], bias: NDArray[np.float32], lea
     graph = model.graph
     features = features_of(model, name)
     layer = {"estimator": "network.heads.present", "aligner": "network.present"}[name]
-    for node in [node for node in graph.node if any(o.startswith("present") for o in node.output)]:
+    for node in [node for node in graph.node if not GRAFTED.isdisjoint(node.output)]:
         graph.node.remove(node)  # of an earlier fit
     for tensor in [t for t in graph.initializer if t.name.startswith(layer)]:
         graph.initializer.remove(tensor)

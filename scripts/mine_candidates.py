@@ -60,9 +60,7 @@ def main() -> None:
 
 def mined(sample: Sample, models: Models, rng: np.random.Generator) -> dict[str, Any]:
     """The line of one picture."""
-    seen = [tight_box(hand.joints_2d) if hand.box is None else hand.box for hand in sample.hands]
-    hands = np.array(seen, np.float64).reshape(-1, 4)
-    ignored = np.zeros((0, 4)) if sample.ignored is None else np.asarray(sample.ignored, np.float64)
+    hands, ignored = labelled_boxes(sample)
     found: list[Place] = []
     none: list[Place] = []
     for box, place in proposed(sample.image, models):
@@ -74,6 +72,13 @@ def mined(sample: Sample, models: Models, rng: np.random.Generator) -> dict[str,
     if sample.complete:
         none += [place for box, place in anywhere(sample.image, rng) if is_empty(box, hands, ignored)]
     return {"key": sample.key, "none": none, "hands": found}
+
+
+def labelled_boxes(sample: Sample) -> tuple[Boxes, Boxes]:
+    """Those of a picture's hands (n, 4) and of what is ignored in it (m, 4), px."""
+    seen = [tight_box(hand.joints_2d) if hand.box is None else hand.box for hand in sample.hands]
+    ignored = np.zeros((0, 4)) if sample.ignored is None else np.asarray(sample.ignored, np.float64)
+    return np.array(seen, np.float64).reshape(-1, 4), ignored
 
 
 def proposed(image: NDArray[np.uint8], models: Models) -> list[tuple[Boxes, Place]]:

@@ -50,7 +50,7 @@ def write_study(folder: Path, **changes) -> Path:
             {"out": str(folder / "test"), "count": 6, "seed": 2, "options": shards},
         ],
         "evaluate": {"rendered": {"kind": "shards", "path": str(folder / "test")}},
-        "primary": "rendered",
+        "primary": ["rendered"],
         "seeds": [0, 1],
         "cells": {
             "two": {"printed": {"mask": 0.9}},
@@ -109,6 +109,27 @@ def test_the_report_has_every_row_claim_and_printed_number(whole):
     assert "| two | 2 |" in text and "(0.900)" in text and "two beat one" in text
     assert (runs / "tiny" / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert all((runs / job.name / scores_name(read_study(path))).exists() for job in jobs_of(read_study(path)))
+
+
+def test_two_sets_can_decide(whole):
+    """What a set decides stands without brackets, of the first the curves without its name."""
+    path, runs = whole
+    study = yaml.safe_load(path.read_text())
+    sets = {name: study["evaluate"]["rendered"] for name in ("rendered", "beside", "again")}
+    series = {"line": {"0.0": "one", "1.0": "two"}}
+    other = path.with_name("deciding.yaml")
+    content = study | {"evaluate": sets, "primary": ["again", "rendered"], "seeds": [0], "series": series}
+    other.write_text(yaml.safe_dump(content, sort_keys=False))
+    assert ablate.main([str(other), "--out", str(runs)]) == 0
+    text = (runs / "deciding" / "report.md").read_text()
+    told = {line.split(" | ")[1]: line.rstrip(" |").split(" | ")[-1] for line in text.splitlines() if "two beat" in line}
+    assert told == {"again": "undecided", "rendered": "undecided", "beside": "(undecided)"}
+    assert [line for line in text.splitlines() if line.startswith("## ")][:3] == [
+        f"## {name} ({role}); in brackets the paper's numbers"
+        for name, role in (("again", "primary"), ("rendered", "primary"), ("beside", "secondary"))
+    ]
+    drawn = {file.name for file in (runs / "deciding").glob("*.png")}
+    assert drawn == {"curves.png", "curves-rendered.png", "curves-beside.png", "series.png"}
 
 
 def test_the_cost_is_said_beforehand_and_nothing_is_begun(tmp_path, capsys):

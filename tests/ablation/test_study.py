@@ -58,7 +58,7 @@ def test_studies_share_equal_runs():
     shared = {job.name for job in first} & {job.name for job in second}
     assert len(shared) == 2  # the two-stack cascade, both seeds
     fourth = {job.name for job in jobs_of(read_study(STUDIES / "table4.yaml"))}
-    assert len(fourth) == 14
+    assert len(fourth) == 14 and fourth & {job.name for job in second} == shared  # all tasks are that cascade too
 
 
 def test_runs_that_start_from_another_wait_for_it():
@@ -72,7 +72,7 @@ def test_runs_that_start_from_another_wait_for_it():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"primary": "photos"}, r"primary is one of evaluate's \(rendered\), got photos"),
+        ({"primary": ["photos"]}, r"primary names some of evaluate's \(rendered\), got photos"),
         ({"claims": [{"claim": "a", "better": "two", "worse": "three", "columns": []}]}, "speak of three"),
         ({"claims": [{"claim": "a", "better": "two", "worse": "one", "columns": ["depth"]}]}, "got depth"),
         ({"seeds": "many"}, "not a study"),

@@ -123,7 +123,7 @@ def write(study: Study, jobs: Sequence[Job], out: Path, folder: Path) -> Path:
     """All files in `folder`; returns report.md's path."""
     folder.mkdir(parents=True, exist_ok=True)
     sets = {source: collected(study, jobs, out, source) for source in study.evaluate}
-    order = [study.primary, *[name for name in sets if name != study.primary]]
+    order = [*study.primary, *[name for name in sets if name not in study.primary]]
     answers = [answer for source in order for answer in answered(study, source, sets[source])]
     tables = {source: table(study, sets[source]) for source in order}
     write_file(folder / "table.csv", _as_csv(tables))
@@ -137,7 +137,7 @@ def write(study: Study, jobs: Sequence[Job], out: Path, folder: Path) -> Path:
     for source in order:
         draw_curves(sets[source], folder / curves_name(study, source))
     if study.series:
-        draw_series(study, sets[study.primary], folder / "series.png")
+        draw_series(study, [sets[name] for name in study.primary], folder / "series.png")
     text = _as_markdown(study, jobs, out, tables, answers)
     return write_file(folder / "report.md", text)
 
@@ -207,7 +207,7 @@ def _as_markdown(
     if done < wanted:
         lines += [f"{done} of {wanted} runs are done: what follows is not the whole.", ""]
     for source, rows in tables.items():
-        role = "primary" if source == study.primary else "secondary"
+        role = "primary" if source in study.primary else "secondary"
         lines += [f"## {source} ({role}); in brackets the paper's numbers", ""]
         lines += [f"| | seeds | {' | '.join(COLUMNS.values())} |", "|---|---|" + "---|" * len(COLUMNS)]
         for row, columns in rows.items():
@@ -226,12 +226,12 @@ def _as_markdown(
             found = answer.found
             limits = f"{found.low:+.4f} to {found.high:+.4f}" if math.isfinite(found.low) else "one run each"
             printed = "" if answer.printed is None else f"{answer.printed:+.3f}"
-            verdict = found.verdict if answer.source == study.primary else f"({found.verdict})"
+            verdict = found.verdict if answer.source in study.primary else f"({found.verdict})"
             lines.append(
                 f"| {answer.claim.claim} | {answer.source} | {COLUMNS[answer.column]} | {found.value:+.4f} | "
                 f"{limits} | {printed} | {verdict} |"
             )
-        lines += ["", "In brackets what a secondary set says: the primary one decides.", ""]
+        lines += ["", "In brackets what a secondary set says: primary ones decide.", ""]
     for source in tables:
         if any(tables[source].values()):
             lines += [f"![PCK curves, {source}]({curves_name(study, source)})", ""]
@@ -242,7 +242,7 @@ def _as_markdown(
 
 def curves_name(study: Study, source: str) -> str:
     """The file of a set's curves."""
-    return "curves.png" if source == study.primary else f"curves-{source}.png"
+    return "curves.png" if source == study.primary[0] else f"curves-{source}.png"
 
 
 def _told(cell: Mapping[str, Any]) -> str:
@@ -266,14 +266,15 @@ def draw_curves(scores: Scores, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_series(study: Study, scores: Scores, path: Path) -> None:
-    """Figure 10: each column over the share of labelled pictures, a line for each of the study's series."""
+def draw_series(study: Study, sets: Sequence[Scores], path: Path) -> None:
+    """Figure 10: each column over the share of labelled pictures, a line for each of the study's series; by the first
+    of the sets that knows the column.
+    """
     figure, axes = _axes(len(LINES))
     for axis, column in zip(axes, LINES, strict=True):
+        values = next((scores.values[column] for scores in sets if scores.values[column]), {})
         for number, (label, cells) in enumerate(study.series.items()):
-            known = {
-                share: scores.values[column][cell] for share, cell in cells.items() if cell in scores.values[column]
-            }
+            known = {share: values[cell] for share, cell in cells.items() if cell in values}
             means = [np.mean([np.nanmean(values) for values in runs.values()]) for runs in known.values()]
             axis.plot(
                 [float(share) for share in known], means, "o-", color=INK[number % len(INK)], label=label, linewidth=1.4

@@ -66,8 +66,8 @@ class Rendering:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """The whole of it. `evaluate` are sources (`train.sources.SourceConfig`) by name, `primary` the one that decides;
-    `hands` of each are scored, at most. `first` is a run whose checkpoint all cells start from. `series` are lines of
+    """The whole of it. `evaluate` are sources (`train.sources.SourceConfig`) by name, `primary` those that decide; `hands`
+    of each are scored, at most. `first` is a run whose checkpoint all cells start from. `series` are lines of
     a plot: by name, a share of labels and its cell. `blocks` says whether every block is a row, or the last alone.
     """
 
@@ -76,7 +76,7 @@ class Study:
     cells: dict[str, Cell]
     seeds: list[int]
     evaluate: dict[str, dict[str, Any]]
-    primary: str
+    primary: list[str]
     hands: int = 2000
     blocks: bool = False
     first: dict[str, Any] | None = None
@@ -85,8 +85,9 @@ class Study:
     series: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.primary not in self.evaluate:
-            raise ValueError(f"primary is one of evaluate's ({', '.join(self.evaluate)}), got {self.primary}")
+        if not self.primary or set(self.primary) - set(self.evaluate):
+            known, got = ", ".join(self.evaluate), ", ".join(self.primary)
+            raise ValueError(f"primary names some of evaluate's ({known}), got {got or 'none'}")
         rows = [row for claim in self.claims for row in (claim.better, claim.worse)]
         rows += [cell for line in self.series.values() for cell in line.values()]
         if unknown := sorted({row.partition("@")[0] for row in rows} - set(self.cells)):

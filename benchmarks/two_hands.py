@@ -2,8 +2,11 @@
 
     python benchmarks/two_hands.py rendered [--seeds 21 22 23 24] [--peer-python MEDIAPIPE_ENV/bin/python]
     python benchmarks/two_hands.py clips ../shared/data [--peer-python MEDIAPIPE_ENV/bin/python]
+    python benchmarks/two_hands.py apart [--seeds 21 22] [--count 150]
 
 Ours are known by their track's number. MediaPipe's video mode tells no numbers: it is known by left and right.
+`apart`: where two hands are from each other in space, as every crop says and as told (`handscope.infer.two_hands`), in
+`count` pictures of touching hands a seed, boxes given, and in the clips' frames in which boxes overlap.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from rich.progress import track as progress
@@ -20,24 +24,36 @@ from rich.progress import track as progress
 import handscope
 from handscope.data.scenes import labelled_clips
 from handscope.evaluation.identity import Told, identities, outcomes
+from handscope.evaluation.pairs import penetration, relative_root_error
 from handscope.evaluation.peer import MediaPipe, find_python
-from handscope.geometry.boxes import tight_box
+from handscope.evaluation.scenes import rendered_scene, touch
+from handscope.geometry.boxes import shared_area, tight_box
+from handscope.infer import pipeline
 from handscope.infer.frames import VideoReader
+from handscope.infer.results import FoundHand
+from handscope.infer.two_hands import kept_apart
 from handscope.synth.pair_clips import EVENTS, render_pair_clip
+from handscope.synth.scene import render_sample
+from handscope.synth.scene_set import KINDS
 from handscope.types import Sample
 
 FPS, EDGE = 30.0, 12
 """Of the clips; and the frames before and after an event that say who is who."""
+EVERY, NEAR = 4, 0.35
 Follow = Callable[[Iterable[np.ndarray]], Iterator[list[Told]]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=("rendered", "clips"))
+    parser.add_argument("kind", choices=("rendered", "clips", "apart"))
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--seeds", type=int, nargs="+", default=[21, 22, 23, 24])
+    parser.add_argument("--count", type=int, default=150)
     parser.add_argument("--peer-python", type=Path)
     options = parser.parse_args()
+    if options.kind == "apart":
+        apart(options.seeds, options.count)
+        return
     with ExitStack() as stack:
         models: dict[str, Follow] = {"handscope": ours(handscope.load())}
         if options.peer_python is not None:
@@ -115,6 +131,58 @@ def pictures_of(path: Path) -> Iterator[np.ndarray]:
     with VideoReader(path) as reader:
         for _, _, picture in reader.pictures():
             yield picture.image
+
+
+def apart(seeds: Sequence[int], count: int) -> None:
+    model = handscope.load()
+    pictures: dict[str, list[tuple[Sample, bool]]] = {"touching": []}
+    for seed in progress(seeds, "pictures"):
+        for n in range(count):
+            sample = render_sample(KINDS["touching"], seed, n)
+            if touch(sample):
+                pictures["touching"].append((sample, True))
+        for event in EVENTS:
+            for sample in list(render_pair_clip(seed, event))[::EVERY]:
+                one, two = (tight_box(hand.joints_2d) for hand in sample.hands)
+                if shared_area(one, two) > 0:
+                    pictures.setdefault(f"clips: {event}", []).append((sample, False))
+    print("| pictures | pairs read | | wrists' offset off by, mm: median | 75 % | in each other, mm: median | mean |")
+    print("|---|---|---|---|---|---|---|")
+    for name, samples in pictures.items():
+        pairs = [pair for sample, given in progress(samples, name) if (pair := read_pair(model, sample, given))]
+        told = [kept_apart(hands) for hands, _ in pairs]
+        for way, answers in (("as read", [hands for hands, _ in pairs]), ("as told", told)):
+            if not answers:
+                continue
+            off = [
+                1000 * relative_root_error((one.joints_3d, two.joints_3d), true)
+                for (one, two), (_, true) in zip(answers, pairs, strict=True)
+            ]
+            deep = [1000 * penetration(one, two) for one, two in answers]
+            cells = [*np.percentile(off, [50, 75]).tolist(), np.median(deep), np.mean(deep)]
+            print(f"| {name} | {len(pairs)} of {len(samples)} | {way} | {' | '.join(f'{c:.1f}' for c in cells)} |")
+
+
+def read_pair(
+    model: handscope.Pipeline, sample: Sample, given: bool
+) -> tuple[list[FoundHand], tuple[np.ndarray, np.ndarray]] | None:
+    """Both hands as every crop says, in the labels' order, and their true joints; None unless both are told, with
+    joints that lie within `NEAR` of the labelled ones, in shares of their box, in the mean.
+    """
+    boxes = rendered_scene(sample).boxes if given else None
+    with mock.patch.object(pipeline, "kept_apart", list):
+        hands = model(sample.image, K=None if sample.K is None else np.asarray(sample.K), boxes=boxes)
+    found = []
+    for label in sample.hands:
+        truth = np.asarray(label.joints_2d)
+        off = [np.linalg.norm(hand.joints_2d - truth, axis=1).mean() / np.ptp(truth, axis=0).max() for hand in hands]
+        if not off or min(off) > NEAR:
+            return None
+        found.append(hands[int(np.argmin(off))])
+    if found[0] is found[1]:
+        return None
+    one, two = (np.asarray(label.joints_3d, np.float64) for label in sample.hands)
+    return found, (one, two)
 
 
 def table(counts: dict[tuple[str, str], Counter[str]]) -> None:

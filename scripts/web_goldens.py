@@ -44,6 +44,7 @@ from handscope.infer.results import FoundHand, Hands
 from handscope.infer.silhouette_refinement import refine_silhouette
 from handscope.infer.smoothing import HandSmoother, OneEuro, OneEuroConfig, SmoothingConfig
 from handscope.infer.tracking import Side, TrackingConfig, blocks
+from handscope.infer.two_hands import kept_apart, meeting
 from handscope.infer.weights import SHIPPED
 from handscope.skeleton import BONES, JOINT_NAMES, MODEL_TIP_OWNERS, MODEL_TO_CANONICAL
 
@@ -343,6 +344,8 @@ def assembly() -> dict[str, Any]:
     joints = _joints(4)
     near = [joints, joints + 3, joints + 40, joints * 0.5 + 30]
     hands = [_found(seed, mirrored=False)[1] for seed in (6, 7)]
+    pair = [_found(6, mirrored=mirrored)[1] for mirrored in (False, True)]
+    boxes = np.array([[0, 0, 10, 10], [5, 5, 9, 20], [8, 8, 30, 30], [40, 0, 50, 9]], np.float64)
     scores = np.linspace(0, 1, 7)
     return {
         "estimate": {name: getattr(estimate, name) for name in names}
@@ -352,7 +355,16 @@ def assembly() -> dict[str, Any]:
         "distinct": distinct(near, [0.5, 0.6, 0.4, 0.3]),
         "same": [same_hand(joints, other) for other in near],
         "dropped": len(drop_repeated(hands)),
+        "meeting": {"boxes": boxes, "pairs": meeting(list(boxes))},
+        "apart": [{"behind": behind, "told": _pair(pair, behind)} for behind in (0.0, 0.07, 0.6)],
     }
+
+
+def _pair(pair: list[FoundHand], behind: float) -> list[dict[str, Any]]:
+    """A hand and one that is read `behind` m further off, as they are told."""
+    away = np.array([0, 0, behind])
+    other = replace(pair[1], joints_3d=pair[1].joints_3d + away, T=pair[1].T + away)
+    return [{"joints_3d": hand.joints_3d, "T": hand.T} for hand in kept_apart([pair[0], other])]
 
 
 def formats() -> dict[str, Any]:

@@ -122,7 +122,9 @@ def test_two_sets_can_decide(whole):
     other.write_text(yaml.safe_dump(content, sort_keys=False))
     assert ablate.main([str(other), "--out", str(runs)]) == 0
     text = (runs / "deciding" / "report.md").read_text()
-    told = {line.split(" | ")[1]: line.rstrip(" |").split(" | ")[-1] for line in text.splitlines() if "two beat" in line}
+    told = {
+        line.split(" | ")[1]: line.rstrip(" |").split(" | ")[-1] for line in text.splitlines() if "two beat" in line
+    }
     assert told == {"again": "undecided", "rendered": "undecided", "beside": "(undecided)"}
     assert [line for line in text.splitlines() if line.startswith("## ")][:3] == [
         f"## {name} ({role}); in brackets the paper's numbers"

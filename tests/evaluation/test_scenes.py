@@ -80,7 +80,8 @@ def rendered(*boxes: tuple[int, int, int, int], apart: float = 1.0) -> Sample:
 
 
 def at(box: tuple[int, int, int, int], score: float = 0.9, handedness: str = "left") -> Hand:
-    return stand_in(Hand, box=np.array(box, np.float64), score=score, handedness=handedness, track=None)
+    blank = np.zeros((0, 3))
+    return stand_in(Hand, box=np.array(box, np.float64), score=score, handedness=handedness, track=None, vertices=blank)
 
 
 LEFT, RIGHT, TINY = (10, 10, 60, 60), (200, 10, 250, 60), (300, 300, 310, 310)

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Crop, cropAround, uprightFrame } from "../src/geometry/crops";
-import type { Point2 } from "../src/geometry/linear";
+import type { Point2, Point3 } from "../src/geometry/linear";
 import { namedAngles } from "../src/hand/angles";
 import { poseHand } from "../src/hand/model";
 import { Assembler } from "../src/infer/assembly";
@@ -14,6 +14,8 @@ import { fit, type Fitted } from "../src/infer/fitting";
 import { cropToFull, settle } from "../src/infer/full-camera";
 import { askedCrop } from "../src/infer/presence";
 import { refineSilhouette } from "../src/infer/silhouette-refinement";
+import { keptApart, meeting } from "../src/infer/two-hands";
+import type { HandRecord } from "../src/types";
 import { defaultIntrinsics } from "../src/geometry/camera";
 import { CroppedMask } from "../src/geometry/masks";
 import { asset, bits, every100th, expectClose, golden } from "./goldens";
@@ -136,4 +138,18 @@ test("which answers show the same hand", () => {
   expect(distinct(near, [0.5, 0.6, 0.4, 0.3])).toEqual(kept);
   expect(near.map((other) => sameHand(joints, other))).toEqual(same);
   expect(dropRepeated([hands[0].hand, { ...hands[0].hand, score: 0.5 }])).toHaveLength(dropped);
+});
+
+test("two hands that meet are kept apart", () => {
+  const { meeting: met, apart, hands } = golden("assembly");
+  expect(meeting(met.boxes)).toEqual(met.pairs);
+  const [one, two] = hands.map(({ hand }: { hand: HandRecord }) => ({ ...hand, vertices: new Float64Array(3) }));
+  for (const { behind, told } of apart) {
+    const joints_3d = two.joints_3d.map(([x, y, z]: Point3) => [x, y, z + behind]);
+    const away = { ...two, joints_3d, T: [two.T[0], two.T[1], two.T[2] + behind] };
+    keptApart([one, away]).forEach((hand, k) => {
+      expectClose(hand.joints_3d, told[k].joints_3d, 1e-7);
+      expectClose(hand.T, told[k].T, 1e-7);
+    });
+  }
 });

@@ -66,8 +66,8 @@ class Rendering:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """The whole of it. `evaluate` are sources (`train.sources.SourceConfig`) by name, `primary` those that decide; `hands`
-    of each are scored, at most. `first` is a run whose checkpoint all cells start from. `series` are lines of
+    """The whole of it. `evaluate` are sources (`train.sources.SourceConfig`) by name, `primary` those that decide;
+    `hands` of each are scored, at most. `first` is a run whose checkpoint all cells start from. `series` are lines of
     a plot: by name, a share of labels and its cell. `blocks` says whether every block is a row, or the last alone.
     """
 

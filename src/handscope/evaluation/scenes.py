@@ -28,6 +28,7 @@ from handscope.evaluation.matching import (
     match,
     sides_right,
 )
+from handscope.evaluation.pairs import penetration, relative_root_error
 from handscope.evaluation.side_by_side import side_by_side
 from handscope.types import Hand, Sample
 
@@ -108,11 +109,15 @@ def bench(
 
 @dataclass(frozen=True)
 class RenderedScene:
-    """What was answered of a rendered scene of some `kind`, in which two hands may be `touching`."""
+    """What was answered of a rendered scene of some `kind`, in which two hands may be `touching`; of those that were
+    both found with their meshes `penetration` and `root_error` (`evaluation.pairs`), m.
+    """
 
     kind: str
     touching: bool
     matched: Matched
+    penetration: float = math.nan
+    root_error: float = math.nan
 
 
 def bench_rendered(
@@ -123,10 +128,22 @@ def bench_rendered(
     for done, (kind, sample) in enumerate(scenes):
         scene, touching = rendered_scene(sample), touch(sample)
         for column in columns:
-            matched = match(scene, column.model(sample.image))
-            answered[column.name].append(RenderedScene(kind, touching, matched))
+            answers = column.model(sample.image)
+            matched = match(scene, answers)
+            apart = _apart(sample, answers, matched) if touching else (math.nan, math.nan)
+            answered[column.name].append(RenderedScene(kind, touching, matched, *apart))
         progress(done + 1)
     return {name: rendered_figures(of_column) for name, of_column in answered.items()}
+
+
+def _apart(sample: Sample, answers: Sequence[Hand], matched: Matched) -> tuple[float, float]:
+    """Penetration and root error of a pair, m; unknown unless both are found with their meshes."""
+    by_hand = {int(n): answer for n, answer in zip(matched.hand, answers, strict=True) if n >= 0}
+    if len(by_hand) < 2 or any(len(hand.vertices) == 0 for hand in by_hand.values()):
+        return math.nan, math.nan
+    one, two = by_hand[0], by_hand[1]
+    true = (np.asarray(sample.hands[0].joints_3d), np.asarray(sample.hands[1].joints_3d))
+    return penetration(one, two), relative_root_error((one.joints_3d, two.joints_3d), true)
 
 
 def match_clip(clip: LabelledClip, track: Track) -> list[Matched]:
@@ -172,7 +189,15 @@ def rendered_figures(scenes: Sequence[RenderedScene]) -> Figures:
         if scene.touching and (scene.matched.scene.sizes >= RENDERED_EDGES[1]).all()
     ]
     both = float(np.mean([np.isfinite(at).all() for at in pairs])) if pairs else math.nan
-    return figures | {f"both found, of {len(pairs)} touching pairs": Figure(both)}
+    figures[f"both found, of {len(pairs)} touching pairs"] = Figure(both)
+    for measure, name in (
+        ("penetration", "in each other"),
+        ("root_error", "wrists' offset from each other is wrong by"),
+    ):
+        known = [value for scene in scenes if not math.isnan(value := getattr(scene, measure))]
+        middle = 1000 * float(np.median(known)) if known else math.nan
+        figures[f"touching pairs both found: {name}, median"] = Figure(middle, "{:.1f} mm")
+    return figures
 
 
 def picture_figures(matched: Sequence[Matched], edges: Sequence[float]) -> Figures:

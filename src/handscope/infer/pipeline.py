@@ -26,6 +26,7 @@ from handscope.infer.refinement import refine
 from handscope.infer.results import Hands
 from handscope.infer.streaming import Failure, Task, stream
 from handscope.infer.tracking import TrackingConfig
+from handscope.infer.two_hands import kept_apart
 from handscope.infer.video import CameraReader, FrameFolder, VideoFrame, VideoReader, track
 from handscope.infer.weights import Card
 from handscope.types import JointConvention
@@ -144,10 +145,11 @@ class Pipeline:
         answers = []
         for given, estimates in zip(inputs, read(self.models, inputs), strict=True):
             assembler = self.models.assembler
-            hands = [given.told(assembler.told(assembler(e, score, given.camera))) for e, score in estimates]
+            found = drop_repeated([assembler(estimate, score, given.camera) for estimate, score in estimates])
+            hands = [given.told(assembler.told(hand)) for hand in kept_apart(found)]
             width, height = given.size
             about = {"source": given.source, "notes": given.notes + self.models.notes}
-            answers.append(Hands(drop_repeated(hands), width=width, height=height, **about))
+            answers.append(Hands(hands, width=width, height=height, **about))
         return answers
 
 

@@ -16,6 +16,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.hand.capsules import FINGER_RADII, PALM_RADIUS
 from handscope.hand.kinematics import carried, chain
 from handscope.render.raster import JIT
 from handscope.skeleton import MODEL_FINGERS, MODEL_LAST_JOINTS
@@ -217,11 +218,7 @@ def segment_distance(p, q, r, s):
     return sqrt((gap * gap).sum())
 
 
-RADII = np.array([[0.0080, 0.0070, 0.0062]] * 4 + [[0.0105, 0.0088, 0.0075]]) * np.array(
-    [[1], [1.02], [0.86], [0.95], [1]]
-)
-"""Radii (5, 3) m of the capsules round the bones, a little less than the flesh, which gives way."""
-PALM_RADIUS = 0.0095
+RADII = np.array([FINGER_RADII[finger] for finger in MODEL_FINGERS])
 CONTACT_M = 0.0015
 """Capsules may overlap by this much where fingers press on each other."""
 

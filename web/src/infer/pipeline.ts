@@ -8,6 +8,7 @@ import { fromBoxes, search } from "./detection";
 import { dropRepeated } from "./duplicates";
 import type { Models } from "./models";
 import { refine } from "./refinement";
+import { keptApart } from "./two-hands";
 
 /** Pictures with a shorter side than this show no hand that could be read. */
 export const SMALLEST_PX = 16;
@@ -42,7 +43,7 @@ export async function findHands(models: Models, picture: Picture, options: Detec
     const told = candidate.detected === undefined || score >= models.minScore;
     return told ? [models.assembler.assemble(refined[k]!, score, K, width, height)] : [];
   });
-  return dropRepeated(hands);
+  return keptApart(dropRepeated(hands));
 }
 
 function checkBox(box: Box, width: number, height: number): Box {

@@ -18,9 +18,10 @@ def axis_angle_to_matrix(rotvec: ArrayLike) -> NDArray[np.floating]:
     a = np.where(small, 1 - square / 6, np.sin(angle) / angle)
     b = np.where(small, 0.5 - square / 24, (1 - np.cos(angle)) / safe)
     x, y, z = rotvec[..., 0], rotvec[..., 1], rotvec[..., 2]
-    zero = np.zeros_like(x)
-    skew = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*rotvec.shape[:-1], 3, 3)
-    return (np.eye(3) + a * skew + b * (skew @ skew)).astype(rotvec.dtype)
+    skew = np.zeros((*rotvec.shape, 3), rotvec.dtype)
+    skew[..., 0, 1], skew[..., 0, 2], skew[..., 1, 2] = -z, y, -x
+    skew[..., 1, 0], skew[..., 2, 0], skew[..., 2, 1] = z, -y, x
+    return (np.eye(3) + a * skew + b * (skew @ skew)).astype(rotvec.dtype, copy=False)
 
 
 def matrix_to_quaternion(matrix: ArrayLike) -> NDArray[np.float64]:

@@ -19,15 +19,16 @@ def chain(joints: Array, local: Array) -> tuple[Array, Array]:
     joints (b, 16, 3) after the turns `local` (b, 15, 3, 3).
     """
     b = joints.shape[0]
+    rotations = np.empty((b, 16, 3, 3), np.result_type(joints, local))
+    positions = np.empty((b, 16, 3), rotations.dtype)
+    rotations[:, 0], positions[:, 0] = np.eye(3), joints[:, 0]
     fingers, turns = joints[:, 1:].reshape(b, 5, 3, 3), local.reshape(b, 5, 3, 3, 3)
-    position, rotation = [fingers[:, :, 0]], [turns[:, :, 0]]
+    turned, placed = rotations[:, 1:].reshape(b, 5, 3, 3, 3), positions[:, 1:].reshape(b, 5, 3, 3)
+    turned[:, :, 0], placed[:, :, 0] = turns[:, :, 0], fingers[:, :, 0]
     for i in (1, 2):
         bone = (fingers[:, :, i] - fingers[:, :, i - 1])[..., None]
-        position.append(position[-1] + (rotation[-1] @ bone)[..., 0])
-        rotation.append(rotation[-1] @ turns[:, :, i])
-    identity = np.broadcast_to(np.eye(3, dtype=joints.dtype), (b, 1, 3, 3))
-    rotations = np.concatenate([identity, np.stack(rotation, 2).reshape(b, 15, 3, 3)], 1)
-    positions = np.concatenate([joints[:, :1], np.stack(position, 2).reshape(b, 15, 3)], 1)
+        placed[:, :, i] = placed[:, :, i - 1] + (turned[:, :, i - 1] @ bone)[..., 0]
+        turned[:, :, i] = turned[:, :, i - 1] @ turns[:, :, i]
     return rotations, positions
 
 

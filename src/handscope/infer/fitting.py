@@ -10,6 +10,7 @@ points away from the camera from the heads and from the POF's third channel (Eq.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,8 @@ def fit(
             turn = (jacobian[CHILD, 2] - jacobian[PARENT, 2]) / length[:, None]
             slope = np.concatenate([slope, turn * bone_weight[:, None]])
             gap = np.concatenate([gap, (bone_depths - bones[:, 2] / length) * bone_weight])
-        normal = slope.T @ slope + np.diag(1 / sigma**2)
+        normal = slope.T @ slope
+        normal.flat[::52] += 1 / sigma**2
         moved = moved + np.linalg.solve(normal, slope.T @ gap - moved / sigma**2)
     local, R, T = moving.parts(moved)
     angles = matrix_to_axis_angle(local)
@@ -101,12 +103,28 @@ def posed(asset: HandAsset, beta: NDArray, theta: NDArray, R: NDArray, T: NDArra
     return Fitted(beta, theta, PosedHand(R=R, T=T, joints_3d=found.joints[0], vertices=found.vertices[0]))
 
 
+@cache
 def _deviations() -> NDArray[np.float64]:
     """Standard deviations (51,) of the unknowns: 15 x (flexion, abduction, twist), orientation, T."""
     angles = np.tile([BEND, STIFF, STIFF], (15, 1))
     angles[::3] = BEND, SPREAD, TWIST
     angles[12] = BEND, BEND, SPREAD  # the thumb's saddle joint
     return np.concatenate([angles.ravel(), [TURN] * 3, [SHIFT, SHIFT, DEPTH]])
+
+
+@cache
+def _descendants(parents: tuple[int, ...]) -> NDArray[np.bool_]:
+    """(15, 21): which of [16 joints, 5 tips] move when joint j + 1 turns."""
+    out = np.zeros((16, 21), bool)
+    for i in range(1, 16):
+        j = i
+        while j > 0:
+            out[j, i] = True
+            j = parents[j]
+    for t, owner in enumerate(MODEL_TIP_OWNERS):
+        out[:, 16 + t] = out[:, owner]
+    out.setflags(write=False)
+    return out[1:]
 
 
 class _Chain:
@@ -116,7 +134,7 @@ class _Chain:
         self, asset: HandAsset, beta: NDArray[np.floating], theta: NDArray[np.floating], hand: PosedHand
     ) -> None:
         rest = asset.joints.astype(np.float64) + asset.joint_dirs.astype(np.float64) @ beta
-        self.rest, self.parents = rest - rest[0], asset.parents
+        self.rest = rest - rest[0]
         self.local = axis_angle_to_matrix(np.asarray(theta, np.float64))
         self.R, self.T = np.asarray(hand.R, np.float64), np.asarray(hand.T, np.float64)
         self.axes = np.tile(np.eye(3), (15, 1, 1)) if asset.axes is None else asset.axes.astype(np.float64)
@@ -124,19 +142,7 @@ class _Chain:
         tips = np.asarray(hand.joints_3d, np.float64)[list(TIPS)]
         owners = list(MODEL_TIP_OWNERS)
         self.tips = np.einsum("tba,tb->ta", turned[owners], tips - placed[owners])  # in their bone's frame
-        self.below = self._descendants()
-
-    def _descendants(self) -> NDArray[np.bool_]:
-        """(15, 21): which of [16 joints, 5 tips] move when joint j + 1 turns."""
-        out = np.zeros((16, 21), bool)
-        for i in range(1, 16):
-            j = i
-            while j > 0:
-                out[j, i] = True
-                j = int(self.parents[j])
-        for t, owner in enumerate(MODEL_TIP_OWNERS):
-            out[:, 16 + t] = out[:, owner]
-        return out[1:]
+        self.below = _descendants(tuple(int(parent) for parent in asset.parents))
 
     def _pose(self, local: NDArray, R: NDArray, T: NDArray) -> tuple[NDArray, NDArray]:
         """Rotations (16, 3, 3) and places (16, 3) of the joints in the camera."""

@@ -14,7 +14,8 @@ from handscope.infer import weights
 
 def main() -> None:
     lines = ["SEALS = {"]
-    for name in weights.NAMES:
+    names = [*weights.NAMES, *(f"{name}-8bit" for name in weights.EIGHT_BIT)]
+    for name in names:
         path = weights.SHIPPED / f"{name}.onnx"
         network, card = weights.seal(path.read_bytes(), json.loads(path.with_suffix(".json").read_bytes()))
         lines += [f'    "{name}": (', f'        "{network}",', f'        "{card}",', "    ),"]
@@ -22,7 +23,7 @@ def main() -> None:
     with open(source, encoding="utf-8") as file:
         text = file.read()
     write_file(source, re.sub(r"^SEALS = \{.*?^\}", "\n".join([*lines, "}"]), text, flags=re.MULTILINE | re.DOTALL))
-    print(f"{source}: {len(weights.NAMES)} networks sealed")
+    print(f"{source}: {len(names)} networks sealed")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from handscope.errors import HandscopeError
+from handscope.infer.devices import CPU, DEVICES
 from handscope.infer.effort import EFFORTS, FULL, QUICK
+from handscope.infer.models import is_eight_bit
 from handscope.infer.pipeline import load
-from handscope.infer.weights import Network
+from handscope.infer.weights import EIGHT_BIT, NAMES, SHIPPED, Network, digests
 from toy_networks import blobs, paint, toy_joints
 
 POINTS = blobs((210, 150), 90, 0.4, "left")
@@ -38,6 +40,26 @@ def test_the_quick_way_looks_less(toy_weights, monkeypatch):
     assert [max(size) for size in seen["full"]["detector"]] == [192, 384]
     assert "presence" in seen["full"] and "presence" not in seen["quick"]
     assert len(seen["quick"]["estimator"]) <= len(seen["full"]["estimator"])
+
+
+@pytest.mark.skipif(not (SHIPPED / "estimator.onnx").is_file(), reason="the weights are not in this checkout")
+def test_the_quick_way_takes_the_shipped_networks_in_8_bits(toy_weights):
+    taken = lambda *given, **options: {  # noqa: E731
+        name: network.path.stem for name, network in load(*given, **options).models.networks.items()
+    }
+    eight = {name: f"{name}-8bit" for name in EIGHT_BIT}
+    assert taken() == {name: name for name in NAMES}
+    assert taken(effort="quick") == {"detector": "detector"} | eight
+    own = load(toy_weights, effort="quick").models
+    assert all(network.path.parent != SHIPPED for network in own.networks.values())
+    assert load(effort="quick").models.notes == ()  # of one set
+    apart = {name for name, digest in digests(eight_bit=True).items() if digest != digests()[name]}
+    assert apart == set(EIGHT_BIT)
+
+
+def test_8_bits_are_for_the_cpu():
+    assert is_eight_bit(QUICK, CPU) and not is_eight_bit(FULL, CPU)
+    assert not any(is_eight_bit(QUICK, device) for name, device in DEVICES.items() if name != "cpu")
 
 
 def test_tiles_ask_for_their_own_looks(toy_weights):

@@ -20,7 +20,7 @@ from handscope.infer.duplicates import distinct, drop_repeated
 from handscope.infer.inputs import prepare
 from handscope.infer.pipeline import load, read
 from handscope.infer.refinement import refine
-from handscope.infer.weights import NAMES, SEALS, SHIPPED, open_network, seal
+from handscope.infer.weights import SEALS, SHIPPED, open_network, seal
 from handscope.skeleton import TIPS
 from stand_ins import stand_in
 from toy_networks import blobs, paint, save_detector, toy_joints
@@ -293,7 +293,7 @@ def test_a_damaged_card_is_one_sentence(toy_weights, tmp_path, name):
 
 def test_the_shipped_networks_and_cards_are_those_of_the_code(tmp_path, monkeypatch):
     """Who swaps both, so that they fit each other, is found."""
-    for name in NAMES:
+    for name in SEALS:
         path = SHIPPED / f"{name}.onnx"
         assert seal(path.read_bytes(), json.loads(path.with_suffix(".json").read_bytes())) == SEALS[name]
     monkeypatch.setattr("handscope.infer.weights.SHIPPED", tmp_path)

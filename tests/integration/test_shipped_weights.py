@@ -11,7 +11,7 @@ import handscope
 from handscope.apps.cli import main
 from handscope.geometry.camera import project
 from handscope.infer.images import find_pictures
-from handscope.infer.weights import NAMES, SHIPPED
+from handscope.infer.weights import EIGHT_BIT, NAMES, SHIPPED
 
 SAMPLES = Path(__file__).parents[2] / "samples/rendered"
 PICTURES = find_pictures(SAMPLES) if SAMPLES.is_dir() else []
@@ -42,12 +42,33 @@ def model():
 
 
 def test_every_network_says_what_it_was_made_from(model):
-    assert set(model.cards) == set(NAMES) == {path.stem for path in SHIPPED.glob("*.onnx")}
+    eight = {f"{name}-8bit" for name in EIGHT_BIT}
+    assert set(model.cards) == set(NAMES) == {path.stem for path in SHIPPED.glob("*.onnx")} - eight
     for name, card in model.cards.items():
         assert card["name"] == name and card["licence"] == "Apache-2.0" and len(card["sha256"]) == 64
         ours = {"commit", "config", "metrics", "steps", "teacher"}
         assert {"data", "not_for"} | ({"origin"} if name == "presence" else ours) <= set(card)
     assert sum(path.stat().st_size for path in SHIPPED.glob("*.onnx")) < 40e6
+
+
+def test_networks_in_8_bits_say_which_they_are_made_from(model):
+    for name, card in handscope.load(effort="quick").cards.items():
+        if name in EIGHT_BIT:
+            made_from = card["made_from"].split()
+            assert card["name"] == f"{name}-8bit" and card["licence"] == "Apache-2.0" and "calibrated_on" in card
+            assert made_from[0] == f"{name}.onnx" and made_from[1].rstrip(",") == model.cards[name]["sha256"]
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+def test_8_bits_tell_what_float_tells(path):
+    """The same hands, joints within two hundredths of the box."""
+    quick, floats = (handscope.load(weights, effort="quick")(path) for weights in (None, SHIPPED))
+    assert [hand.handedness for hand in quick] == [hand.handedness for hand in floats]
+    for one, two in zip(quick, floats, strict=True):
+        size = (two.box[2:] - two.box[:2]).max()
+        assert np.linalg.norm(one.joints_2d - two.joints_2d, axis=1).mean() < 0.02 * size
+        near = one.joints_3d - one.joints_3d[0] - (two.joints_3d - two.joints_3d[0])
+        assert np.linalg.norm(near, axis=1).mean() < 0.01
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)

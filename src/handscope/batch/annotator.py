@@ -24,7 +24,9 @@ from handscope.errors import AssetError, HandscopeError, shown
 from handscope.infer.cameras import CameraLike, parse_camera
 from handscope.infer.decoding_pool import DecodingPool
 from handscope.infer.devices import DEVICES
+from handscope.infer.effort import effort_of
 from handscope.infer.limits import DecodingLimits
+from handscope.infer.models import is_eight_bit
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.results import Hands
 from handscope.infer.streaming import Failure, Task, stream
@@ -86,8 +88,10 @@ class Settings:
         hand_model = None
         if self.hand_model is not None:
             hand_model = hashlib.sha256(read_bytes(as_path(self.hand_model), AssetError)).hexdigest()
+        eight_bit = is_eight_bit(effort_of(self.effort), DEVICES[self.device.partition(":")[0]])
+        networks = digests(self.weights, eight_bit=eight_bit)
         told |= {"batch": self.window, "device": self.device.partition(":")[0]}
-        return told | {"version": __version__, "networks": digests(self.weights), "hand_model": hand_model}
+        return told | {"version": __version__, "networks": networks, "hand_model": hand_model}
 
     def fingerprint(self) -> str:
         """Twelve letters that stand for `told`."""

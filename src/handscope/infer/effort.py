@@ -14,6 +14,7 @@ class Effort:
     closer; `first_score`, the share of the least score that a first estimate needs to be refined; `passes` over a hand
     at most. `look_again`: where the aligner may not have known what it saw, in the detector's own crop; `doubt`: try
     the other side and a wider crop where an estimate is not sure; `judge`: ask the presence network of what is left.
+    `eight_bit`: on a CPU take the shipped networks in 8 bits, where there are such.
     """
 
     sizes: tuple[int, ...]
@@ -23,10 +24,29 @@ class Effort:
     look_again: bool
     doubt: bool
     judge: bool
+    eight_bit: bool
 
 
-FULL = Effort(sizes=SIZES, hopeless=0.03, first_score=0.6, passes=4, look_again=True, doubt=True, judge=True)
-QUICK = Effort(sizes=SIZES[:1], hopeless=0.1, first_score=0.7, passes=2, look_again=False, doubt=False, judge=False)
+FULL = Effort(
+    sizes=SIZES,
+    hopeless=0.03,
+    first_score=0.6,
+    passes=4,
+    look_again=True,
+    doubt=True,
+    judge=True,
+    eight_bit=False,
+)
+QUICK = Effort(
+    sizes=SIZES[:1],
+    hopeless=0.1,
+    first_score=0.7,
+    passes=2,
+    look_again=False,
+    doubt=False,
+    judge=False,
+    eight_bit=True,
+)
 EFFORTS = {"full": FULL, "quick": QUICK}
 
 

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handscope.geometry.crops import Crop
+from handscope.hand.assets import load_asset
+from handscope.hand.model import pose_joints
 from handscope.infer.crop_estimates import CropEstimate, View, batches, extract_crops
 from handscope.infer.full_camera import PosedHand
 from handscope.infer.weights import Network, check_outputs
 
-OUTPUTS = {"joints", "joint_scores", "mask", "right", "theta", "beta", "R", "T", "f", "joints_3d", "vertices"}
+OUTPUTS = {"joints", "joint_scores", "mask", "right", "theta", "beta", "R", "T", "f"}
+POSED = {"joints_3d", "vertices"}
+"""Networks in 8 bits leave them out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,7 +61,14 @@ class Estimator:
     network: Network
 
     def __post_init__(self) -> None:
-        check_outputs(self.network, OUTPUTS)
+        check_outputs(self.network, OUTPUTS | POSED if self.poses else OUTPUTS)
+
+    @property
+    def poses(self) -> bool:
+        """Whether the network gives the hand's mesh and its joints in space; else they are posed here, the joints
+        alone, as an estimate's mesh is posed again when it is fitted.
+        """
+        return bool(POSED.intersection(self.network.output_shapes))
 
     @property
     def size(self) -> int:
@@ -91,6 +102,14 @@ def _estimate(crop: Crop, out: dict[str, NDArray[np.floating]]) -> Estimate:
         presence=float(out["presence"]) if "presence" in out else None,
         theta=out["theta"],
         beta=out["beta"],
-        hand=PosedHand(**{name: out[name] for name in ("R", "T", "joints_3d", "vertices")}),
+        hand=_hand(out),
         focal=float(out["f"]),
     )
+
+
+def _hand(out: dict[str, NDArray[np.floating]]) -> PosedHand:
+    R, T = out["R"], out["T"]
+    if "vertices" in out:
+        return PosedHand(R=R, T=T, joints_3d=out["joints_3d"], vertices=out["vertices"])
+    joints = pose_joints(load_asset(), out["beta"][None], out["theta"][None], R[None], T[None])[0]
+    return PosedHand(R=R, T=T, joints_3d=joints, vertices=np.zeros((0, 3), joints.dtype))

@@ -19,7 +19,7 @@ from handscope.infer.calibration import Calibration
 from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.crop_policy import asked
 from handscope.infer.detector import Detector, card_threshold, sizes_for
-from handscope.infer.devices import Device, device_of
+from handscope.infer.devices import CPU, Device, device_of
 from handscope.infer.effort import FULL, Effort, effort_of
 from handscope.infer.estimator import Estimator
 from handscope.infer.presence import Presence
@@ -110,7 +110,8 @@ def open_models(
     _check_number("min_score", MIN_SCORE if min_score is None else min_score, float, 0, 1)
     convention = None if joint_convention is None else check_convention(joint_convention)
     where, much = device_of(device), effort_of(effort)
-    estimator = Estimator(open_network("estimator", weights, threads, where))
+    eight_bit = is_eight_bit(much, where)
+    estimator = Estimator(open_network("estimator", weights, threads, where, eight_bit=eight_bit))
     detector = open_network("detector", weights, threads, where)
     least = MIN_SCORE if min_score is None else min_score
     return Models(
@@ -121,11 +122,16 @@ def open_models(
             sizes=much.sizes if tiles == 1 else sizes_for(tiles),
         ),
         assembler=_assembler(estimator, load_asset(hand_model), convention),
-        aligner=Aligner(open_network("aligner", weights, threads, where)),
+        aligner=Aligner(open_network("aligner", weights, threads, where, eight_bit=eight_bit)),
         presence=Presence(open_network("presence", weights, threads, where)) if much.judge else None,
         min_score=least,
         effort=much,
     )
+
+
+def is_eight_bit(effort: Effort, device: Device) -> bool:
+    """Whether shipped networks are those in 8 bits."""
+    return effort.eight_bit and device.name == CPU.name
 
 
 def _check_number(name: str, given: object, kind: type, least: float, most: float) -> None:
@@ -141,10 +147,10 @@ def _assembler(estimator: Estimator, asset: HandAsset, convention: JointConventi
     `convention`.
     """
     calibration = Calibration.of(estimator.network.card)
-    count = estimator.network.output_shapes["vertices"][1]
+    own = load_asset()
+    count = estimator.network.output_shapes["vertices"][1] if estimator.poses else len(own.template)
     if not isinstance(count, int) or count == len(asset.template):
         return Assembler(asset=asset, calibration=calibration, joint_convention=convention)
-    own = load_asset()
     if asset.name == "MANO" and count == len(own.template):
         return Assembler(asset=own, target=asset, calibration=calibration, joint_convention=convention)
     raise HandscopeError(

@@ -23,6 +23,8 @@ from handscope.infer.devices import CPU, Device, check_started, prepare_options
 from handscope.paths import as_path, read_bytes
 
 NAMES = ("estimator", "aligner", "detector", "presence")
+EIGHT_BIT = ("estimator", "aligner")
+"""Of these `NAME-8bit.onnx` ships too, for who asks for speed on a CPU (scripts/quantise_networks.py)."""
 THREADS = 1
 """Of a network unless told: more spin while they wait, so that a picture took longer with two on two idle cores, and
 longer still beside other work (docs/faq.md)."""
@@ -42,6 +44,14 @@ SEALS = {
     "presence": (
         "0b983de0fab8d1d0d8f743e27f61210acb413c1b7437f9d76e895588da3423bf",
         "4313e5db1bdd11623fc7a007316df74fbeb2b97c7ec08d2a5a7d934149a8a47c",
+    ),
+    "estimator-8bit": (
+        "8a5c01e015e9c443d4a9be103a539964b9f455367c1f921dfe219efba9338003",
+        "f388d8c0c973a6581bf4591a64d147198183d3ae601c20f675151736fe9aee92",
+    ),
+    "aligner-8bit": (
+        "86da63ab759990b400cc7aae2a43ea9608132d1f3ee5f2ff6b78900cd5ae4efb",
+        "86da426959fe063e17091e6b615ddab2f0632fba97f2471d11da1de0efe88ada",
     ),
 }
 """SHA-256 of each shipped network, and of its card's content."""
@@ -92,34 +102,40 @@ class Network:
 
 
 def open_network(
-    name: str, folder: str | Path | None = None, threads: int | None = None, device: Device = CPU
+    name: str,
+    folder: str | Path | None = None,
+    threads: int | None = None,
+    device: Device = CPU,
+    *,
+    eight_bit: bool = False,
 ) -> Network:
     """Open one of `NAMES` of `folder` (None: the shipped files) on `threads` (None: `THREADS`) of the CPU, or on
-    another device.
+    another device; of the shipped ones with `eight_bit` those in 8 bits, where there are such.
 
     A folder that holds one of them stands for all: the others are the shipped ones.
     """
-    path = _place(name, folder)
+    path = _place(name, folder, eight_bit)
     data = read_bytes(path, AssetError)
     shipped = path.parent == SHIPPED
     card = _read_card(path.with_suffix(".json"), required=shipped)
     _verify(path, data, card)
-    if shipped and seal(data, card) != SEALS[name]:
+    if shipped and seal(data, card) != SEALS[path.stem]:
         raise AssetError(f"{path}: neither this file nor its card may differ from those of this release; reinstall it")
     session = _open_session(path, data, threads, device)
     return Network(path, session, card, hashlib.sha256(data).hexdigest(), device)
 
 
-def _place(name: str, folder: str | Path | None) -> Path:
+def _place(name: str, folder: str | Path | None, eight_bit: bool = False) -> Path:
     """Where one of `NAMES` lies; AssetError if it does not."""
+    stem = f"{name}-8bit" if eight_bit and folder is None and name in EIGHT_BIT else name
     folder = SHIPPED if folder is None else as_path(folder)
     if not folder.is_dir() and folder != SHIPPED:
         raise AssetError(
             f"{folder}: no such folder of weights; it should hold "
             f"{', '.join(f'{one}.onnx' for one in NAMES[:-1])} or {NAMES[-1]}.onnx"
         )
-    path = folder / f"{name}.onnx"
-    if not path.is_file() and any((folder / f"{other}.onnx").is_file() for other in NAMES):
+    path = folder / f"{stem}.onnx"
+    if not path.is_file() and folder != SHIPPED and any((folder / f"{other}.onnx").is_file() for other in NAMES):
         folder, path = SHIPPED, SHIPPED / f"{name}.onnx"
     if not path.is_file():
         remedy = "reinstall handscope" if folder == SHIPPED else "`handscope export` writes it"
@@ -127,9 +143,10 @@ def _place(name: str, folder: str | Path | None) -> Path:
     return path
 
 
-def digests(folder: str | Path | None = None) -> dict[str, str]:
+def digests(folder: str | Path | None = None, *, eight_bit: bool = False) -> dict[str, str]:
     """SHA-256 of each network's file, as `open_network` finds it."""
-    return {name: hashlib.sha256(read_bytes(_place(name, folder), AssetError)).hexdigest() for name in NAMES}
+    places = {name: _place(name, folder, eight_bit) for name in NAMES}
+    return {name: hashlib.sha256(read_bytes(path, AssetError)).hexdigest() for name, path in places.items()}
 
 
 def _read_card(path: Path, *, required: bool) -> Card:
@@ -203,7 +220,8 @@ def _open_session(path: Path, data: bytes, threads: int | None, device: Device) 
 
 def mixture(networks: Mapping[str, Network]) -> str | None:
     """A remark that names each of the networks, if only some of them are those of this release."""
-    ours = {name for name, network in networks.items() if network.sha256 == SEALS[name][0]}
+    sealed = {digest for digest, _ in SEALS.values()}
+    ours = {name for name, network in networks.items() if network.sha256 in sealed}
     if not ours or len(ours) == len(networks):
         return None
     told = [

@@ -88,9 +88,9 @@ class Settings:
         hand_model = None
         if self.hand_model is not None:
             hand_model = hashlib.sha256(read_bytes(as_path(self.hand_model), AssetError)).hexdigest()
-        eight_bit = is_eight_bit(effort_of(self.effort), DEVICES[self.device.partition(":")[0]])
-        networks = digests(self.weights, eight_bit=eight_bit)
-        told |= {"batch": self.window, "device": self.device.partition(":")[0]}
+        device = self.device.partition(":")[0]
+        networks = digests(self.weights, eight_bit=is_eight_bit(effort_of(self.effort), device))
+        told |= {"batch": self.window, "device": device}
         return told | {"version": __version__, "networks": networks, "hand_model": hand_model}
 
     def fingerprint(self) -> str:

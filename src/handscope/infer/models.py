@@ -110,7 +110,7 @@ def open_models(
     _check_number("min_score", MIN_SCORE if min_score is None else min_score, float, 0, 1)
     convention = None if joint_convention is None else check_convention(joint_convention)
     where, much = device_of(device), effort_of(effort)
-    eight_bit = is_eight_bit(much, where)
+    eight_bit = is_eight_bit(much, where.name)
     estimator = Estimator(open_network("estimator", weights, threads, where, eight_bit=eight_bit))
     detector = open_network("detector", weights, threads, where)
     least = MIN_SCORE if min_score is None else min_score
@@ -129,9 +129,9 @@ def open_models(
     )
 
 
-def is_eight_bit(effort: Effort, device: Device) -> bool:
-    """Whether shipped networks are those in 8 bits."""
-    return effort.eight_bit and device.name == CPU.name
+def is_eight_bit(effort: Effort, device: str) -> bool:
+    """Whether shipped networks are those in 8 bits on the device of this name."""
+    return effort.eight_bit and device == CPU.name
 
 
 def _check_number(name: str, given: object, kind: type, least: float, most: float) -> None:

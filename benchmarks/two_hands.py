@@ -40,6 +40,7 @@ from handscope.types import Sample
 FPS, EDGE = 30.0, 12
 """Of the clips; and the frames before and after an event that say who is who."""
 EVERY, NEAR = 4, 0.35
+"""Of so many frames one is read apart; and how far joints may be off, of their box."""
 Follow = Callable[[Iterable[np.ndarray]], Iterator[list[Told]]]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -18,8 +17,7 @@ from numpy.typing import NDArray
 
 from handscope.geometry.boxes import longer_side, tight_box
 from handscope.geometry.camera import project
-from handscope.hand.assets import load_asset
-from handscope.hand.model import pose_hand
+from handscope.hand.bones import bone_lengths, reference_bones
 from handscope.skeleton import BONES, JOINT_NAMES, MCPS, TIPS
 from handscope.types import HandLabel, Sample
 
@@ -53,19 +51,6 @@ def findings(samples: Iterable[Sample]) -> list[Finding]:
     for law in (*spatial, _bones_2d, _order_2d, _camera, _reprojection, _inside, _mask):
         found += law(seen)
     return found
-
-
-@lru_cache(maxsize=1)
-def reference_bones() -> Array:
-    """Lengths (20,) in metres of the open hand's bones, in the order of `BONES`."""
-    joints = pose_hand(load_asset(), np.zeros((1, 10)), np.zeros((1, 15, 3))).joints[0]
-    return bone_lengths(joints[None])[0]
-
-
-def bone_lengths(joints: Array) -> Array:
-    """Lengths (n, 20) of the bones of joints (n, 21, c)."""
-    parents, children = np.array(BONES).T
-    return np.linalg.norm(joints[:, children] - joints[:, parents], axis=-1)
 
 
 def palm_side(joints: Array) -> Array:

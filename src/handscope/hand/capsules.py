@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from handscope.hand.bones import bone_lengths, reference_bones
 from handscope.skeleton import BONES, FINGERS
 
 WIDTHS = {"thumb": 1.0, "index": 1.0, "middle": 1.02, "ring": 0.95, "little": 0.86}
@@ -17,14 +18,12 @@ way."""
 PALM_RADIUS = 0.0095
 BONE_RADII = np.array([radius for finger in FINGERS for radius in (PALM_RADIUS, *FINGER_RADII[finger])])
 """Of the 20 canonical bones, the first of each finger being the palm's."""
-MEAN_BONES = 0.8285
-"""Metres of bone in the mean hand."""
 _PARENT, _CHILD = np.array(BONES).T
 
 
 def hand_size(joints: NDArray[np.floating]) -> float:
     """How large a hand of canonical `joints` (21, 3) m is, by its bones: 1 is the mean hand."""
-    return float(np.linalg.norm(joints[_CHILD] - joints[_PARENT], axis=-1).sum() / MEAN_BONES)
+    return float(bone_lengths(joints[None]).sum() / reference_bones().sum())
 
 
 def overlaps(

@@ -42,7 +42,7 @@ then on a finer one round the best."""
 def kept_apart(hands: Sequence[AnyHand]) -> list[AnyHand]:
     """The `hands` of one picture, in their order; of those that meet in it `joints_3d`, `vertices` and `T` are moved.
 
-    Joints are the hand model's own, with the capsules' palm about them (`hand.capsules`).
+    Joints are the hand model's own.
     """
     told = list(hands)
     for i, j in meeting([hand.box for hand in hands]):

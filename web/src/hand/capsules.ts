@@ -10,7 +10,7 @@ const BONE_RADII = FINGERS.flatMap((finger) => [
   ...(finger === "thumb" ? [0.0105, 0.0088, 0.0075] : [0.008, 0.007, 0.0062]).map((radius) => radius * WIDTHS[finger]),
 ]);
 /** Metres of bone in the mean hand. */
-const MEAN_BONES = 0.8285;
+const MEAN_BONES = 0.82847923;
 
 /** How large a hand is, by its bones: 1 is the mean hand. */
 export function handSize(joints: readonly Point3[]): number {

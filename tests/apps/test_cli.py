@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from clips import write_video
+from handscope import __version__
 from handscope.apps.analyse import output_names
 from handscope.apps.cli import COMMANDS, main
 from toy_networks import blobs, paint, toy_joints
@@ -45,6 +46,11 @@ def one_sentence(text: str) -> bool:
 
 def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_python_dash_m_is_the_command():
+    told = subprocess.run([sys.executable, "-m", "handscope", "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["handscope", __version__]
 
 
 def test_a_picture_gives_overlay_mesh_and_numbers(run, tmp_path, toy_picture):

@@ -11,7 +11,7 @@ class FatalAnnotator(Annotator):
     """Ends its process over pictures that `deadly` names; over those of `once` the first time. (`once` has a folder for
     its memory.)"""
 
-    def _rows(self, window, fetched, begin):
+    def _rows(self, window, fetched):
         for item in window:
             name = item.address.rsplit("/", 1)[-1]
             if name in self._settings.deadly:
@@ -20,7 +20,7 @@ class FatalAnnotator(Annotator):
             if name in self._settings.once and not memory.exists():
                 memory.touch()
                 os._exit(4)
-        return super()._rows(window, fetched, begin)
+        return super()._rows(window, fetched)
 
 
 @dataclass(frozen=True, kw_only=True)

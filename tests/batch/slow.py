@@ -11,9 +11,9 @@ from handscope.batch.annotator import Annotator, Settings
 class SlowAnnotator(Annotator):
     """A second a window longer."""
 
-    def _rows(self, window, fetched, begin):
+    def _rows(self, window, fetched):
         time.sleep(1.0)
-        return super()._rows(window, fetched, begin)
+        return super()._rows(window, fetched)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class WatchedAnnotator(Annotator):
     """Writes down its windows, in a file a process, and takes a twentieth of a second for each; after the first one it
     waits until three processes have theirs, or half a minute."""
 
-    def _rows(self, window, fetched, begin):
+    def _rows(self, window, fetched):
         seen = Path(self._settings.memory)
         own, until = seen / str(os.getpid()), time.monotonic() + 30
         is_first = not own.exists()
@@ -38,7 +38,7 @@ class WatchedAnnotator(Annotator):
         while is_first and len(list(seen.iterdir())) < 3 and time.monotonic() < until:
             time.sleep(0.01)
         time.sleep(0.05)
-        return super()._rows(window, fetched, begin)
+        return super()._rows(window, fetched)
 
 
 @dataclass(frozen=True, kw_only=True)

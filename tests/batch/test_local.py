@@ -11,10 +11,12 @@ from batch_runs import begin, rows_of
 from fatal import FatalSettings
 from slow import WatchedSettings
 
+from handscope.batch import annotator
 from handscope.batch.local import cores, work_locally
 from handscope.batch.rows import KILLED
 from handscope.batch.run import Watch
 from handscope.errors import HandscopeError
+from handscope.infer.decoding_pool import DecodingPool
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,21 @@ def test_a_process_that_dies_of_nothing_costs_no_row_and_changes_none(whole, pic
     work_locally(run, run.works(), Watch(), processes=1)
     assert rows_of(run) == rows_of(whole)
     assert {*once.once} <= set(os.listdir(tmp_path))
+
+
+@pytest.mark.parametrize("most", [0, 160 * 120 * 8])
+def test_what_is_decoded_ahead_is_what_is_decoded_in_its_turn(whole, pictures, settings, tmp_path, monkeypatch, most):
+    """None of the pictures, which have 160 x 120 pixels and stand in windows of eight, and all of them."""
+    decoded = []
+    small = DecodingPool.decode_small
+    monkeypatch.setattr(annotator, "AHEAD_PIXELS", most)
+    monkeypatch.setattr(
+        DecodingPool, "decode_small", lambda pool, *told: decoded.append(small(pool, *told)) or decoded[-1]
+    )
+    run = begin(tmp_path, pictures, settings)
+    work_locally(run, run.works(), Watch(), processes=0)
+    assert rows_of(run) == rows_of(whole)
+    assert {one.result() is None for one in decoded if one.exception() is None} == {most == 0}
 
 
 @pytest.mark.slow

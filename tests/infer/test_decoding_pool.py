@@ -82,6 +82,15 @@ def test_errors_are_those_of_this_process(pool, tmp_path):
         pool.decode(tmp_path / "none.jpg").result()
 
 
+def test_small_is_what_the_header_says(pool):
+    """Two pictures in a file are as large as the larger one, though the other is what others might take."""
+    assert pool.decode_small(jpeg(), 40 * 60, "a").result().size == (40, 60)
+    assert pool.decode_small(jpeg(), 40 * 60 - 1, "a").result() is None
+    assert pool.decode_small(PICTURES["TIFF of two"], 71, "a").result() is None
+    with pytest.raises(NotAPictureError):
+        pool.decode_small(b"no picture", 1, "a").result()
+
+
 def test_a_picture_that_takes_too_long_costs_itself_only():
     limits = DecodingLimits(max_scans=10**6, seconds=1)
     with DecodingPool(1, limits) as pool:

@@ -10,17 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from handscope import __version__
-from handscope.batch.addresses import is_remote
 from handscope.batch.manifest import Item
 from handscope.batch.reading import Patience, Reader, Reading, is_plain
 from handscope.batch.rows import Row, row_of
-from handscope.errors import AssetError, HandscopeError, shown
+from handscope.errors import AssetError, HandscopeError, ImageError, shown
 from handscope.infer.cameras import CameraLike, parse_camera
 from handscope.infer.decoding_pool import DecodingPool
 from handscope.infer.devices import DEVICES
@@ -29,7 +28,7 @@ from handscope.infer.limits import DecodingLimits
 from handscope.infer.models import is_eight_bit
 from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.results import Hands
-from handscope.infer.streaming import Failure, Task, stream
+from handscope.infer.streaming import AHEAD_PIXELS, Failure, FileContent, Task, failure, stream
 from handscope.infer.weights import digests
 from handscope.paths import as_path, read_bytes
 
@@ -40,7 +39,7 @@ core, four together 0.124 each, and 670 MB instead of 450; and its numbers are t
 WINDOW_BYTES = 64 * 2**20
 """Of the files of a window; a larger file is a window of its own."""
 READERS = 8
-"""Threads that read remote files ahead."""
+"""Threads that read files ahead."""
 Window = tuple[Item, ...]
 
 
@@ -142,20 +141,16 @@ class Annotator:
         self._pool = DecodingPool(1, settings.limits)
         self._threads = ThreadPoolExecutor(READERS, "handscope reading")
 
-    def annotate_windows(
-        self, given: Iterable[Window], begin: Callable[[Window], None] | None = None
-    ) -> Iterator[list[Row]]:
-        """The rows of each window; `begin` hears of a window before anything of it is decoded. Remote files of the next
-        window are read meanwhile.
-        """
+    def annotate_windows(self, given: Iterable[Window]) -> Iterator[list[Row]]:
+        """The rows of each window. Files of the next window are read and decoded meanwhile."""
         ahead: tuple[Window, list[Future[Reading] | None]] | None = None
         for window in given:
             following = window, self._fetched(window)
             if ahead is not None:
-                yield self._rows(*ahead, begin)
+                yield self._rows(*ahead)
             ahead = following
         if ahead is not None:
-            yield self._rows(*ahead, begin)
+            yield self._rows(*ahead)
 
     def close(self) -> None:
         """End the process that decodes, and close what is open."""
@@ -170,17 +165,23 @@ class Annotator:
         self.close()
 
     def _fetched(self, window: Window) -> list[Future[Reading] | None]:
-        """What is being read of a window: of remote files all, of others nothing yet."""
-        return [
-            self._threads.submit(self._reader.read, item) if is_plain(item) and is_remote(item.address) else None
-            for item in window
-        ]
+        """What is being read of a window: files of their own, and nothing yet of what lies in tables and videos."""
+        most = AHEAD_PIXELS // max(len(window), 1)
+        return [self._threads.submit(self._decoded, item, most) if is_plain(item) else None for item in window]
 
-    def _rows(
-        self, window: Window, fetched: Sequence[Future[Reading] | None], begin: Callable[[Window], None] | None
-    ) -> list[Row]:
-        if begin is not None:
-            begin(window)
+    def _decoded(self, item: Item, most_pixels: int) -> Reading:
+        """What an item holds, decoded if that is no large picture: such ones are decoded when their turn comes."""
+        reading = self._reader.read(item)
+        if not isinstance(reading.content, FileContent):
+            return reading
+        content, name = reading.content
+        try:
+            picture = self._pool.decode_small(content, most_pixels, name).result()
+        except ImageError as error:
+            return reading._replace(content=failure(item.name, error))
+        return reading if picture is None else reading._replace(content=picture)
+
+    def _rows(self, window: Window, fetched: Sequence[Future[Reading] | None]) -> list[Row]:
         began = time.perf_counter()
         attempts = [1] * len(window)
         answers: list[Hands | Failure | None] = [None] * len(window)

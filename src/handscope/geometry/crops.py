@@ -8,6 +8,7 @@ share. Pixel centres are at integers in both frames: the centre of a crop of siz
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -28,15 +29,15 @@ class Crop:
     matrix: NDArray[np.float64]
     size: int
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Crop pixels per picture pixel."""
-        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+        return float(np.sqrt(abs(self._determinant)))
 
     @property
     def mirrored(self) -> bool:
         """True if the crop shows the picture mirrored (a left hand shown as a right one)."""
-        return bool(np.linalg.det(self.matrix[:, :2]) < 0)
+        return bool(self._determinant < 0)
 
     @property
     def centre(self) -> NDArray[np.float64]:
@@ -59,7 +60,15 @@ class Crop:
 
     def invert(self, points: ArrayLike) -> NDArray[np.float64]:
         """Crop pixels (..., 2) to picture pixels."""
-        return (np.asarray(points, np.float64) - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
+        return (np.asarray(points, np.float64) - self.matrix[:, 2]) @ self._inverse.T
+
+    @cached_property
+    def _determinant(self) -> float:
+        return float(np.linalg.det(self.matrix[:, :2]))
+
+    @cached_property
+    def _inverse(self) -> NDArray[np.floating]:
+        return np.linalg.inv(self.matrix[:, :2])
 
     def extract(self, image: NDArray[np.uint8], border: int = cv2.BORDER_REFLECT_101) -> NDArray[np.uint8]:
         """The crop (size, size, ...) of `image`; shrinking averages first, so that fine texture does not alias."""

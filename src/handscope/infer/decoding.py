@@ -74,6 +74,11 @@ class Header:
     width: int
     height: int
 
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.width * self.height
+
 
 class NotAPictureError(ImageError):
     """The bytes are of no format that is read."""
@@ -304,7 +309,7 @@ def to_rgb(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     if image.mode == "CMYK":
         image = _cmyk_to_rgb(image)
     transparent = image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info
-    return _by_strips(image, _over_white if transparent else lambda part: np.asarray(part.convert("RGB"))), ()
+    return _by_strips(image, _over_white if transparent else _plain), ()
 
 
 def _by_strips(image: Image.Image, convert: Callable[[Image.Image], NDArray[np.uint8]]) -> NDArray[np.uint8]:
@@ -312,8 +317,13 @@ def _by_strips(image: Image.Image, convert: Callable[[Image.Image], NDArray[np.u
     width, height = image.size
     levels = np.empty((height, width, 3), np.uint8)
     for rows in strips((height, width)):
-        levels[rows] = convert(image.crop((0, rows.start, width, rows.stop)))
+        whole = rows.stop - rows.start == height
+        levels[rows] = convert(image if whole else image.crop((0, rows.start, width, rows.stop)))
     return levels
+
+
+def _plain(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _cmyk_to_rgb(image: Image.Image) -> Image.Image:

@@ -86,6 +86,12 @@ class DecodingPool:
         """
         return self._submit(_request("decode", source, name), _picture)
 
+    def decode_small(
+        self, source: bytes | str | Path, most_pixels: int, name: str | Path | None = None
+    ) -> Future[Picture | None]:
+        """`decode` for a picture of at most so many pixels by its header; None for a larger one."""
+        return self._submit(_request("decode", source, name, most_pixels), _small_picture)
+
     def inspect(self, source: bytes | str | Path, name: str | Path | None = None) -> Future[Header]:
         """Format and size of a picture, by its header."""
         return self._submit(_request("inspect", source, name), _header)
@@ -215,13 +221,19 @@ class _Request(NamedTuple):
     of: Literal["bytes", "path"]
     name: str
     content: bytes
+    most_pixels: int | None
 
 
-def _request(task: Literal["decode", "inspect"], source: bytes | str | Path, name: str | Path | None) -> _Request:
+def _request(
+    task: Literal["decode", "inspect"],
+    source: bytes | str | Path,
+    name: str | Path | None,
+    most_pixels: int | None = None,
+) -> _Request:
     if isinstance(source, bytes):
-        return _Request(task, "bytes", str(name or "picture"), source)
+        return _Request(task, "bytes", str(name or "picture"), source, most_pixels)
     path = as_path(source)
-    return _Request(task, "path", str(path), os.fsencode(os.path.abspath(path)))
+    return _Request(task, "path", str(path), os.fsencode(os.path.abspath(path)), most_pixels)
 
 
 class _Process:
@@ -261,7 +273,7 @@ class _Process:
 
         def exchange() -> tuple[dict[str, Any], NDArray[np.uint8]]:
             assert self._process.stdin is not None
-            about = {"task": request.task, "of": request.of, "name": request.name}
+            about = {"task": request.task, "of": request.of, "name": request.name, "most_pixels": request.most_pixels}
             write_frame(self._process.stdin, about, request.content)
             return self._read()
 
@@ -334,6 +346,10 @@ def _picture(request: _Request, about: dict[str, Any], content: NDArray[np.uint8
     height, width, _ = about["shape"]
     image, notes, focal = content.reshape(height, width, 3), tuple(map(str, about["notes"])), about["focal"]
     return Picture(Path(request.name), image, notes, int(about["orientation"]), None if focal is None else float(focal))
+
+
+def _small_picture(request: _Request, about: dict[str, Any], content: NDArray[np.uint8]) -> Picture | None:
+    return None if about.get("larger") else _picture(request, about, content)
 
 
 def _header(request: _Request, about: dict[str, Any], content: NDArray[np.uint8]) -> Header:

@@ -76,14 +76,16 @@ def main() -> None:
             del image
 
 
-def _answer(request: dict[str, str], data: bytes, limits: DecodingLimits) -> tuple[dict[str, Any], bytes | memoryview]:
+def _answer(request: dict[str, Any], data: bytes, limits: DecodingLimits) -> tuple[dict[str, Any], bytes | memoryview]:
     """What is told of a picture, and its pixels."""
-    name, place = request["name"], data
+    name, place, most = request["name"], data, request["most_pixels"]
     try:
         if request["of"] == "path":
             data = read_file(Path(os.fsdecode(place)), limits)
         if request["task"] == "inspect":
             return asdict(inspect_picture(data, name, limits=limits)), b""
+        if most is not None and inspect_picture(data, name, limits=limits).pixels > most:
+            return {"larger": True}, b""
         picture = decode_picture(data, name, limits=limits)
     except ImageError as error:
         message = str(error)

@@ -175,6 +175,7 @@ def read(models: Models, inputs: Sequence[PictureInput]) -> list[list[tuple[Esti
     flat = [(i, candidate) for i, of_picture in enumerate(candidates) for candidate in of_picture]
     pictures = [inputs[i].image for i, _ in flat]
     refined = refine(models.estimator, pictures, [candidate.first for _, candidate in flat], models.effort)
+    refined = [candidate.kept(estimate) for (_, candidate), estimate in zip(flat, refined, strict=True)]
     scores = [candidate.score(estimate, 1.0) for (_, candidate), estimate in zip(flat, refined, strict=True)]
     doubted = [k for k, (_, c) in enumerate(flat) if c.detected is not None and scores[k] >= models.min_score]
     judged = models.judged([pictures[k] for k in doubted], [refined[k] for k in doubted])

@@ -169,7 +169,7 @@ class _Ahead:
         header = self._header
         if header is None or not header.done() or header.exception() is not None:
             return self._given
-        return header.result().width * header.result().height
+        return header.result().pixels
 
     def is_known(self) -> bool:
         """Whether the header has told."""

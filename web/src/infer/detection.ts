@@ -3,9 +3,9 @@ import { boxIou, tightBox } from "../geometry/boxes";
 import type { Box } from "../geometry/linear";
 import type { Picture } from "../geometry/pictures";
 import { best, type CropEstimate, type View } from "./crop-estimates";
-import { cropsOfBox, detectedCrop, nextCrop } from "./crop-policy";
+import { cropsOfBox, detectedCrop, nextCrop, otherSide } from "./crop-policy";
 import type { Detection } from "./detector";
-import { distinct } from "./duplicates";
+import { distinct, sameHand } from "./duplicates";
 import type { Estimate } from "./estimator";
 import type { Models } from "./models";
 
@@ -17,16 +17,25 @@ const FIRST_SCORE = 0.6;
 const HOPELESS = 0.03;
 /** Joints whose box overlaps less with the detection's are looked for again in the detector's own crop. */
 const ASTRAY_IOU = 0.3;
+/** Of a box's eight crops so many are looked at, from both sides. */
+const CHOICES = 2;
 
-/** The first estimate of what may be a hand; `detected` is the detector's score, undefined for a given box. */
+/** The first estimate of what may be a hand; `detected` is the detector's score, undefined for a given `box`. */
 export class Candidate {
   constructor(
     readonly first: Estimate,
     readonly detected?: number,
+    readonly box?: Box,
   ) {}
 
   get firstScore(): number {
     return this.score(this.first, this.first.presence);
+  }
+
+  /** What further passes made of the first estimate, unless they have left the given box. */
+  kept(refined: Estimate): Estimate {
+    const { box } = this;
+    return box ? best([refined, this.first], (estimate) => fitToBox(estimate, box)) : refined;
   }
 
   /** The score of the hand that this candidate turns out to be. */
@@ -80,17 +89,45 @@ export function isAstray(first: CropEstimate, detection: Detection): boolean {
   return boxIou(tightBox(first.joints2d), detection.box) < ASTRAY_IOU;
 }
 
-/** A candidate for each of `boxes` px, tight round a hand: the best of eight crops. */
+/** A candidate for each of `boxes` px, tight round a hand: the best look that does not show a surer box's hand. */
 export async function fromBoxes(models: Models, picture: Picture, boxes: readonly Box[]): Promise<Candidate[]> {
-  const found: Candidate[] = [];
-  for (const box of boxes) {
-    const crops = cropsOfBox(box, models.estimator.size);
-    const rough = await models.aligner.estimate(crops.map((crop) => ({ picture, crop })));
-    const fittest = best(rough, (estimate) => estimate.fitness);
-    const size = models.estimator.size;
-    const [glance] = await models.aligner.follow([{ picture, crop: fittest.crop }], [fittest], size);
-    const [first] = await models.estimator.estimate([{ picture, crop: nextCrop(glance!, size) }]);
-    found.push(new Candidate(first!));
+  const looks: Look[][] = [];
+  for (const box of boxes) looks.push(await looksAtBox(models, picture, box));
+  const chosen = new Map<number, Estimate>();
+  const order = [...looks.keys()].sort((one, two) => looks[two]![0]!.fit - looks[one]![0]!.fit);
+  for (const i of order) {
+    const taken = [...chosen.values()];
+    const free = looks[i]!.find(({ seen }) => !taken.some((other) => sameHand(seen.joints2d, other.joints2d)));
+    chosen.set(i, (free ?? looks[i]![0]!).seen);
   }
-  return found;
+  return boxes.map((box, i) => new Candidate(chosen.get(i)!, undefined, box));
+}
+
+/** An estimate of what is in a box, and its `fitToBox`. */
+interface Look {
+  seen: Estimate;
+  fit: number;
+}
+
+/** Plausibility times how well the joints fill a box. */
+function fitToBox(estimate: Estimate, box: Box): number {
+  return estimate.plausibility * filled(estimate, box);
+}
+
+function filled(estimate: CropEstimate, box: Box): number {
+  return boxIou(box, tightBox(estimate.joints2d));
+}
+
+/** Best first: those `CHOICES` of a box's eight crops that the aligner's joints fill best, from both sides. */
+async function looksAtBox(models: Models, picture: Picture, box: Box): Promise<Look[]> {
+  const size = models.estimator.size;
+  const glances = await models.aligner.estimate(cropsOfBox(box, size).map((crop) => ({ picture, crop })));
+  const fit = new Map(glances.map((glance) => [glance, glance.fitness * filled(glance, box)]));
+  const crops = [...glances]
+    .sort((one, two) => fit.get(two)! - fit.get(one)!)
+    .slice(0, CHOICES)
+    .map((glance) => nextCrop(glance, size));
+  const views = [...crops, ...crops.map(otherSide)].map((crop) => ({ picture, crop }));
+  const estimates = await models.estimator.estimate(views);
+  return estimates.map((seen) => ({ seen, fit: fitToBox(seen, box) })).sort((one, two) => two.fit - one.fit);
 }

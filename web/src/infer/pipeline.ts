@@ -28,7 +28,8 @@ export async function findHands(models: Models, picture: Picture, options: Detec
   const boxes = options.boxes?.map((box) => checkBox(box, width, height));
   const candidates = boxes ? await fromBoxes(models, picture, boxes) : await search(models, picture);
   const firsts = candidates.map((candidate) => candidate.first);
-  const refined = await refine(models.estimator, picture, firsts);
+  const passes = await refine(models.estimator, picture, firsts);
+  const refined = candidates.map((candidate, k) => candidate.kept(passes[k]!));
   const scores = candidates.map((candidate, k) => candidate.score(refined[k]!, 1));
   const doubted = candidates.flatMap(({ detected }, k) =>
     detected !== undefined && scores[k]! >= models.minScore ? [k] : [],

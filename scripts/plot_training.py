@@ -70,7 +70,7 @@ def plot(folder: Path, out: Path) -> Path:
             if points:
                 marker = "." if len(points) < 40 else ""
                 axis.plot(*zip(*points, strict=True), label=name.removeprefix("validation/"), marker=marker)
-        axis.set(title=title, xlabel="step", ylim=(0, None))
+        axis.set(title=title, xlabel="step", ylim=(0, 1.04 * axis.dataLim.y1))
         axis.grid(alpha=0.3)
         if len(names) > 1:
             axis.legend(fontsize=7)

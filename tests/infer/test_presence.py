@@ -86,6 +86,16 @@ def test_what_the_aligner_takes_for_no_hand_the_estimator_does_not_see(model, gl
     assert (kind.shown > 0) == (hands > 0)
 
 
+def test_what_detector_and_aligner_together_find_unlikely_the_estimator_does_not_see(model):
+    score = model.models.detector(PICTURE)[0].score
+    effort = replace(FULL, hopeless=0.0, unlikely=0.4)
+    for off, hands in ((-0.01, 0), (0.01, 1)):
+        aligner, _ = saying(model.models.aligner, effort.unlikely**2 / score + off)
+        estimator, kind = saying(model.models.estimator, 1.0)
+        models = replace(model.models, aligner=aligner, estimator=estimator, effort=effort)
+        assert len(Pipeline(models)(PICTURE)) == hands and (kind.shown > 0) == (hands > 0)
+
+
 def test_what_the_estimator_takes_for_no_hand_is_not_refined(model):
     """With presence it scores too little, however sure detector and joints are; the share is what `effort` says."""
     estimator, _ = saying(model.models.estimator, 0.0)

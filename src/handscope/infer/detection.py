@@ -13,6 +13,7 @@ from handscope.infer.crop_estimates import CropEstimate, View
 from handscope.infer.crop_policy import crops_of_box, detected_crop, next_crop, other_side
 from handscope.infer.detector import Detection
 from handscope.infer.duplicates import distinct, same_hand
+from handscope.infer.effort import Effort
 from handscope.infer.estimator import Estimate
 from handscope.infer.models import Models
 
@@ -77,8 +78,7 @@ def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
         looked = _look(models, detections, rough)
     else:
         aligned = models.aligner.align(rough, size)
-        least = models.effort.hopeless
-        hopeful = [k for k, e in enumerate(aligned) if e.presence is None or e.presence >= least]
+        hopeful = [k for k, e in enumerate(aligned) if _is_hopeful(e.presence, detections[k].score, models.effort)]
         views = [(rough[k][0], next_crop(aligned[k], size)) for k in hopeful]
         found, rough = [found[k] for k in hopeful], [rough[k] for k in hopeful]
         detections = [detection for _, detection in found]
@@ -92,6 +92,11 @@ def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
         if candidate.first_score >= models.effort.first_score * models.min_score:
             candidates[i].append(candidate)
     return [_distinct(of_picture) for of_picture in candidates]
+
+
+def _is_hopeful(presence: float | None, detected: float, effort: Effort) -> bool:
+    """Whether to look closer where the detector and the aligner, if that says anything of presence, say so much."""
+    return presence is None or (presence >= effort.hopeless and presence * detected >= effort.unlikely**2)
 
 
 def _look(models: Models, detections: Sequence[Detection], views: Sequence[View]) -> list[Candidate]:

@@ -11,7 +11,8 @@ from handscope.infer.detector import SIZES
 @dataclass(frozen=True, kw_only=True)
 class Effort:
     """`sizes` px at which the detector sees a picture; `hopeless`, the presence by the aligner under which nobody looks
-    closer; `first_score`, the share of the least score that a first estimate needs to be refined; `passes` over a hand
+    closer; `unlikely`, the geometric mean of that and of the detector's score under which nobody does either;
+    `first_score`, the share of the least score that a first estimate needs to be refined; `passes` over a hand
     at most. `look_again`: where the aligner may not have known what it saw, in the detector's own crop; `doubt`: try
     the other side and a wider crop where an estimate is not sure; `judge`: ask the presence network of what is left.
     `eight_bit`: on a CPU take the shipped networks in 8 bits, where there are such.
@@ -19,6 +20,7 @@ class Effort:
 
     sizes: tuple[int, ...]
     hopeless: float
+    unlikely: float
     first_score: float
     passes: int
     look_again: bool
@@ -30,6 +32,7 @@ class Effort:
 FULL = Effort(
     sizes=SIZES,
     hopeless=0.03,
+    unlikely=0.0,
     first_score=0.6,
     passes=4,
     look_again=True,
@@ -39,7 +42,8 @@ FULL = Effort(
 )
 QUICK = Effort(
     sizes=SIZES[:1],
-    hopeless=0.1,
+    hopeless=0.0,
+    unlikely=0.35,
     first_score=0.7,
     passes=2,
     look_again=False,

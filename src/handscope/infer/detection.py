@@ -111,8 +111,7 @@ def _look(models: Models, detections: Sequence[Detection], views: Sequence[View]
 
 def is_astray(first: CropEstimate, detection: Detection) -> bool:
     """Whether the joints lie elsewhere than the detection's box: the aligner did not know what it saw."""
-    box = tight_box(first.joints_2d)
-    return float(box_iou(box, detection.box[None])[0]) < ASTRAY_IOU
+    return _filled(first, detection.box) < ASTRAY_IOU
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

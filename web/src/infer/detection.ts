@@ -86,7 +86,7 @@ async function look(models: Models, detections: readonly Detection[], views: rea
 
 /** Whether the joints lie elsewhere than the detection's box: the aligner did not know what it saw. */
 export function isAstray(first: CropEstimate, detection: Detection): boolean {
-  return boxIou(tightBox(first.joints2d), detection.box) < ASTRAY_IOU;
+  return filled(first, detection.box) < ASTRAY_IOU;
 }
 
 /** A candidate for each of `boxes` px, tight round a hand: the best look that does not show a surer box's hand. */

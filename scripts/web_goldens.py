@@ -31,6 +31,7 @@ from handscope.hand.model import pose_hand
 from handscope.infer.assembly import Assembler, without_specks
 from handscope.infer.calibration import Calibration
 from handscope.infer.clock import Clock
+from handscope.infer.context import surroundings
 from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.crop_policy import Tolerance, crops_of_box, is_settled, next_crop, other_side, resized
 from handscope.infer.detector import merged, own_answers, palm_answers
@@ -217,6 +218,7 @@ def crops() -> dict[str, Any]:
         "resized": _crop_of(resized(start, 96, 1.35)),
         "other_side": _crop_of(other_side(start)),
         "presence": _crop_of(asked_crop(start, SIZE)),
+        "context": _crop_of(surroundings(joints, SIZE)),
         "of_box": [_crop_of(crop) for crop in crops_of_box(np.array([10.0, 20, 60, 90]), 96)],
         "settled": [is_settled(estimate, Tolerance()) for estimate in (*estimates, settled)],
         "up_of_start": -start.rotation[1],

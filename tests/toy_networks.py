@@ -236,4 +236,5 @@ def save_networks(folder: Path) -> Path:
     save_aligner(folder / "aligner.onnx")
     save_detector(folder / "detector.onnx")
     save_presence(folder / "presence.onnx")
+    save_presence(folder / "context.onnx")
     return folder

@@ -348,7 +348,7 @@ def test_damaged_weights_are_found(toy_weights, tmp_path):
         load(tmp_path)
     estimator.unlink()
     assert load(tmp_path).models.estimator.network.path == SHIPPED / "estimator.onnx"  # one of them is enough
-    for name in ("aligner", "detector", "presence"):
+    for name in ("aligner", "detector", "presence", "context"):
         (tmp_path / f"{name}.onnx").unlink()
     with pytest.raises(AssetError, match="not found"):
         load(tmp_path)

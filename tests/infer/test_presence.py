@@ -15,6 +15,7 @@ from handscope.infer.pipeline import Pipeline, load
 from handscope.infer.presence import Presence, asked_crop
 from handscope.infer.weights import Network
 from posed_hands import posed_hand
+from saying import saying
 from stand_ins import stand_in
 from toy_networks import blobs, paint
 
@@ -26,28 +27,10 @@ def model(toy_weights):
     return load(toy_weights, threads=1)
 
 
-class Saying(Network):
-    """A network to which the presence of everything is `says` (None: it does not say); `shown` counts its crops."""
-
-    says: float | None = 1.0
-    shown = 0
-
-    def run(self, batch):
-        type(self).shown += len(batch)
-        told = {name: value for name, value in super().run(batch).items() if name != "presence"}
-        return told if self.says is None else told | {"presence": np.full(len(batch), self.says, np.float32)}
-
-
-def saying(part, presence: float | None):
-    """The aligner, estimator or judge with such a network, and its class."""
-    kind = type("Fixed", (Saying,), {"says": presence, "shown": 0})
-    own = part.network
-    return replace(part, network=kind(own.path, own.session, own.card, own.sha256, own.device)), kind
-
-
 def judged(model: Pipeline, presence: float, min_score: float = 0.6) -> Pipeline:
-    """The same models with a judge to whom the presence of everything is that."""
-    return Pipeline(replace(model.models, presence=saying(model.models.presence, presence)[0], min_score=min_score))
+    """The same models with a judge to whom the presence of everything is that, and nobody who asks what is round it."""
+    judge, _ = saying(model.models.presence, presence)
+    return Pipeline(replace(model.models, presence=judge, context=None, min_score=min_score))
 
 
 def test_the_score_is_the_geometric_mean_with_presence_and_not_much_less_than_without(model):

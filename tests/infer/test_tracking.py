@@ -42,7 +42,7 @@ class Stage:
         self.hands, self.blind = [], False
         self.passes = self.searches = 0
         self.doubt = lambda: 0.0  # log odds added to what a pass says of the side
-        self.aligner = None
+        self.aligner = self.context = None
         self.min_score = 0.4
         self.presence = 1.0
         self.ghosts = False  # whether what the estimator reads is no hand after all

@@ -5,6 +5,7 @@ import { namedAngles } from "../src/hand/angles";
 import { poseHand } from "../src/hand/model";
 import { Assembler } from "../src/infer/assembly";
 import { calibrated } from "../src/infer/calibration";
+import { surroundings } from "../src/infer/context";
 import { CropEstimate } from "../src/infer/crop-estimates";
 import { cropsOfBox, isSettled, nextCrop, otherSide, resized, toleranceOf } from "../src/infer/crop-policy";
 import { merged, ownAnswers, palmAnswers } from "../src/infer/detector";
@@ -56,6 +57,7 @@ test("which crop to take next", () => {
   expectClose(told(resized(start, 96, 1.35)), crops.resized);
   expectClose(told(otherSide(start)), crops.other_side);
   expectClose(told(askedCrop(start, 224)), crops.presence);
+  expectClose(told(surroundings(crops.joints as Point2[], 224)), crops.context);
   expectClose(cropsOfBox([10, 20, 60, 90], 96).map(told), crops.of_box);
   const own = nextCrop(estimates[0]!, 224);
   const settled = new CropEstimate(own, own.apply(estimates[0]!.joints2d), 0.9);

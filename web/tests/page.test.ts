@@ -56,7 +56,9 @@ describe.skipIf(!hasChromium)("the page", () => {
 
   test("fetches networks of 25 MB at most, all from its own host, and no WebGPU that is not there", async () => {
     const { files } = JSON.parse(readFileSync(join(site.folder, "models/models.json"), "utf8"));
-    const networks = ["estimator", "aligner", "detector", "presence"].map((name) => files[name].bytes as number);
+    const networks = ["estimator", "aligner", "detector", "presence", "context"].map(
+      (name) => files[name].bytes as number,
+    );
     expect(networks.reduce((sum, bytes) => sum + bytes)).toBeLessThanOrEqual(25e6);
     expect(site.served()).toBeLessThan(30e6);
     expect(site.asked()).toContain("/models/runtime.wasm.gz");

@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
         prog="handscope export",
         description="Write NETWORK.onnx and its card, after checking that ONNX Runtime and torch agree.",
     )
-    out.add_argument("network", choices=("estimator", "aligner", "detector", "presence"))
+    out.add_argument("network", choices=("estimator", "aligner", "detector", "context", "presence"))
     out.add_argument(
         "checkpoint",
         type=Path,

@@ -14,7 +14,8 @@ class Effort:
     closer; `unlikely`, the geometric mean of that and of the detector's score under which nobody does either;
     `first_score`, the share of the least score that a first estimate needs to be refined; `passes` over a hand
     at most. `look_again`: where the aligner may not have known what it saw, in the detector's own crop; `doubt`: try
-    the other side and a wider crop where an estimate is not sure; `judge`: ask the presence network of what is left.
+    the other side and a wider crop where an estimate is not sure; `judge`: ask the networks of presence and of context
+    of what is left.
     `eight_bit`: on a CPU take the shipped networks in 8 bits, where there are such.
     """
 
@@ -33,7 +34,7 @@ FULL = Effort(
     sizes=SIZES,
     hopeless=0.03,
     unlikely=0.0,
-    first_score=0.6,
+    first_score=0.48,
     passes=4,
     look_again=True,
     doubt=True,

@@ -16,6 +16,7 @@ from handscope.hand.conventions import check_convention
 from handscope.infer.aligner import Aligner
 from handscope.infer.assembly import Assembler
 from handscope.infer.calibration import Calibration
+from handscope.infer.context import Context
 from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.crop_policy import asked
 from handscope.infer.detector import Detector, card_threshold, sizes_for
@@ -34,8 +35,9 @@ MIN_SCORE = 0.6
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Models:
     """What proposes hands (`detector`), makes their crops upright (`aligner`, if there is one), reads them
-    (`estimator`), judges whether they are there at all (`presence`, if there is one) and tells them in a picture's
-    terms (`assembler`); hands of a score under `min_score` are left out. `effort` says how much is done for one.
+    (`estimator`), judges whether they are there at all (`presence`, and `context` by what lies round them, if there are
+    such) and tells them in a picture's terms (`assembler`); hands of a score under `min_score` are left out. `effort`
+    says how much is done for one.
     """
 
     estimator: Estimator
@@ -43,6 +45,7 @@ class Models:
     assembler: Assembler
     aligner: Aligner | None = None
     presence: Presence | None = None
+    context: Context | None = None
     min_score: float = MIN_SCORE
     effort: Effort = FULL
 
@@ -54,6 +57,7 @@ class Models:
             "aligner": self.aligner,
             "detector": self.detector,
             "presence": self.presence,
+            "context": self.context,
         }
         return {name: part.network for name, part in parts.items() if part is not None}
 
@@ -124,6 +128,7 @@ def open_models(
         assembler=_assembler(estimator, load_asset(hand_model), convention),
         aligner=Aligner(open_network("aligner", weights, threads, where, eight_bit=eight_bit)),
         presence=Presence(open_network("presence", weights, threads, where)) if much.judge else None,
+        context=Context(open_network("context", weights, threads, where)) if much.judge else None,
         min_score=least,
         effort=much,
     )

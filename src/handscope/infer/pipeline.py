@@ -176,11 +176,7 @@ def read(models: Models, inputs: Sequence[PictureInput]) -> list[list[tuple[Esti
     pictures = [inputs[i].image for i, _ in flat]
     refined = refine(models.estimator, pictures, [candidate.first for _, candidate in flat], models.effort)
     refined = [candidate.kept(estimate) for (_, candidate), estimate in zip(flat, refined, strict=True)]
-    scores = [candidate.score(estimate, 1.0) for (_, candidate), estimate in zip(flat, refined, strict=True)]
-    doubted = [k for k, (_, c) in enumerate(flat) if c.detected is not None and scores[k] >= models.min_score]
-    judged = models.judged([pictures[k] for k in doubted], [refined[k] for k in doubted])
-    for k, presence in zip(doubted, judged, strict=True):
-        scores[k] = flat[k][1].score(refined[k], presence)
+    scores = detection.scores_of(models, pictures, [candidate for _, candidate in flat], refined)
     answers: list[list[tuple[Estimate, float]]] = [[] for _ in inputs]
     for (i, candidate), estimate, score in zip(flat, refined, scores, strict=True):
         if candidate.detected is None or score >= models.min_score:

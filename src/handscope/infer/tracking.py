@@ -24,7 +24,7 @@ from handscope.infer.cameras import CameraLike
 from handscope.infer.clock import Clock, OnStepBack
 from handscope.infer.crop_estimates import CropEstimate
 from handscope.infer.crop_policy import bounded, detected_crop, on_grid
-from handscope.infer.detection import is_astray, joint_score
+from handscope.infer.detection import SURE_ALONE, in_context, is_astray, joint_score
 from handscope.infer.detector import Detection
 from handscope.infer.duplicates import drop_repeated, same_hand
 from handscope.infer.estimator import Estimate
@@ -109,7 +109,8 @@ class Side:
 @dataclass
 class Track:
     """One hand over time. `estimate` is the last one, `velocity` (2,) px/s that of the joints' middle; `detected` is
-    the detector's score of it and `score` the hand's, both over time; `presence` is the last one.
+    the detector's score of it and `score` the hand's, both over time; `presence` is the last one, `context` what was
+    said of its surroundings when it began or was found again (None: nobody was asked).
     """
 
     number: int
@@ -118,6 +119,7 @@ class Track:
     detected: float
     score: float
     presence: float
+    context: float | None
     estimate: Estimate
     seen: float
     velocity: Array = field(default_factory=lambda: np.zeros(2))
@@ -236,12 +238,14 @@ class Tracker:
             (seen,) = self._present(image, [_judge(side, self._estimate(image, [crops])[0])])
             if seen is None or self._is_known(seen.estimate, found, time, track):
                 continue
-            score = joint_score(detection.score, *seen)
+            context = self._context(image, joint_score(detection.score, *seen), seen.estimate)
+            score = _score(detection.score, seen, context)
             if score < BEGIN * self.models.min_score:
                 continue
             if track is None:
-                track = self._begin(side, detection, score, seen, time)
+                track = self._begin(side, detection, score, seen, context, time)
             else:
+                track.context = context
                 self._update(track, seen, time, moved=False)
             found[track.number] = seen
         return found
@@ -272,10 +276,20 @@ class Tracker:
             if presence >= FIRST_PRESENCE * self.config.min_presence
         ]
 
-    def _begin(self, side: Side, detection: Detection, score: float, seen: Seen, time: float) -> Track:
+    def _context(self, image: NDArray[np.uint8], score: float, estimate: Estimate) -> float | None:
+        """What is said of what lies round a hand of that score by itself; None where nobody is asked."""
+        if self.models.context is None or score >= SURE_ALONE:
+            return None
+        return float(self.models.context([image], [estimate.joints_2d])[0])
+
+    def _begin(
+        self, side: Side, detection: Detection, score: float, seen: Seen, context: float | None, time: float
+    ) -> Track:
         smoothing = self.config.smoothing
         smoother = None if smoothing is None else HandSmoother(self.models.assembler.asset, smoothing)
-        track = Track(next(self._numbers), side, smoother, detection.score, score, seen.presence, seen.estimate, time)
+        track = Track(
+            next(self._numbers), side, smoother, detection.score, score, seen.presence, context, seen.estimate, time
+        )
         self.tracks.append(track)
         return track
 
@@ -288,7 +302,7 @@ class Tracker:
         elif seconds > 0:
             track.velocity = np.zeros(2)
         track.estimate, track.presence, track.seen = seen.estimate, seen.presence, time
-        track.score += SCORE_SHARE * (joint_score(track.detected, *seen) - track.score)
+        track.score += SCORE_SHARE * (_score(track.detected, seen, track.context) - track.score)
 
     def _crops(self, side: Side, centre: Array, length: float, up: Array, *, last: Crop) -> list[Crop]:
         """The upright crop of the side, at most `MAX_ZOOM` times larger or smaller than the last; both while unsure."""
@@ -336,6 +350,12 @@ class Tracker:
         hand = self.models.assembler.told(hand)
         track.hand = replace(hand, track=track.number, extras={**hand.extras, "unseen_s": 0.0})
         return track.hand
+
+
+def _score(detected: float, seen: Seen, context: float | None) -> float:
+    """The score of a hand in a frame, with what was said of its surroundings."""
+    score = joint_score(detected, *seen)
+    return score if context is None else in_context(score, context)
 
 
 def _judge(side: Side, passes: Sequence[Estimate]) -> Estimate:

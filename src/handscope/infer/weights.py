@@ -22,7 +22,7 @@ from handscope.errors import AssetError, shown
 from handscope.infer.devices import CPU, Device, check_started, prepare_options
 from handscope.paths import as_path, read_bytes
 
-NAMES = ("estimator", "aligner", "detector", "presence")
+NAMES = ("estimator", "aligner", "detector", "presence", "context")
 EIGHT_BIT = ("estimator", "aligner")
 """Of these `NAME-8bit.onnx` ships too, for who asks for speed on a CPU (scripts/quantise_networks.py)."""
 THREADS = 1
@@ -44,6 +44,10 @@ SEALS = {
     "presence": (
         "0b983de0fab8d1d0d8f743e27f61210acb413c1b7437f9d76e895588da3423bf",
         "4313e5db1bdd11623fc7a007316df74fbeb2b97c7ec08d2a5a7d934149a8a47c",
+    ),
+    "context": (
+        "3ab9455f0abf50d3b501f685929931becff2e8be0c64df50c58351e765cf9df7",
+        "642fbc23716cdabadc91e642620d6d234c0a00e44f1f6f6c3a26b589b86b922c",
     ),
     "estimator-8bit": (
         "8a5c01e015e9c443d4a9be103a539964b9f455367c1f921dfe219efba9338003",

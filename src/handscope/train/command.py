@@ -12,6 +12,7 @@ import cv2
 
 from handscope.errors import HandscopeError
 from handscope.train.aligner import AlignerTask
+from handscope.train.context import ContextTask
 from handscope.train.detector import DetectorTask
 from handscope.train.estimator import EstimatorTask
 from handscope.train.loop import Task, train
@@ -22,6 +23,7 @@ TASKS: dict[str, Callable[[Any], Task]] = {
     "estimator": EstimatorTask,
     "aligner": AlignerTask,
     "detector": DetectorTask,
+    "context": ContextTask,
     "segmenter": SegmenterTask,
 }
 """What each kind of run does."""

@@ -32,6 +32,7 @@ from handscope.errors import HandscopeError
 from handscope.files import NewFile, write_file
 from handscope.geometry.heatmaps import crop_to_map
 from handscope.nn.aligner import ExportedAligner, HandAligner
+from handscope.nn.context import CROP_PX, ExportedContext, HandContext
 from handscope.nn.detector import ExportedDetector, HandDetector
 from handscope.nn.exported import Exported
 from handscope.nn.network import HandNetwork
@@ -40,12 +41,13 @@ from handscope.tasks.pof import bone_depths
 from handscope.tasks.table import HEADS, MAPS
 from handscope.train.aligner import AlignerRun
 from handscope.train.checkpoint import load
+from handscope.train.context import ContextRun
 from handscope.train.detector import DetectorRun
 from handscope.train.estimator import EstimatorRun, build
 from handscope.train.recipe import Run, from_dict
 from handscope.types import JsonValue
 
-Kind = Literal["estimator", "aligner", "detector"]
+Kind = Literal["estimator", "aligner", "detector", "context"]
 TOLERANCE = 1e-4
 PLACE_TOLERANCE = 1e-3
 """The detector's answers are px of pictures hundreds of px wide."""
@@ -137,6 +139,9 @@ def exported(run: Run) -> tuple[nn.Module, Exported]:
     if isinstance(run, DetectorRun):
         detector = HandDetector(run.network)
         return detector, ExportedDetector(detector)
+    if isinstance(run, ContextRun):
+        context = HandContext()
+        return context, ExportedContext(context)
     raise HandscopeError(f"a {run.kind} is for comparison: the runtime has no use for it")
 
 
@@ -222,7 +227,8 @@ def export(kind: Kind, checkpoint: Path, out: Path, notes: Mapping[str, JsonValu
     if isinstance(run, DetectorRun):
         digest, worst = write_checked(network, PICTURE_PX, "image", path, tolerance=PLACE_TOLERANCE, any_size=True)
     else:
-        digest, worst = write_checked(network, run.network.crop, "crop", path, tolerance=TOLERANCE)
+        size = CROP_PX if isinstance(run, ContextRun) else run.network.crop
+        digest, worst = write_checked(network, size, "crop", path, tolerance=TOLERANCE)
     card = {
         "name": kind,
         "sha256": digest,

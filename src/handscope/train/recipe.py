@@ -19,18 +19,20 @@ import yaml
 from handscope.errors import HandscopeError
 from handscope.paths import read_bytes
 from handscope.train.aligner import AlignerRun
+from handscope.train.context import ContextRun
 from handscope.train.detector import DetectorRun
 from handscope.train.estimator import EstimatorRun
 from handscope.train.renames import dotted, renamed_keys
 from handscope.train.segmenter import SegmenterRun
 
-Run: TypeAlias = EstimatorRun | AlignerRun | DetectorRun | SegmenterRun
+Run: TypeAlias = EstimatorRun | AlignerRun | DetectorRun | ContextRun | SegmenterRun
 Recipe: TypeAlias = dict[str, object]
 
 RUNS: dict[str, type[Run]] = {
     "estimator": EstimatorRun,
     "aligner": AlignerRun,
     "detector": DetectorRun,
+    "context": ContextRun,
     "segmenter": SegmenterRun,
 }
 """What can be trained, by the recipe's `kind`."""

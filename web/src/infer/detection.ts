@@ -12,9 +12,12 @@ import type { Models } from "./models";
 /** Share of the score without presence that a hand has at least. */
 const SURE_WITHOUT = 0.9;
 /** Share of the least score that a first estimate needs to be refined. */
-const FIRST_SCORE = 0.6;
+const FIRST_SCORE = 0.48;
 /** Presence, by the aligner, of what nobody looks at more closely. */
 const HOPELESS = 0.03;
+const CONTEXT_POWER = 0.3;
+/** Score from which nobody asks what lies round a hand. */
+export const SURE_ALONE = 0.8;
 /** Joints whose box overlaps less with the detection's are looked for again in the detector's own crop. */
 const ASTRAY_IOU = 0.3;
 /** Of a box's eight crops so many are looked at, from both sides. */
@@ -48,6 +51,38 @@ export class Candidate {
 export function jointScore(detected: number, estimate: Estimate, presence: number): number {
   const score = Math.sqrt(detected * estimate.confidence);
   return Math.max(Math.sqrt(score * presence), SURE_WITHOUT * score);
+}
+
+/** The score of a hand that has `score` by itself, and the probability `context` by what lies round it. */
+export function inContext(score: number, context: number): number {
+  return (score * score * context) ** CONTEXT_POWER;
+}
+
+/**
+ * The scores of what `candidates` have turned out to be. Who could not be told, whatever is said, is not judged, and of
+ * who is sure alone nobody asks what lies round it.
+ */
+export async function scoresOf(
+  models: Models,
+  picture: Picture,
+  candidates: readonly Candidate[],
+  estimates: readonly Estimate[],
+): Promise<number[]> {
+  const scores = candidates.map((candidate, k) => candidate.score(estimates[k]!, 1));
+  const isLikely = (k: number): boolean => inContext(scores[k]!, 1) >= models.minScore;
+  const likely = [...candidates.keys()].filter((k) => candidates[k]!.detected !== undefined && isLikely(k));
+  const presences = await models.judged(
+    picture,
+    likely.map((k) => estimates[k]!),
+  );
+  likely.forEach((k, i) => (scores[k] = candidates[k]!.score(estimates[k]!, presences[i]!)));
+  const doubted = likely.filter((k) => scores[k]! < SURE_ALONE && isLikely(k));
+  const contexts = await models.context.judge(
+    picture,
+    doubted.map((k) => estimates[k]!.joints2d),
+  );
+  doubted.forEach((k, i) => (scores[k] = inContext(scores[k]!, contexts[i]!)));
+  return scores;
 }
 
 /** The candidates in `picture` that the detector sees, best first. */

@@ -2,6 +2,7 @@
 import { loadAsset, type HandAsset } from "../hand/assets";
 import { Aligner } from "./aligner";
 import { Assembler } from "./assembly";
+import { Context } from "./context";
 import type { Picture } from "../geometry/pictures";
 import type { CropEstimate } from "./crop-estimates";
 import { asked } from "./crop-policy";
@@ -22,6 +23,8 @@ export class Models {
     readonly aligner: Aligner,
     readonly detector: Detector,
     private readonly presence: Presence,
+    /** Who judges by what lies round a hand. */
+    readonly context: Context,
     readonly assembler: Assembler,
     readonly minScore: number = MIN_SCORE,
   ) {}
@@ -52,6 +55,7 @@ export async function openModels(
     new Aligner(network("aligner")),
     new Detector(network("detector"), Math.min(threshold, minScore)),
     new Presence(network("presence")),
+    new Context(network("context")),
     new Assembler(await loadAsset(hand), manifest.cards.estimator),
     minScore,
   );

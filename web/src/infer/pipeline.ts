@@ -4,7 +4,7 @@ import { intrinsicsOf } from "../geometry/camera";
 import type { Box, Matrix3 } from "../geometry/linear";
 import type { Picture } from "../geometry/pictures";
 import type { HandRecord } from "../types";
-import { fromBoxes, search } from "./detection";
+import { fromBoxes, scoresOf, search } from "./detection";
 import { dropRepeated } from "./duplicates";
 import type { Models } from "./models";
 import { refine } from "./refinement";
@@ -30,15 +30,7 @@ export async function findHands(models: Models, picture: Picture, options: Detec
   const firsts = candidates.map((candidate) => candidate.first);
   const passes = await refine(models.estimator, picture, firsts);
   const refined = candidates.map((candidate, k) => candidate.kept(passes[k]!));
-  const scores = candidates.map((candidate, k) => candidate.score(refined[k]!, 1));
-  const doubted = candidates.flatMap(({ detected }, k) =>
-    detected !== undefined && scores[k]! >= models.minScore ? [k] : [],
-  );
-  const judged = await models.judged(
-    picture,
-    doubted.map((k) => refined[k]!),
-  );
-  doubted.forEach((k, i) => (scores[k] = candidates[k]!.score(refined[k]!, judged[i]!)));
+  const scores = await scoresOf(models, picture, candidates, refined);
   const hands = candidates.flatMap((candidate, k) => {
     const score = scores[k]!;
     const told = candidate.detected === undefined || score >= models.minScore;

@@ -8,7 +8,7 @@ import type { HandRecord } from "../types";
 import { Clock } from "./clock";
 import { best, type CropEstimate } from "./crop-estimates";
 import { bounded, detectedCrop, onGrid } from "./crop-policy";
-import { isAstray, jointScore } from "./detection";
+import { inContext, isAstray, jointScore, SURE_ALONE } from "./detection";
 import type { Detection } from "./detector";
 import { dropRepeated, meanDistance, middleOf, sameHand } from "./duplicates";
 import type { Estimate } from "./estimator";
@@ -87,6 +87,8 @@ interface Track {
   smoother: HandSmoother | undefined;
   detected: number;
   score: number;
+  /** What was said of its surroundings when it began or was found again, if anybody was asked. */
+  context: number | undefined;
   estimate: Estimate;
   seen: number;
   velocity: Point2;
@@ -202,10 +204,14 @@ export class Tracker {
       const [passes] = await this.estimate(picture, [crops]);
       const [seen] = this.present(picture, [judge(side, passes!)]);
       if (!seen || this.isKnown(seen, found, time, track)) continue;
-      const score = jointScore(detection.score, seen, seen.presence);
+      const context = await this.context(picture, jointScore(detection.score, seen, seen.presence), seen);
+      const score = scoreOf(detection.score, seen, context);
       if (score < BEGIN * this.models.minScore) continue;
-      if (track) this.update(track, seen, time, false);
-      found.set(track ? track.number : this.begin(side, detection, score, seen, time).number, seen);
+      if (track) {
+        track.context = context;
+        this.update(track, seen, time, false);
+      }
+      found.set(track ? track.number : this.begin(side, detection, score, seen, context, time).number, seen);
     }
     return found;
   }
@@ -228,7 +234,19 @@ export class Tracker {
       .filter(({ first }) => first.presence >= FIRST_PRESENCE * this.config.minPresence);
   }
 
-  private begin(side: Side, detection: Detection, score: number, seen: Estimate, time: number): Track {
+  /** What is said of what lies round a hand of that score by itself, unless that is sure alone. */
+  private async context(picture: Picture, score: number, seen: Estimate): Promise<number | undefined> {
+    return score >= SURE_ALONE ? undefined : (await this.models.context.judge(picture, [seen.joints2d]))[0];
+  }
+
+  private begin(
+    side: Side,
+    detection: Detection,
+    score: number,
+    seen: Estimate,
+    context: number | undefined,
+    time: number,
+  ): Track {
     const smoother = this.config.smoothing ? new HandSmoother(this.models.asset) : undefined;
     const track: Track = {
       number: this.numbers++,
@@ -236,6 +254,7 @@ export class Tracker {
       smoother,
       detected: detection.score,
       score,
+      context,
       estimate: seen,
       seen: time,
       velocity: [0, 0],
@@ -256,7 +275,7 @@ export class Tracker {
     } else if (seconds > 0) track.velocity = [0, 0];
     track.estimate = seen;
     track.seen = time;
-    track.score += SCORE_SHARE * (jointScore(track.detected, seen, seen.presence) - track.score);
+    track.score += SCORE_SHARE * (scoreOf(track.detected, seen, track.context) - track.score);
   }
 
   /** The upright crop of the side, not much larger or smaller than the last; both sides while unsure. */
@@ -301,6 +320,12 @@ export class Tracker {
     const hand = track.smoother ? track.smoother.smooth(found, time) : found;
     return { ...hand, track: track.number, extras: { ...hand.extras, unseen_s: 0 } };
   }
+}
+
+/** The score of a hand in a frame, with what was said of its surroundings. */
+function scoreOf(detected: number, seen: Estimate, context: number | undefined): number {
+  const score = jointScore(detected, seen, seen.presence);
+  return context === undefined ? score : inContext(score, context);
 }
 
 /** Weighs the passes over one side or both as evidence and returns that of the side decided on. */

@@ -7,7 +7,7 @@
 import { HandscopeError } from "../errors";
 import { unpacked } from "../hand/npz";
 
-export const NAMES = ["estimator", "aligner", "detector", "presence"] as const;
+export const NAMES = ["estimator", "aligner", "detector", "presence", "context"] as const;
 export type NetworkName = (typeof NAMES)[number];
 
 /** What is read of a network's card. */

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from mine_candidates import labelled_boxes
 from numpy.typing import NDArray
 from rich.progress import track
 
@@ -35,9 +36,9 @@ from handscope.infer.refinement import refine
 from handscope.nn.context import CROP_PX
 from handscope.synth.config import SynthConfig
 from handscope.synth.scene import render_sample
-from handscope.types import Sample
+from handscope.types import HandLabel, Sample
 
-LEAST_SCORE = 0.25
+LEAST_SCORE = 0.2
 EFFORT = replace(FULL, hopeless=0.01, first_score=0.5)
 """Many more than will ever be judged."""
 EVERY_PHOTO = 3
@@ -80,6 +81,8 @@ def samples(options: argparse.Namespace, number: int) -> Iterator[Sample]:
     people = PeopleDataset(options.data, "held-out" if options.held_out else "train")
     for i in track(range(len(people))[: options.count][mine], "people", disable=number > 0):
         yield people[i]
+        if not options.held_out:
+            yield mirrored(people[i])
     if options.held_out:
         return
     photos = PhotoDataset(options.data)
@@ -88,6 +91,19 @@ def samples(options: argparse.Namespace, number: int) -> Iterator[Sample]:
     config = SynthConfig(scenes=True, scene_size=320)
     for i in track(range(options.scenes)[mine], "scenes", disable=number > 0):
         yield render_sample(config, SEED, i)
+
+
+def mirrored(sample: Sample) -> Sample:
+    """The picture left to right, with the boxes of what is labelled: to the networks, other hands at other places."""
+    width = sample.image.shape[1]
+    hands, ignored = labelled_boxes(sample)
+    turn = lambda boxes: np.column_stack([width - 1 - boxes[:, 2], boxes[:, 1], width - 1 - boxes[:, 0], boxes[:, 3]])  # noqa: E731
+    return replace(
+        sample,
+        image=np.ascontiguousarray(sample.image[:, ::-1]),
+        hands=tuple(HandLabel(box=box) for box in turn(hands)),
+        ignored=turn(ignored),
+    )
 
 
 def looked(sample: Sample, models: Models) -> Iterator[tuple[NDArray[np.uint8], bool]]:
@@ -102,11 +118,9 @@ def looked(sample: Sample, models: Models) -> Iterator[tuple[NDArray[np.uint8], 
 
 def is_hand(box: NDArray[np.float64], sample: Sample) -> bool | None:
     """Whether the box (4,) of joints is that of a labelled hand; None where that is not known."""
-    seen = [tight_box(hand.joints_2d) if hand.box is None else hand.box for hand in sample.hands]
-    hands = np.array(seen, np.float64).reshape(-1, 4)
+    hands, ignored = labelled_boxes(sample)
     if box_iou(box, hands).max(initial=0) >= FOUND_IOU:
         return True
-    ignored = np.zeros((0, 4)) if sample.ignored is None else np.asarray(sample.ignored, np.float64)
     unknown = shared_area(box[None], ignored).max(initial=0) >= IN_IGNORED * max(float(box_area(box)), 1e-6)
     return None if unknown or not sample.complete else False
 

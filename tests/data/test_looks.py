@@ -73,3 +73,17 @@ def test_a_file_that_is_none_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", joints=np.zeros(3))
     with pytest.raises(HandscopeError, match="mine_looks"):
         LooksDataset(tmp_path / "other.npz", SIZE)
+
+
+def test_kinds_come_as_often_as_asked(tmp_path):
+    """Ten looks of one kind and one of another, as often; a kind without a share never comes."""
+    crop = np.zeros((BIG, BIG, 3), np.uint8)
+    looks = [Look(crop, False, i, "people/any") for i in range(10)] + [Look(crop, True, 10, "synth")]
+    write_looks(tmp_path / "looks.npz", looks)
+    drawn = lambda **shares: [  # noqa: E731
+        float(LooksDataset(tmp_path / "looks.npz", SIZE, STILL, shares=shares)[n]["hand"]) for n in range(200)
+    ]
+    assert 0.4 < np.mean(drawn(people=1.0, synth=1.0)) < 0.6
+    assert set(drawn(people=1.0)) == {0.0}
+    with pytest.raises(HandscopeError, match="people, synth"):
+        LooksDataset(tmp_path / "looks.npz", SIZE, shares={"photos": 1.0})

@@ -48,7 +48,7 @@ def test_every_network_says_what_it_was_made_from(model):
         assert card["name"] == name and card["licence"] == "Apache-2.0" and len(card["sha256"]) == 64
         ours = {"commit", "config", "metrics", "steps", "teacher"}
         assert {"data", "not_for"} | ({"origin"} if name == "presence" else ours) <= set(card)
-    assert sum(path.stat().st_size for path in SHIPPED.glob("*.onnx")) < 40e6
+    assert sum(path.stat().st_size for path in SHIPPED.glob("*.onnx")) < 45e6
 
 
 def test_networks_in_8_bits_say_which_they_are_made_from(model):

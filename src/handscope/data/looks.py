@@ -6,7 +6,7 @@ and resize them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -73,25 +73,41 @@ class LookNoise:
 
 
 class LooksDataset(Dataset[Example]):
-    """Map-style: the n-th example of an endless stream, `crop` (size, size, 3) uint8 and `hand` float32; every look is
-    as likely. `whole(i)` is the i-th look as it is. Raises HandscopeError for a file that is none.
+    """Map-style: the n-th example of an endless stream, `crop` (size, size, 3) uint8 and `hand` float32. `shares` are
+    the kinds of sources (what stands before their names' slash) and how often one of theirs is chosen; without them
+    every look is as likely. `whole(i)` is the i-th look as it is. Raises HandscopeError for a file that is none.
     """
 
-    def __init__(self, path: Path | str, size: int, noise: LookNoise | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        size: int,
+        noise: LookNoise | None = None,
+        seed: int = 0,
+        shares: Mapping[str, float] | None = None,
+    ) -> None:
         self.path, self.size, self.noise, self.seed = path, size, noise or LookNoise(), seed
         try:
             arrays = read_npz(Path(path), MAKE)
             self.codes, self.ends = arrays["codes"], arrays["ends"]
-            self.hand, self.picture = arrays["hand"], arrays["picture"]
+            self.hand = arrays["hand"]
+            kinds = np.array([str(source).split("/")[0] for source in arrays["source"]])
         except BROKEN as problem:
             raise HandscopeError(f"{path}: no looks ({problem}); {MAKE}") from problem
+
+        if shares is not None and not set(kinds) & set(shares):
+            raise HandscopeError(f"{path}: has looks of {', '.join(sorted(set(kinds)))}, none of {', '.join(shares)}")
+        weights = np.ones(len(kinds))
+        if shares is not None:
+            weights = np.array([shares.get(kind, 0.0) / (kinds == kind).sum() for kind in kinds])
+        self._upto = np.cumsum(weights / weights.sum())
 
     def __len__(self) -> int:
         return len(self.ends)
 
     def __getitem__(self, n: int) -> Example:
         rng = np.random.default_rng([self.seed, n])
-        i = int(rng.integers(len(self)))
+        i = min(int(np.searchsorted(self._upto, rng.random(), side="right")), len(self) - 1)
         return {"crop": self._noisy(self._decoded(i), rng), "hand": np.array(self.hand[i], np.float32)}
 
     def whole(self, i: int) -> tuple[NDArray[np.uint8], bool]:

@@ -46,8 +46,8 @@ SEALS = {
         "4313e5db1bdd11623fc7a007316df74fbeb2b97c7ec08d2a5a7d934149a8a47c",
     ),
     "context": (
-        "3ab9455f0abf50d3b501f685929931becff2e8be0c64df50c58351e765cf9df7",
-        "642fbc23716cdabadc91e642620d6d234c0a00e44f1f6f6c3a26b589b86b922c",
+        "8773f3fb0fdc8f4ccf942ffb99e9283e001b3a07777b766bed13a899993e6420",
+        "6916bf0c35d3e2a210add9bb2c14b03b62f01a37ba13eaafc14664b125f5f9d4",
     ),
     "estimator-8bit": (
         "8a5c01e015e9c443d4a9be103a539964b9f455367c1f921dfe219efba9338003",

@@ -21,13 +21,10 @@ from handscope.types import AuxiliaryPrediction
 
 @dataclass(frozen=True, kw_only=True)
 class AlignerConfig:
-    """`crop` px is the width of the crops, a multiple of 32; with `present` there is a head of presence. Joints and
-    side are read from the mean of the backbone's last map, or from each of its `cells`.
-    """
+    """`crop` px is the width of the crops, a multiple of 32; with `present` there is a head of presence."""
 
     crop: int = 96
     present: bool = False
-    cells: bool = False
 
     def __post_init__(self) -> None:
         if self.crop < 32 or self.crop % 32:
@@ -41,8 +38,7 @@ class HandAligner(nn.Module):
         super().__init__()
         self.config = config or AlignerConfig()
         self.backbone = LandmarkBackbone()
-        cells = (self.config.crop // self.backbone.strides[-1]) ** 2 if self.config.cells else 1
-        self.auxiliary = AuxiliaryHead(self.backbone.channels[-1], cells)
+        self.auxiliary = AuxiliaryHead(self.backbone.channels[-1])
         self.present = nn.Linear(self.backbone.channels[-1], 1) if self.config.present else None
 
     def load(self, path: Path | str) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -223,30 +223,20 @@ class AuxiliaryOutput(NamedTuple):
 
 
 class AuxiliaryHead(nn.Module):
-    """2D joints and the side by linear layers on a backbone's pooled features, or on those of all `cells` of its map.
+    """2D joints and the side by linear layers on a backbone's pooled features.
 
-    The layers start as MediaPipe's own, from the backbone's file; they were made for crops of 224 px. The mean of a
-    map with two hands in it does not tell which is meant; its cells do.
+    The layers start as MediaPipe's own, from the backbone's file; they were made for crops of 224 px.
     """
 
-    def __init__(self, features: int, cells: int = 1) -> None:
+    def __init__(self, features: int) -> None:
         super().__init__()
-        self.cells = cells
-        self.joints = nn.Linear(features * cells, JOINTS * 2)
-        self.right = nn.Linear(features * cells, 1)
+        self.joints = nn.Linear(features, JOINTS * 2)
+        self.right = nn.Linear(features, 1)
 
     def forward(self, last: Float[Tensor, "b p u v"]) -> AuxiliaryOutput:
         """Of the backbone's last features, at stride 32."""
         pooled = last.mean((2, 3))
-        read = pooled if self.cells == 1 else last.flatten(1)
-        return AuxiliaryOutput(pooled, self.joints(read).unflatten(1, (JOINTS, 2)), self.right(read)[:, 0])
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        """Weights of a head on pooled features are spread over the cells: it then says the same."""
-        for name in (f"{prefix}joints.weight", f"{prefix}right.weight"):
-            if name in state_dict and state_dict[name].shape[1] * self.cells == self.right.in_features:
-                state_dict[name] = state_dict[name].repeat_interleave(self.cells, 1) / self.cells
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+        return AuxiliaryOutput(pooled, self.joints(pooled).unflatten(1, (JOINTS, 2)), self.right(pooled)[:, 0])
 
 
 def network_input(pictures: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:

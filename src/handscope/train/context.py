@@ -29,14 +29,16 @@ BATCH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class ContextRun:
-    """A whole run. `looks` and, to validate, `held_out` are files of scripts/mine_looks.py; the first `frozen` parts of
-    the backbone learn nothing; `smoothing` is how far labels are from 0 and 1.
+    """A whole run. `looks` and, to validate, `held_out` are files of scripts/mine_looks.py, `shares` how often which
+    kind of look is chosen (`LooksDataset`); the first `frozen` parts of the backbone learn nothing; `smoothing` is how
+    far labels are from 0 and 1.
     """
 
     kind: Literal["context"] = "context"
     looks: str
     held_out: str | None = None
     noise: LookNoise = LookNoise()
+    shares: dict[str, float] | None = None
     loop: LoopConfig = LoopConfig()
     start: StartConfig = StartConfig()
     frozen: int = 8
@@ -75,7 +77,7 @@ class ContextTask:
             self.network.load_state_dict(load(Path(run.start.checkpoint)).groups["average"])
         self.network.backbone.freeze(run.frozen)
         self.model: nn.Module = self.network
-        self.data = LooksDataset(run.looks, CROP_PX, run.noise, run.loop.seed)
+        self.data = LooksDataset(run.looks, CROP_PX, run.noise, run.loop.seed, run.shares)
         self.collate = collate
         self.dev = LooksDataset(run.held_out, CROP_PX) if run.held_out else None
 

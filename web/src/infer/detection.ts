@@ -15,7 +15,6 @@ const SURE_WITHOUT = 0.9;
 const FIRST_SCORE = 0.48;
 /** Presence, by the aligner, of what nobody looks at more closely. */
 const HOPELESS = 0.03;
-const CONTEXT_POWER = 0.3;
 /** Score from which nobody asks what lies round a hand. */
 export const SURE_ALONE = 0.8;
 /** Joints whose box overlaps less with the detection's are looked for again in the detector's own crop. */
@@ -55,7 +54,7 @@ export function jointScore(detected: number, estimate: Estimate, presence: numbe
 
 /** The score of a hand that has `score` by itself, and the probability `context` by what lies round it. */
 export function inContext(score: number, context: number): number {
-  return (score * score * context) ** CONTEXT_POWER;
+  return (score ** 4 * context) ** (1 / 6);
 }
 
 /**

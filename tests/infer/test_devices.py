@@ -17,6 +17,7 @@ from handscope.apps.cli import main
 from handscope.errors import AssetError, HandscopeError
 from handscope.geometry.crops import crop_around
 from handscope.infer.devices import CPU, CPU_PROVIDER, DEVICES, device_of
+from handscope.infer.weights import NAMES
 from toy_networks import blobs, paint
 
 OTHERS = [name for name in DEVICES if name != "cpu"]
@@ -69,7 +70,7 @@ def test_a_device_is_asked_for_its_own_provider_and_says_what_the_cpu_says(toy_w
     expected = handscope.load(toy_weights)(pictures())
     double.opened.clear()
     model = handscope.load(toy_weights, device=name)
-    assert len(double.opened) == 4
+    assert len(double.opened) == len(NAMES)
     for session in double.opened:
         first, rest = session.asked[0], session.asked[1:]
         assert (first if isinstance(first, str) else first[0]) == DEVICES[name].provider

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from handscope.errors import HandscopeError
 from handscope.geometry.crops import upright_frame
 from handscope.hand.assets import load_asset
-from handscope.infer.detection import SURE_WITHOUT
+from handscope.infer.detection import SURE_WITHOUT, in_context
 from handscope.infer.detector import Detection
 from handscope.infer.estimator import Estimate
 from handscope.infer.full_camera import PosedHand
 from handscope.infer.models import Models
-from handscope.infer.tracking import BEGIN, SCORE_SHARE, TOLD, Side, Tracker, TrackingConfig, blocks
+from handscope.infer.tracking import BEGIN, PROPOSED, SCORE_SHARE, TOLD, Side, Tracker, TrackingConfig, blocks
 from posed_hands import posed_hand
 from stand_ins import stand_in
 
@@ -44,6 +44,7 @@ class Stage:
         self.doubt = lambda: 0.0  # log odds added to what a pass says of the side
         self.aligner = self.context = None
         self.min_score = 0.4
+        self.score = 0.9  # of every detection
         self.presence = 1.0
         self.ghosts = False  # whether what the estimator reads is no hand after all
         self.estimator = _Callable(self.see, size=128)
@@ -61,7 +62,7 @@ class Stage:
             if any(np.hypot(*(centre - d.centre)) < 0.2 * side for d in found):
                 continue  # as non-maximum suppression does
             up = up / np.hypot(*up)
-            found.append(Detection(box=box, up=up, centre=centre, extent=side, right=float(right), score=0.9))
+            found.append(Detection(box=box, up=up, centre=centre, extent=side, right=float(right), score=self.score))
         return found
 
     def see(self, image, crops):
@@ -274,6 +275,36 @@ def test_what_is_hardly_a_hand_is_not_told_and_begins_no_track(stage):
     stage.min_score = 1.01 * score / BEGIN
     tracker = tracker_of(stage)
     assert tracker(IMAGE, 0.0) == [] and tracker.tracks == []
+
+
+def test_a_detection_of_a_low_score_begins_no_track(stage):
+    stage.hands = [(joints_at(300, 240), True)]
+    for off, begun in ((0.01, 1), (-0.01, 0)):
+        stage.score = PROPOSED + off
+        tracker = tracker_of(stage)
+        tracker(IMAGE, 0.0)
+        assert len(tracker.tracks) == begun
+
+
+@pytest.mark.parametrize(("says", "begun"), [(1.0, 1), (1e-4, 0)])
+def test_what_lies_round_a_doubtful_hand_counts_when_its_track_begins(stage, says, begun):
+    asked = []
+    stage.context = lambda images, joints: (asked.extend(joints), np.full(len(joints), says))[1]
+    stage.hands, stage.presence = [(joints_at(300, 240), True)], 0.6
+    tracker = tracker_of(stage)
+    hands = tracker(IMAGE, 0.0)
+    assert len(tracker.tracks) == len(hands) == begun and len(asked) == 1
+    alone = SURE_WITHOUT * (0.9 * 0.8) ** 0.5
+    if begun:
+        assert hands[0].score == pytest.approx(in_context(alone, says))
+        tracker(IMAGE, 0.1)
+        assert len(asked) == 1  # a track that is followed has been judged
+
+
+def test_of_a_sure_hand_nobody_asks_what_lies_round_it(stage):
+    stage.context = lambda images, joints: pytest.fail("asked")
+    stage.hands = [(joints_at(300, 240), True)]
+    assert len(tracker_of(stage)(IMAGE, 0.0)) == 1
 
 
 def test_a_track_is_told_by_its_score_over_time(stage):

@@ -122,7 +122,7 @@ def open_models(
         estimator=estimator,
         detector=Detector(
             detector,
-            threshold=min(card_threshold(detector), least),
+            threshold=min(card_threshold(detector), least, much.proposed),
             sizes=much.sizes if tiles == 1 else sizes_for(tiles),
         ),
         assembler=_assembler(estimator, load_asset(hand_model), convention),

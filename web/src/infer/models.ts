@@ -14,6 +14,8 @@ import type { Manifest, NetworkName, Shelf } from "./weights";
 
 /** Hands of a lower score are left out. */
 export const MIN_SCORE = 0.6;
+/** The least score of the detector's that is looked at; a card may ask for less. */
+const PROPOSED = 0.08;
 
 export class Models {
   constructor(
@@ -47,13 +49,13 @@ export async function openModels(
 ): Promise<Models> {
   const runtime = await Runtime.open(shelf, device);
   const network = (name: NetworkName): Network => new Network(runtime, name, manifest.cards[name]);
-  const threshold = manifest.cards.detector.threshold ?? 0.3;
+  const threshold = Math.min(manifest.cards.detector.threshold ?? 0.3, PROPOSED, minScore);
   const { hand } = await shelf.read(["hand"]);
   return new Models(
     runtime.running,
     new Estimator(network("estimator")),
     new Aligner(network("aligner")),
-    new Detector(network("detector"), Math.min(threshold, minScore)),
+    new Detector(network("detector"), threshold),
     new Presence(network("presence")),
     new Context(network("context")),
     new Assembler(await loadAsset(hand), manifest.cards.estimator),

@@ -21,6 +21,8 @@ const LEAST_INSIDE = 0.3;
 /** Shares of the least score that a hand needs to begin a track or to be found again, and its track to be told. */
 const BEGIN = 0.7;
 const TOLD = 0.9;
+/** The least score of a detection. */
+const PROPOSED = 0.3;
 /** By how much a frame's score counts in its track's. */
 const SCORE_SHARE = 0.3;
 /** Share of the least presence that a first pass needs to be followed by the estimator's. */
@@ -188,7 +190,7 @@ export class Tracker {
   /** Runs the detector: finds lost tracks again and begins new ones; hands found, by track number. */
   private async search(picture: Picture, time: number, lost: readonly Track[]): Promise<Map<number, Estimate>> {
     this.searched = time;
-    const detections = await this.models.detector.search(picture);
+    const detections = (await this.models.detector.search(picture)).filter(({ score }) => score >= PROPOSED);
     const owners = assign(detections, this.tracks, time);
     const places: Place[] = [];
     detections.forEach((detection, i) => {

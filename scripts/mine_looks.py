@@ -39,7 +39,7 @@ from handscope.synth.scene import render_sample
 from handscope.types import HandLabel, Sample
 
 LEAST_SCORE = 0.2
-EFFORT = replace(FULL, hopeless=0.01, first_score=0.5)
+EFFORT = replace(FULL, proposed=0.2, unlikely=0.05, first_score=0.5)
 """Many more than will ever be judged."""
 EVERY_PHOTO = 3
 """Of the photographs of single hands, whose places are easy, every third."""

@@ -128,7 +128,7 @@ def scores_of(
 
 def _is_hopeful(presence: float | None, detected: float, effort: Effort) -> bool:
     """Whether to look closer where the detector and the aligner, if that says anything of presence, say so much."""
-    return presence is None or (presence >= effort.hopeless and presence * detected >= effort.unlikely**2)
+    return presence is None or presence * detected >= effort.unlikely**2
 
 
 def _look(models: Models, detections: Sequence[Detection], views: Sequence[View]) -> list[Candidate]:

@@ -11,17 +11,15 @@ from handscope.infer.detector import SIZES
 @dataclass(frozen=True, kw_only=True)
 class Effort:
     """`sizes` px at which the detector sees a picture; `proposed`, the least score of its that is looked at (a card may
-    ask for less); `hopeless`, the presence by the aligner under which nobody looks closer; `unlikely`, the geometric
-    mean of that and of the detector's score under which nobody does either; `first_score`, the share of the least score
-    that a first estimate needs to be refined; `passes` over a hand at most. `look_again`: where the aligner may not
-    have known what it saw, in the detector's own crop; `doubt`: try the other side and a wider crop where an estimate
-    is not sure; `judge`: ask the networks of presence and of context of what is left. `eight_bit`: on a CPU take the
-    shipped networks in 8 bits, where there are such.
+    ask for less); `unlikely`, the geometric mean of that score and of the presence by the aligner under which nobody
+    looks closer; `first_score`, the share of the least score that a first estimate needs to be refined; `passes` over a
+    hand at most. `look_again`: where the aligner may not have known what it saw, in the detector's own crop; `doubt`:
+    try the other side and a wider crop where an estimate is not sure; `judge`: ask the networks of presence and of
+    context of what is left. `eight_bit`: on a CPU take the shipped networks in 8 bits, where there are such.
     """
 
     sizes: tuple[int, ...]
     proposed: float
-    hopeless: float
     unlikely: float
     first_score: float
     passes: int
@@ -34,8 +32,7 @@ class Effort:
 FULL = Effort(
     sizes=SIZES,
     proposed=0.08,
-    hopeless=0.03,
-    unlikely=0.0,
+    unlikely=0.18,
     first_score=0.48,
     passes=4,
     look_again=True,
@@ -46,7 +43,6 @@ FULL = Effort(
 QUICK = Effort(
     sizes=SIZES[:1],
     proposed=0.3,
-    hopeless=0.0,
     unlikely=0.35,
     first_score=0.7,
     passes=2,

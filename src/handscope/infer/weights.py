@@ -47,7 +47,7 @@ SEALS = {
     ),
     "context": (
         "8773f3fb0fdc8f4ccf942ffb99e9283e001b3a07777b766bed13a899993e6420",
-        "6916bf0c35d3e2a210add9bb2c14b03b62f01a37ba13eaafc14664b125f5f9d4",
+        "dd4943d1327cb2535731c484e485e18ae91bfaffc65d9ea61fe45a3ed8cd3302",
     ),
     "estimator-8bit": (
         "8a5c01e015e9c443d4a9be103a539964b9f455367c1f921dfe219efba9338003",

@@ -1,19 +1,17 @@
 """Context: whether what was taken for a hand is one, by what lies round it.
 
-Noses, ears and feet look like hands to those who see a hand's crop alone. An EfficientNet-Lite0 that learnt ImageNet
-(Apache-2.0) sees the picture, unturned, `CROP_PX` px for some hands' width; one linear layer reads the mean of its last
-features and their mean in the crop's middle.
+Noses, ears and feet look like hands to those who see a hand's crop alone. EfficientNet-Lite0 (ImageNet, Apache-2.0),
+trained further, sees the picture unturned, `CROP_PX` px of some hands' width (`infer.context`); one linear layer reads
+the mean of its last features and their mean in the crop's middle.
 """
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from handscope.nn.backbones import LiteBackbone, load_into, network_input
+from handscope.nn.backbones import LiteBackbone, network_input
 from handscope.nn.exported import Exported
 
 CROP_PX = 224
@@ -26,14 +24,6 @@ class HandContext(nn.Module):
         super().__init__()
         self.backbone = LiteBackbone()
         self.presence = nn.Linear(2 * self.backbone.channels[-1], 1)
-
-    @classmethod
-    def load(cls, path: Path | str) -> HandContext:
-        """The network with the weights of a safetensors file of scripts/fit_context.py."""
-        network = cls()
-        load_into(network.backbone, path, "backbone.")
-        load_into(network.presence, path, "presence.")
-        return network
 
     def features(self, crops: UInt8[Tensor, "b s s 3"]) -> Float[Tensor, "b f"]:
         """What the linear layer reads, of RGB crops with seven cells of 32 px a side, of which three are the middle."""

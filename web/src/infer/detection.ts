@@ -13,8 +13,8 @@ import type { Models } from "./models";
 const SURE_WITHOUT = 0.9;
 /** Share of the least score that a first estimate needs to be refined. */
 const FIRST_SCORE = 0.48;
-/** Presence, by the aligner, of what nobody looks at more closely. */
-const HOPELESS = 0.03;
+/** Geometric mean of the detector's score and of presence by the aligner under which nobody looks more closely. */
+const UNLIKELY = 0.18;
 /** Score from which nobody asks what lies round a hand. */
 export const SURE_ALONE = 0.8;
 /** Joints whose box overlaps less with the detection's are looked for again in the detector's own crop. */
@@ -90,7 +90,8 @@ export async function search(models: Models, picture: Picture): Promise<Candidat
   const size = models.estimator.size;
   const viewOf = (detection: Detection): View => ({ picture, crop: detectedCrop(detection, size) });
   const glances = await models.aligner.align(proposed.map(viewOf), size);
-  const hopeful = glances.flatMap(({ presence }, k) => (presence >= HOPELESS ? [k] : []));
+  const isHopeful = (k: number): boolean => glances[k]!.presence * proposed[k]!.score >= UNLIKELY ** 2;
+  const hopeful = [...glances.keys()].filter(isHopeful);
   const detections = hopeful.map((k) => proposed[k]!);
   const rough = detections.map(viewOf);
   const looked = await look(

@@ -53,10 +53,10 @@ class Stage:
     def present(self, images, found):
         return [0.1 if self.ghosts else self.presence] * len(found)
 
-    def detector(self, image):
+    def detector(self, image, *, least):
         self.searches += 1
         found = []
-        for joints, right in [] if self.blind else self.hands:
+        for joints, right in [] if self.blind or self.score < least else self.hands:
             centre, side, up = upright_frame(joints)
             box = np.concatenate([joints.min(0), joints.max(0)])
             if any(np.hypot(*(centre - d.centre)) < 0.2 * side for d in found):

@@ -69,20 +69,23 @@ class Detector:
         if not self.sizes or min(self.sizes) < MULTIPLE:
             raise ValueError(f"sizes must be {MULTIPLE} px and more, got {self.sizes}")
 
-    def __call__(self, image: NDArray[np.uint8]) -> list[Detection]:
-        """Hands in `image` RGB uint8 (H, W, 3), each once, best first, `MAX_PROPOSALS` at most."""
-        return self.search([image])[0]
+    def __call__(self, image: NDArray[np.uint8], *, least: float = 0.0) -> list[Detection]:
+        """Hands in `image` RGB uint8 (H, W, 3), each once, best first, `MAX_PROPOSALS` at most; of those above the
+        threshold the ones of the `least` score and more.
+        """
+        return self.search([image], least=least)[0]
 
-    def search(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Detection]]:
+    def search(self, images: Sequence[NDArray[np.uint8]], *, least: float = 0.0) -> list[list[Detection]]:
         """The hands of each of `images`; looks of one size share batches, as many as the device takes."""
+        least = max(least, self.threshold)
         own: list[list[Detection]] = [[] for _ in images]
         palms: list[list[Detection]] = [[] for _ in images]
         for part in _looks(images, self.sizes, self.network.device.looks):
             answers = self.network.run(np.stack([look.shown for look in part]))
             for k, look in enumerate(part):
                 out = {name: value[k] for name, value in answers.items()}
-                own[look.picture] += own_answers(out, self.threshold, look.scale)
-                palms[look.picture] += palm_answers(out, self.threshold, look.scale)
+                own[look.picture] += own_answers(out, least, look.scale)
+                palms[look.picture] += palm_answers(out, least, look.scale)
         return [merged(*both)[:MAX_PROPOSALS] for both in zip(own, palms, strict=True)]
 
 

@@ -226,7 +226,7 @@ class Tracker:
     def _search(self, image: NDArray[np.uint8], time: float, lost: Sequence[Track]) -> dict[int, Seen]:
         """Runs the detectors: finds lost tracks again and begins new ones; hands found, by track number."""
         self._searched = time
-        detections = [detection for detection in self.models.detector(image) if detection.score >= PROPOSED]
+        detections = self.models.detector(image, least=PROPOSED)
         owners = assign(detections, self.tracks, time)
         for detection, track in zip(detections, owners, strict=True):
             if track is not None:

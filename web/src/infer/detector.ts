@@ -37,15 +37,16 @@ export class Detector {
     private readonly sizes: readonly number[] = SIZES,
   ) {}
 
-  /** Hands in `picture`, each once, best first. */
-  async search(picture: Picture): Promise<Detection[]> {
+  /** Hands in `picture`, each once, best first; of those above the threshold the ones of the `least` score and more. */
+  async search(picture: Picture, least = 0): Promise<Detection[]> {
+    const threshold = Math.max(least, this.threshold);
     const own: Detection[] = [];
     const palms: Detection[] = [];
     for (const size of worthwhile(picture, this.sizes)) {
       const { small, scale } = shrunk(picture, size);
       const out = await this.network.run(new Uint8Array(small.data), 1, small.height, small.width);
-      own.push(...ownAnswers(out, this.threshold, scale));
-      palms.push(...palmAnswers(out, this.threshold, scale));
+      own.push(...ownAnswers(out, threshold, scale));
+      palms.push(...palmAnswers(out, threshold, scale));
     }
     return merged(own, palms).slice(0, MAX_PROPOSALS);
   }

@@ -190,7 +190,7 @@ export class Tracker {
   /** Runs the detector: finds lost tracks again and begins new ones; hands found, by track number. */
   private async search(picture: Picture, time: number, lost: readonly Track[]): Promise<Map<number, Estimate>> {
     this.searched = time;
-    const detections = (await this.models.detector.search(picture)).filter(({ score }) => score >= PROPOSED);
+    const detections = await this.models.detector.search(picture, PROPOSED);
     const owners = assign(detections, this.tracks, time);
     const places: Place[] = [];
     detections.forEach((detection, i) => {

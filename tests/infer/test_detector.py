@@ -5,7 +5,7 @@ import pytest
 
 from handscope.geometry.crops import FILL
 from handscope.geometry.looks import MULTIPLE, shrunk
-from handscope.infer.detector import ADVANCE, HAND_PALMS, MAX_PROPOSALS, Detector
+from handscope.infer.detector import ADVANCE, ALONE, HAND_PALMS, MAX_PROPOSALS, Detection, Detector, merged
 from handscope.infer.devices import CPU
 from handscope.infer.weights import Network
 from stand_ins import stand_in
@@ -104,3 +104,33 @@ def test_proposals_are_bounded() -> None:
 
 def test_no_hand_no_detection() -> None:
     assert Detector(SquareSeer(), 0.95).search([picture(192, 192, 50, 50, 50)]) == [[]]
+
+
+def answers(*places):
+    """Detections of 100 px whose centres lie at x, with scores."""
+    return [
+        Detection(
+            box=np.array([x - 50.0, 0, x + 50.0, 100]),
+            up=np.array([0.0, -1.0]),
+            centre=np.array([x, 50.0]),
+            extent=100 / FILL,
+            right=0.5,
+            score=score,
+        )
+        for x, score in places
+    ]
+
+
+def told(own, palms):
+    return [(float(d.centre[0]), round(d.score, 4)) for d in merged(answers(*own), answers(*palms))]
+
+
+def test_both_kinds_of_answers_of_one_place_are_one_and_surer():
+    assert told([(100, 0.8)], [(110, 0.5), (400, 0.4)]) == [(100, 0.9), (400, 0.4)]
+
+
+@pytest.mark.parametrize(("score", "beside"), [(ALONE - 0.05, True), (ALONE + 0.05, False)])
+def test_a_weak_answer_beside_a_sure_hand_is_told_as_such(score, beside):
+    """It lies where a palm does that yields to the hand, but not where the hand does."""
+    found = merged(answers((100, 0.9), (160, score), (300, score)), answers((130, 0.8)))
+    assert {float(d.centre[0]): d.beside for d in found} == {100: False, 160: beside, 300: False}

@@ -8,6 +8,7 @@ import pytest
 from handscope.geometry.crops import upright_crop
 from handscope.infer import detection
 from handscope.infer.detection import SURE_WITHOUT
+from handscope.infer.detector import Detector
 from handscope.infer.devices import CPU
 from handscope.infer.duplicates import drop_repeated
 from handscope.infer.effort import FULL
@@ -138,3 +139,18 @@ def test_presence_answers_for_every_hand() -> None:
     pictures = [np.full((100, 100, 3), value, np.uint8) for value in (0, 255)]
     assert Presence(network)([(image, crop) for image in pictures]).tolist() == [0, 1]
     assert Presence(network)([]).shape == (0,)
+
+
+def test_a_weak_detection_on_a_sure_hand_is_not_looked_at(model, monkeypatch):
+    """Beside it, or on a hand that is none too sure, it is."""
+    sure = model.models.detector(PICTURE)[0]
+    weak = replace(sure, score=0.25, beside=True)
+    elsewhere = replace(weak, centre=sure.centre + 300)
+    shown = []
+    for taken, other in ((0.0, weak), (0.0, elsewhere), (1.1, weak)):
+        monkeypatch.setattr(detection, "TAKEN", taken)
+        aligner, kind = saying(model.models.aligner, 1.0)
+        detector = stand_in(Detector, search=lambda images, other=other: [[sure, other]])
+        detection.search(replace(model.models, detector=detector, aligner=aligner), [PICTURE])
+        shown.append(kind.shown)
+    assert shown == [1, 2, 2]

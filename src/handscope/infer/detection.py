@@ -24,6 +24,8 @@ hands that MediaPipe's network hardly knows (rendered ones, stretched pictures) 
 SURE_ALONE = 0.8
 """Score from which nobody asks what lies round a hand: on photographs of people nothing of that score was wrong that
 the context network would have told from a hand."""
+TAKEN = 0.7
+"""Score of a first look from which weak detections that lie on it are not looked at."""
 ASTRAY_IOU = 0.3
 """Joints whose box overlaps less with the detection's are looked for again in the detector's own crop: found at a
 precision of 95 % were then 65.1 % instead of 62.8 of the hands of held-out photographs."""
@@ -79,9 +81,30 @@ def in_context(score: float, context: float) -> float:
 def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
     """The candidates in each of `images`, RGB uint8 (H, W, 3), that the detector sees, best first.
 
-    What the first pass takes for no hand (`Effort.first_score`), or for one found already, is left out.
+    What the first pass takes for no hand (`Effort.first_score`), or for one found already, is left out; weak detections
+    beside others are looked at unless they lie on a hand that is `TAKEN`.
     """
     found = [(i, d) for i, detections in enumerate(models.detector.search(images)) for d in detections]
+    candidates: list[list[Candidate]] = [[] for _ in images]
+    for beside in (False, True):
+        places = [(i, d) for i, d in found if d.beside == beside and not _is_taken(d, candidates[i])]
+        for i, candidate in _looked_at(models, images, places):
+            if candidate.first_score >= models.effort.first_score * models.min_score:
+                candidates[i].append(candidate)
+    return [_distinct(of_picture) for of_picture in candidates]
+
+
+def _is_taken(detection: Detection, candidates: Sequence[Candidate]) -> bool:
+    """Whether a weak detection lies on a hand that is `TAKEN`."""
+    taken = [tight_box(c.first.joints_2d) for c in candidates if detection.beside and c.first_score >= TAKEN]
+    x, y = detection.centre
+    return any(box[0] <= x <= box[2] and box[1] <= y <= box[3] for box in taken)
+
+
+def _looked_at(
+    models: Models, images: Sequence[Image], found: Sequence[tuple[int, Detection]]
+) -> list[tuple[int, Candidate]]:
+    """What is seen of detections, each with the number of its picture, where a hand is not too unlikely."""
     detections = [d for _, d in found]
     size = models.estimator.size
     rough = [(images[i], detected_crop(d, size)) for i, d in found]
@@ -98,11 +121,7 @@ def search(models: Models, images: Sequence[Image]) -> list[list[Candidate]]:
         again = _look(models, [detections[k] for k in astray], [rough[k] for k in astray])
         for k, candidate in zip(astray, again, strict=True):
             looked[k] = max(looked[k], candidate, key=lambda c: c.first_score)
-    candidates: list[list[Candidate]] = [[] for _ in images]
-    for (i, _), candidate in zip(found, looked, strict=True):
-        if candidate.first_score >= models.effort.first_score * models.min_score:
-            candidates[i].append(candidate)
-    return [_distinct(of_picture) for of_picture in candidates]
+    return [(i, candidate) for (i, _), candidate in zip(found, looked, strict=True)]
 
 
 def scores_of(

@@ -24,6 +24,8 @@ SIZES = (192, 384)
 """Longer sides of the picture, px, at which the network sees it."""
 MAX_PROPOSALS = 40
 """So many places of a picture are looked at at most, the best ones."""
+ALONE = 0.3
+"""Score from which an answer is a place of its own: weaker ones lie beside every sure hand."""
 WRIST, MIDDLE = 0, 2
 """Of the palm network's seven points."""
 HAND_PALMS = 2.6
@@ -37,7 +39,8 @@ class Detection:
     """One hand in picture pixels: tight `box` of the joints (4,), upright crop and handedness.
 
     `centre` (2,) and `extent`, the picture px that its square covers, place the upright crop; `up` (2,) is the unit
-    direction wrist to middle knuckle; `right` is the probability of a right hand, `score` that of a hand.
+    direction wrist to middle knuckle; `right` is the probability of a right hand, `score` that of a hand; `beside`: it
+    is likely to be another answer's hand.
     """
 
     box: NDArray[np.floating]
@@ -46,6 +49,7 @@ class Detection:
     extent: float
     right: float
     score: float
+    beside: bool = False
 
 
 def card_threshold(network: Network) -> float:
@@ -156,7 +160,8 @@ def palm_answers(out: dict[str, NDArray[np.floating]], threshold: float, scale: 
 
 def merged(own: Sequence[Detection], palms: Sequence[Detection]) -> list[Detection]:
     """Each hand once, best first; the score of one that both kinds of answers show is that of either, as if they were
-    independent.
+    independent. One under `ALONE` that lies where a better one does, which yields to yet a better one elsewhere, is
+    told as `beside` it.
     """
     found = [*own, *palms]
     if not found:
@@ -166,7 +171,8 @@ def merged(own: Sequence[Detection], palms: Sequence[Detection]) -> list[Detecti
     same = same_place(boxes, centres, extents)
     wrong = np.where(same, 1 - scores, 1.0)
     either = 1 - wrong[:, : len(own)].min(1, initial=1.0) * wrong[:, len(own) :].min(1, initial=1.0)
-    kept = [replace(found[k], score=float(either[k])) for k in best_of_each(scores, same)]
+    beside = (same & (scores > scores[:, None])).any(1) & (scores < ALONE)
+    kept = [replace(found[k], score=float(either[k]), beside=bool(beside[k])) for k in best_of_each(scores, same)]
     return sorted(kept, key=lambda detection: -detection.score)
 
 

@@ -17,6 +17,8 @@ const FIRST_SCORE = 0.48;
 const UNLIKELY = 0.18;
 /** Score from which nobody asks what lies round a hand. */
 export const SURE_ALONE = 0.8;
+/** Score of a first look from which weak detections that lie on it are not looked at. */
+const TAKEN = 0.7;
 /** Joints whose box overlaps less with the detection's are looked for again in the detector's own crop. */
 const ASTRAY_IOU = 0.3;
 /** Of a box's eight crops so many are looked at, from both sides. */
@@ -87,13 +89,36 @@ export async function scoresOf(
 /** The candidates in `picture` that the detector sees, best first. */
 export async function search(models: Models, picture: Picture): Promise<Candidate[]> {
   const proposed = await models.detector.search(picture);
+  const candidates: Candidate[] = [];
+  for (const beside of [false, true]) {
+    const places = proposed.filter((one) => (one.beside ?? false) === beside && !isTaken(one, candidates));
+    for (const candidate of await lookedAt(models, picture, places)) {
+      if (candidate.firstScore >= FIRST_SCORE * models.minScore) candidates.push(candidate);
+    }
+  }
+  return distinct(
+    candidates.map((candidate) => candidate.first.joints2d),
+    candidates.map((candidate) => candidate.firstScore),
+  ).map((k) => candidates[k]!);
+}
+
+/** Whether a weak detection lies on a hand that is `TAKEN`. */
+function isTaken({ beside, centre: [x, y] }: Detection, candidates: readonly Candidate[]): boolean {
+  return candidates.some((candidate) => {
+    if (!beside || candidate.firstScore < TAKEN) return false;
+    const [x0, y0, x1, y1] = tightBox(candidate.first.joints2d);
+    return x0 <= x && x <= x1 && y0 <= y && y <= y1;
+  });
+}
+
+/** What is seen of detections where a hand is not too unlikely. */
+async function lookedAt(models: Models, picture: Picture, proposed: readonly Detection[]): Promise<Candidate[]> {
   const size = models.estimator.size;
   const viewOf = (detection: Detection): View => ({ picture, crop: detectedCrop(detection, size) });
   const glances = await models.aligner.align(proposed.map(viewOf), size);
   const isHopeful = (k: number): boolean => glances[k]!.presence * proposed[k]!.score >= UNLIKELY ** 2;
   const hopeful = [...glances.keys()].filter(isHopeful);
   const detections = hopeful.map((k) => proposed[k]!);
-  const rough = detections.map(viewOf);
   const looked = await look(
     models,
     detections,
@@ -103,14 +128,10 @@ export async function search(models: Models, picture: Picture): Promise<Candidat
   const again = await look(
     models,
     astray.map((k) => detections[k]!),
-    astray.map((k) => rough[k]!),
+    astray.map((k) => viewOf(detections[k]!)),
   );
   astray.forEach((k, i) => (looked[k] = best([looked[k]!, again[i]!], (candidate) => candidate.firstScore)));
-  const candidates = looked.filter((candidate) => candidate.firstScore >= FIRST_SCORE * models.minScore);
-  return distinct(
-    candidates.map((candidate) => candidate.first.joints2d),
-    candidates.map((candidate) => candidate.firstScore),
-  ).map((k) => candidates[k]!);
+  return looked;
 }
 
 /** What is seen of each of `detections` in its view. */

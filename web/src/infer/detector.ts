@@ -12,6 +12,8 @@ import type { Network, Outputs } from "./runtime";
 export const SIZES = [192, 384] as const;
 /** So many places of a picture are looked at at most, the best ones. */
 const MAX_PROPOSALS = 40;
+/** Score from which an answer is a place of its own: weaker ones lie beside every sure hand. */
+const ALONE = 0.3;
 /** Of the palm network's seven points. */
 const WRIST = 0;
 const MIDDLE = 2;
@@ -28,6 +30,8 @@ export interface Detection {
   extent: number;
   right: number;
   score: number;
+  /** It is likely to be another answer's hand. */
+  beside?: boolean;
 }
 
 export class Detector {
@@ -115,7 +119,12 @@ export function merged(own: readonly Detection[], palms: readonly Detection[]): 
     for (let two = from; two < to; two++) if (same[one]![two]) least = Math.min(least, 1 - found[two]!.score);
     return least;
   };
+  const beside = (k: number): boolean =>
+    found[k]!.score < ALONE && found.some((two, i) => same[k]![i] && two.score > found[k]!.score);
   return kept
-    .map((k) => ({ ...found[k]!, score: 1 - wrong(k, 0, own.length) * wrong(k, own.length, found.length) }))
+    .map((k) => {
+      const score = 1 - wrong(k, 0, own.length) * wrong(k, own.length, found.length);
+      return { ...found[k]!, score, beside: beside(k) };
+    })
     .sort((one, two) => two.score - one.score);
 }

@@ -91,7 +91,7 @@ export async function search(models: Models, picture: Picture): Promise<Candidat
   const proposed = await models.detector.search(picture);
   const candidates: Candidate[] = [];
   for (const beside of [false, true]) {
-    const places = proposed.filter((one) => (one.beside ?? false) === beside && !isTaken(one, candidates));
+    const places = proposed.filter((one) => one.beside === beside && !isTaken(one, candidates));
     for (const candidate of await lookedAt(models, picture, places)) {
       if (candidate.firstScore >= FIRST_SCORE * models.minScore) candidates.push(candidate);
     }

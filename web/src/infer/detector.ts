@@ -31,7 +31,7 @@ export interface Detection {
   right: number;
   score: number;
   /** It is likely to be another answer's hand. */
-  beside?: boolean;
+  beside: boolean;
 }
 
 export class Detector {
@@ -74,6 +74,7 @@ export function ownAnswers(out: Outputs, threshold: number, scale: Point2): Dete
       extent: crops![cell * 3 + 2]! / ((scale[0] + scale[1]) / 2),
       right: right![cell]!,
       score,
+      beside: false,
     });
   });
   return found;
@@ -99,7 +100,7 @@ export function palmAnswers(out: Outputs, threshold: number, scale: Point2): Det
     const centre: Point2 = [x + ahead * up[0], y + ahead * up[1]];
     const half = (extent * FILL) / 2;
     const box: Box = [centre[0] - half, centre[1] - half, centre[0] + half, centre[1] + half];
-    found.push({ box, up, centre, extent, right: 0.5, score });
+    found.push({ box, up, centre, extent, right: 0.5, score, beside: false });
   });
   return found;
 }

@@ -47,7 +47,7 @@ SEALS = {
     ),
     "context": (
         "8773f3fb0fdc8f4ccf942ffb99e9283e001b3a07777b766bed13a899993e6420",
-        "dd4943d1327cb2535731c484e485e18ae91bfaffc65d9ea61fe45a3ed8cd3302",
+        "a375403aeee6f70db1027a3f430efe7945e50a5d114b72613f3519d010bc1390",
     ),
     "estimator-8bit": (
         "8a5c01e015e9c443d4a9be103a539964b9f455367c1f921dfe219efba9338003",

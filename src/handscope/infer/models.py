@@ -28,8 +28,8 @@ from handscope.infer.weights import Card, Network, mixture, open_network
 from handscope.types import JointConvention
 
 MIN_SCORE = 0.6
-"""Hands of a lower score are left out: a precision of 95 % on photographs of people of sources that trained nothing,
-96 % on people/dev (docs/detector.md)."""
+"""Hands of a lower score are left out: a precision of 97 % on photographs of people of sources that trained nothing,
+98 % on people/dev (docs/detector.md)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -88,7 +88,7 @@ def test_the_papers_recipes_teach_the_papers_terms_alone_on_every_block(stacks):
         ("base: none.yaml", r"none.yaml: no such file \(a recipe, the base of leaf.yaml\)"),
         ("loop: [", "not a YAML file"),
         ("- loop", "a recipe is keys with values, found list"),
-        ("kind: pilot", "kind must be one of estimator, aligner, detector, segmenter, got pilot"),
+        ("kind: pilot", "kind must be one of estimator, aligner, detector, context, segmenter, got pilot"),
         ("{kind: aligner, sources: [], crop: {size: 64}}", "crop.size must be network.crop"),
     ],
 )

@@ -197,7 +197,7 @@ def load(
 ) -> Pipeline:
     """The networks, checked and opened, ready to be called with pictures.
 
-    `weights` is a folder with estimator.onnx, aligner.onnx, detector.onnx, presence.onnx or some of them
+    `weights` is a folder with estimator.onnx, aligner.onnx, detector.onnx, presence.onnx, context.onnx or some of them
     (the rest is shipped); `hand_model` is an official MANO file, in whose vertices and parameters hands are then told,
     or the hand model that `weights` were trained with, if not the shipped one; `threads` of a network (1);
     `min_score` is the least score of a hand (by default `models.MIN_SCORE`); `tiles` above 1 searches large pictures

@@ -69,9 +69,8 @@ def mined(options: argparse.Namespace, number: int) -> list[Look]:
     """The looks of one of the processes, by its number."""
     models = replace(open_models(min_score=LEAST_SCORE), effort=EFFORT, context=None)
     looks = []
-    for i, sample in enumerate(samples(options, number)):
-        picture = i * options.workers + number
-        looks += [Look(crop, hand, picture, sample.source) for crop, hand in looked(sample, models)]
+    for sample in samples(options, number):
+        looks += [Look(crop, hand, sample.source) for crop, hand in looked(sample, models)]
     return looks
 
 
@@ -80,9 +79,10 @@ def samples(options: argparse.Namespace, number: int) -> Iterator[Sample]:
     mine = slice(number, None, options.workers)
     people = PeopleDataset(options.data, "held-out" if options.held_out else "train")
     for i in track(range(len(people))[: options.count][mine], "people", disable=number > 0):
-        yield people[i]
+        sample = people[i]
+        yield sample
         if not options.held_out:
-            yield mirrored(people[i])
+            yield mirrored(sample)
     if options.held_out:
         return
     photos = PhotoDataset(options.data)

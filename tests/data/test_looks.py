@@ -21,7 +21,7 @@ def file(tmp_path_factory):
     for i, level in enumerate((40, 90, 140)):
         crop = np.full((BIG, BIG, 3), level, np.uint8)
         crop[BIG // 2 - 4 : BIG // 2 + 4, BIG // 2 + 8 : BIG // 2 + 16] = 250
-        looks.append(Look(crop, i == 1, i, "made up"))
+        looks.append(Look(crop, i == 1, "made up"))
     path = tmp_path_factory.mktemp("looks") / "looks.npz"
     write_looks(path, looks)
     return path
@@ -41,7 +41,7 @@ def test_a_look_is_what_a_crop_of_the_network_would_be(file, tmp_path):
     rng = np.random.default_rng(0)
     picture = np.kron(rng.integers(0, 255, (40, 40, 3)), np.ones((8, 8, 1))).astype(np.uint8)
     around = lambda size, extent: crop_around((160, 150), extent, (0, -1), size=size).extract(picture)  # noqa: E731
-    write_looks(tmp_path / "one.npz", [Look(around(BIG, SIZE * LARGER), True, 0, "noise")])
+    write_looks(tmp_path / "one.npz", [Look(around(BIG, SIZE * LARGER), True, "noise")])
     crop, _ = LooksDataset(tmp_path / "one.npz", SIZE).whole(0)
     apart = np.abs(crop.astype(float) - around(SIZE, SIZE))
     assert np.median(apart) < 6  # but for the JPEG
@@ -78,7 +78,7 @@ def test_a_file_that_is_none_is_refused(tmp_path):
 def test_kinds_come_as_often_as_asked(tmp_path):
     """Ten looks of one kind and one of another, as often; a kind without a share never comes."""
     crop = np.zeros((BIG, BIG, 3), np.uint8)
-    looks = [Look(crop, False, i, "people/any") for i in range(10)] + [Look(crop, True, 10, "synth")]
+    looks = [Look(crop, False, "people/any")] * 10 + [Look(crop, True, "synth")]
     write_looks(tmp_path / "looks.npz", looks)
     drawn = lambda **shares: [  # noqa: E731
         float(LooksDataset(tmp_path / "looks.npz", SIZE, STILL, shares=shares)[n]["hand"]) for n in range(200)

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from handscope.data.looks import LARGER, Look, write_looks
+from handscope.evaluation.metrics import average_precision
 from handscope.nn.context import CROP_PX, HandContext
-from handscope.train.context import ContextRun, ContextTask, average_precision
+from handscope.train.context import ContextRun, ContextTask
 from handscope.train.export import export
 from handscope.train.loop import LoopConfig, train
 
@@ -24,7 +25,7 @@ def looks(tmp_path_factory):
     made = []
     for i in range(12):
         crop = rng.integers(0, 60, (BIG, BIG, 3)) + 180 * (i % 2)
-        made.append(Look(crop.astype(np.uint8), bool(i % 2), i, "made up"))
+        made.append(Look(crop.astype(np.uint8), bool(i % 2), "made up"))
     write_looks(path, made)
     return path
 
@@ -47,9 +48,9 @@ def test_a_run_learns_and_its_network_ships(looks, tmp_path):
 
 def test_average_precision_is_that_of_the_order():
     right = np.array([True, False, True, False])
-    assert average_precision(np.array([4.0, 3, 2, 1]), right) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision(np.array([4.0, 1, 3, 2]), right) == 1
-    assert average_precision(np.zeros(2), np.zeros(2, bool)) == 0
+    assert average_precision(np.array([4.0, 3, 2, 1]), right, 2) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(np.array([4.0, 1, 3, 2]), right, 2) == 1
+    assert average_precision(np.zeros(2), np.zeros(2, bool), 0) == 0
 
 
 def test_context_reads_the_middle_beside_the_mean():

@@ -29,11 +29,10 @@ MAKE = "make it with scripts/mine_looks.py"
 
 
 class Look(NamedTuple):
-    """A square crop RGB uint8, whether a hand is in its middle, the number and source of its picture."""
+    """A square crop RGB uint8, whether a hand is in its middle, and its picture's source."""
 
     crop: NDArray[np.uint8]
     hand: bool
-    picture: int
     source: str
 
 
@@ -49,7 +48,6 @@ def write_looks(path: Path, looks: Sequence[Look]) -> None:
             codes=np.concatenate(codes),
             ends=np.cumsum([len(code) for code in codes]),
             hand=np.array([look.hand for look in looks]),
-            picture=np.array([look.picture for look in looks]),
             source=np.array([look.source for look in looks]),
         )
 
@@ -94,7 +92,6 @@ class LooksDataset(Dataset[Example]):
             kinds = np.array([str(source).split("/")[0] for source in arrays["source"]])
         except BROKEN as problem:
             raise HandscopeError(f"{path}: no looks ({problem}); {MAKE}") from problem
-
         if shares is not None and not set(kinds) & set(shares):
             raise HandscopeError(f"{path}: has looks of {', '.join(sorted(set(kinds)))}, none of {', '.join(shares)}")
         weights = np.ones(len(kinds))

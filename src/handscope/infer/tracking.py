@@ -241,8 +241,9 @@ class Tracker:
             (seen,) = self._present(image, [_judge(side, self._estimate(image, [crops])[0])])
             if seen is None or self._is_known(seen.estimate, found, time, track):
                 continue
-            context = self._context(image, joint_score(detection.score, *seen), seen.estimate)
-            score = _score(detection.score, seen, context)
+            alone = joint_score(detection.score, *seen)
+            context = self._context(image, alone, seen.estimate)
+            score = _weighed(alone, context)
             if score < BEGIN * self.models.min_score:
                 continue
             if track is None:
@@ -305,7 +306,7 @@ class Tracker:
         elif seconds > 0:
             track.velocity = np.zeros(2)
         track.estimate, track.presence, track.seen = seen.estimate, seen.presence, time
-        track.score += SCORE_SHARE * (_score(track.detected, seen, track.context) - track.score)
+        track.score += SCORE_SHARE * (_weighed(joint_score(track.detected, *seen), track.context) - track.score)
 
     def _crops(self, side: Side, centre: Array, length: float, up: Array, *, last: Crop) -> list[Crop]:
         """The upright crop of the side, at most `MAX_ZOOM` times larger or smaller than the last; both while unsure."""
@@ -355,9 +356,8 @@ class Tracker:
         return track.hand
 
 
-def _score(detected: float, seen: Seen, context: float | None) -> float:
-    """The score of a hand in a frame, with what was said of its surroundings."""
-    score = joint_score(detected, *seen)
+def _weighed(score: float, context: float | None) -> float:
+    """The score of a hand that has `score` by itself, with what was said of its surroundings, if anybody was asked."""
     return score if context is None else in_context(score, context)
 
 

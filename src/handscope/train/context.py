@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from handscope.data.looks import LookNoise, LooksDataset
 from handscope.data.transforms import Example
+from handscope.evaluation.metrics import average_precision
 from handscope.nn.context import CROP_PX, HandContext
 from handscope.train.checkpoint import load
 from handscope.train.loop import MERIT, LoopConfig
@@ -101,13 +101,5 @@ class ContextTask:
             parts = [np.stack(shown[i : i + BATCH]) for i in range(0, len(shown), BATCH)]
             said = torch.cat([model(torch.from_numpy(part).to(device)).cpu() for part in parts]).numpy()
         truth = np.array(hand)
-        precision = average_precision(said, truth)
+        precision = average_precision(said, truth, int(truth.sum()))
         return {"average_precision": precision, "right": float(((said > 0) == truth).mean()), MERIT: precision}
-
-
-def average_precision(scores: NDArray[np.floating], right: NDArray[np.bool_]) -> float:
-    """The mean, over those that are right, of the precision of all that score as much or more."""
-    order = np.argsort(-scores, kind="stable")
-    hits = right[order]
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    return float(precision[hits].mean()) if hits.any() else 0.0

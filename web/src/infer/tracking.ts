@@ -206,8 +206,9 @@ export class Tracker {
       const [passes] = await this.estimate(picture, [crops]);
       const [seen] = this.present(picture, [judge(side, passes!)]);
       if (!seen || this.isKnown(seen, found, time, track)) continue;
-      const context = await this.context(picture, jointScore(detection.score, seen, seen.presence), seen);
-      const score = scoreOf(detection.score, seen, context);
+      const alone = jointScore(detection.score, seen, seen.presence);
+      const context = await this.context(picture, alone, seen);
+      const score = weighed(alone, context);
       if (score < BEGIN * this.models.minScore) continue;
       if (track) {
         track.context = context;
@@ -277,7 +278,8 @@ export class Tracker {
     } else if (seconds > 0) track.velocity = [0, 0];
     track.estimate = seen;
     track.seen = time;
-    track.score += SCORE_SHARE * (scoreOf(track.detected, seen, track.context) - track.score);
+    track.score +=
+      SCORE_SHARE * (weighed(jointScore(track.detected, seen, seen.presence), track.context) - track.score);
   }
 
   /** The upright crop of the side, not much larger or smaller than the last; both sides while unsure. */
@@ -324,9 +326,8 @@ export class Tracker {
   }
 }
 
-/** The score of a hand in a frame, with what was said of its surroundings. */
-function scoreOf(detected: number, seen: Estimate, context: number | undefined): number {
-  const score = jointScore(detected, seen, seen.presence);
+/** The score of a hand that has `score` by itself, with what was said of its surroundings, if anybody was asked. */
+function weighed(score: number, context: number | undefined): number {
   return context === undefined ? score : inContext(score, context);
 }
 
